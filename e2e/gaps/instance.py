@@ -1,0 +1,336 @@
+"""MiniStack's instances have no machine behind them, no passing states, and no CloudFormation type.
+
+The process that stands in for the machine is `machine.py`. It is started when an instance runs and
+asked to end when it stops; an instance whose machine powers itself off becomes `stopped`, as its
+shutdown behaviour says.
+"""
+
+import base64
+import contextvars
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from e2e.gaps.gap import Gap
+
+GAP = Gap(
+    name="instance",
+    lacks="AWS::EC2::Instance, ModifyInstanceAttribute, the states pending and stopping, "
+    "and anything that runs on an instance",
+    stand_in="a local process boots the node's package with the instance's own role and settings",
+)
+
+POWER_OFF_LIMIT_S = 20.0
+_CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
+
+Props = dict[str, Any]
+_machines: dict[str, subprocess.Popen[bytes]] = {}
+
+
+def install() -> None:
+    """Register the type and the lifecycle in a MiniStack process."""
+    from ministack.services import ec2, tagging
+    from ministack.services.cloudformation import provisioners
+
+    ec2._ACTION_MAP["StartInstances"] = _start_instances
+    ec2._ACTION_MAP["StopInstances"] = _stop_instances
+    ec2._ACTION_MAP["ModifyInstanceAttribute"] = _modify_instance_attribute
+    terminate = ec2._ACTION_MAP["TerminateInstances"]
+
+    def terminate_with_machine(params: Any) -> Any:
+        for instance_id in ec2._parse_member_list(params, "InstanceId"):
+            _power_off(instance_id, signal.SIGKILL)
+        return terminate(params)
+
+    ec2._ACTION_MAP["TerminateInstances"] = terminate_with_machine
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::Instance"] = {
+        "create": _create,
+        "update": _update,
+        "update_with_logical_id": True,
+        "delete": _delete,
+    }
+    provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
+    tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
+
+
+def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
+    """Launch as RunInstances with a launch template would, the instance's own properties first."""
+    from ministack.services import ec2
+
+    data = _launch_template_data(props.get("LaunchTemplate") or {})
+    merged = {**data, **props}
+    interface = (merged.get("NetworkInterfaces") or [{}])[0]
+    profile = merged.get("IamInstanceProfile") or ""
+    profile = profile.get("Name") or profile.get("Arn") if isinstance(profile, dict) else profile
+    is_arn = str(profile).startswith("arn:")
+    resolved, _ = ec2._resolve_iam_instance_profile(
+        iam_arn=profile if is_arn else "", iam_name="" if is_arn else profile
+    )
+    if profile and resolved is None:
+        raise ValueError(f"{logical_id}: the instance profile {profile!r} does not exist")
+    (instance,) = ec2._launch_instances_internal(
+        image_id=_image(merged.get("ImageId", "")),
+        instance_type=merged.get("InstanceType", "m1.small"),
+        subnet_id=merged.get("SubnetId") or interface.get("SubnetId") or ec2._DEFAULT_SUBNET_ID,
+        count=1,
+        user_data=merged.get("UserData", ""),
+        sg_ids=interface.get("GroupSet")
+        or interface.get("Groups")
+        or merged.get("SecurityGroupIds"),
+        iam_profile=resolved,
+    )
+    instance_id: str = instance["InstanceId"]
+    instance["MetadataOptions"] = merged.get("MetadataOptions") or {}
+    instance["_address_while_running"] = bool(interface.get("AssociatePublicIpAddress"))
+    _shape_root_volume(instance, merged.get("BlockDeviceMappings") or [])
+    _tag(instance, props, data)
+    _power_on(instance, first_boot=True)
+    return instance_id, {
+        "InstanceId": instance_id,
+        "PrivateIp": instance["PrivateIpAddress"],
+        "AvailabilityZone": instance["Placement"]["AvailabilityZone"],
+    }
+
+
+def _update(
+    physical_id: str, old: Props, new: Props, stack: str, logical_id: str | None = None
+) -> tuple[str, Props]:
+    """Apply only what changed between two templates, as CloudFormation does: tags and shape."""
+    from ministack.services import ec2
+
+    instance = ec2._instances[physical_id]
+    changed = {k for k in {*old, *new} if old.get(k) != new.get(k)}
+    if changed - {"Tags", "InstanceType"}:
+        _delete(physical_id, old)
+        return _create(logical_id or physical_id, new, stack)
+    if "InstanceType" in changed:
+        instance["InstanceType"] = new["InstanceType"]
+    if "Tags" in changed:
+        ec2._tags[physical_id] = _pairs(new.get("Tags") or [])
+    return physical_id, {
+        "InstanceId": physical_id,
+        "PrivateIp": instance["PrivateIpAddress"],
+        "AvailabilityZone": instance["Placement"]["AvailabilityZone"],
+    }
+
+
+def _delete(physical_id: str, props: Props) -> None:
+    from ministack.services import ec2
+
+    _power_off(physical_id, signal.SIGKILL)
+    instance = ec2._instances.pop(physical_id, None)
+    ec2._tags.pop(physical_id, None)
+    for mapping in (instance or {}).get("BlockDeviceMappings", []):
+        if mapping["Ebs"]["DeleteOnTermination"]:
+            ec2._volumes.pop(mapping["Ebs"]["VolumeId"], None)
+            ec2._tags.pop(mapping["Ebs"]["VolumeId"], None)
+
+
+def _start_instances(params: Any) -> Any:
+    return _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
+
+
+def _stop_instances(params: Any) -> Any:
+    def stop(instance: Props) -> None:
+        _set(instance, "stopping")
+        if not _power_off(instance["InstanceId"], signal.SIGTERM):
+            _set(instance, "stopped")
+
+    return _transition(params, "StopInstances", "running", {"stopping", "stopped"}, stop)
+
+
+def _transition(
+    params: Any, action: str, leaves: str, already: set[str], act: Callable[[Props], None]
+) -> Any:
+    """One state change for every named instance, answered with where it was and where it is."""
+    from ministack.services import ec2
+
+    items = ""
+    for instance_id in ec2._parse_member_list(params, "InstanceId"):
+        instance = ec2._instances.get(instance_id)
+        if instance is None:
+            message = f"The instance ID '{instance_id}' does not exist"
+            return ec2._error("InvalidInstanceID.NotFound", message, 400)
+        before = dict(instance["State"])
+        if before["Name"] == leaves:
+            act(instance)
+        elif before["Name"] not in already:
+            message = f"The instance '{instance_id}' is not in a state from which it can be changed"
+            return ec2._error("IncorrectInstanceState", message, 400)
+        after = instance["State"]
+        items += (
+            f"<item><instanceId>{instance_id}</instanceId>"
+            f"<previousState><code>{before['Code']}</code><name>{before['Name']}</name>"
+            f"</previousState><currentState><code>{after['Code']}</code>"
+            f"<name>{after['Name']}</name></currentState></item>"
+        )
+    return ec2._xml(200, f"{action}Response", f"<instancesSet>{items}</instancesSet>")
+
+
+def _modify_instance_attribute(params: Any) -> Any:
+    from ministack.services import ec2
+
+    instance = ec2._instances.get(ec2._p(params, "InstanceId"))
+    shape = ec2._p(params, "InstanceType.Value")
+    if instance is None:
+        return ec2._error("InvalidInstanceID.NotFound", "The instance ID does not exist", 400)
+    if not shape:
+        return ec2._error("InvalidParameterCombination", "Only InstanceType can be modified", 400)
+    if instance["State"]["Name"] != "stopped":
+        return ec2._error("IncorrectInstanceState", "The instance is not stopped", 400)
+    instance["InstanceType"] = shape
+    return ec2._xml(200, "ModifyInstanceAttributeResponse", "<return>true</return>")
+
+
+def _power_on(instance: Props, first_boot: bool = False) -> None:
+    """Start the machine's process and follow it: pending, running, and stopped when it ends."""
+    instance_id = instance["InstanceId"]
+    machine = Path(__file__).with_name("machine.py")
+    command = [os.environ["TL_GAP_MACHINE_PYTHON"], "-I", str(machine), instance_id]
+    boot = {
+        "userData": base64.b64decode(instance["UserData"]).decode(),
+        "firstBoot": first_boot,
+        "stateDir": os.environ["TL_GAP_STATE_DIR"],
+        "modelUrl": os.environ["TL_GAP_MODEL_URL"],
+        "endpoint": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
+    }
+    keep = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE")
+    environment = {name: os.environ[name] for name in keep if name in os.environ}
+    environment |= _role_credentials(instance)
+    _set(instance, "pending")
+    instance["LaunchTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr, env=environment)
+    _machines[instance_id] = process
+    assert process.stdin is not None  # noqa: S101 - asked for above; for the type checker
+    process.stdin.write(json.dumps(boot).encode())
+    process.stdin.close()
+    _set(instance, "running")
+    context = contextvars.copy_context()
+    threading.Thread(
+        target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
+    ).start()
+
+
+def _follow(instance: Props, process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    if _machines.get(instance["InstanceId"]) is process:
+        _machines.pop(instance["InstanceId"], None)
+        _set(instance, "stopped")
+
+
+def _power_off(instance_id: str, how: signal.Signals) -> bool:
+    """Ask the machine to end; a machine that ignores it is cut off, as EC2 does in the end."""
+    process = _machines.get(instance_id)
+    if process is None or process.poll() is not None:
+        return False
+    process.send_signal(how)
+    cut_off = threading.Timer(POWER_OFF_LIMIT_S, process.kill)
+    cut_off.daemon = True
+    cut_off.start()
+    return True
+
+
+def _set(instance: Props, state: str) -> None:
+    instance["State"] = {"Code": _CODES[state], "Name": state}
+    awake = state in {"pending", "running"}
+    if not (awake and instance.get("_address_while_running")):
+        instance["PublicIpAddress"] = ""
+    elif not instance.get("PublicIpAddress"):
+        from ministack.services import ec2
+
+        instance["PublicIpAddress"] = ec2._random_ip("54.")
+
+
+def _role_credentials(instance: Props) -> dict[str, str]:
+    """A session of the role in the instance's profile, as the metadata service would hand it out."""
+    from ministack.core.responses import get_account_id, get_region
+    from ministack.services import iam, sts
+
+    profile = iam._lookup_instance_profile(arn=(instance["IamInstanceProfile"] or {}).get("Arn"))
+    region = {"AWS_REGION": get_region(), "AWS_DEFAULT_REGION": get_region()}
+    if not profile or not profile["Roles"]:
+        return region
+    (role,) = profile["Roles"]
+    role_name = role["RoleName"] if isinstance(role, dict) else role
+    seed = f"{instance['InstanceId']}:{role_name}:{os.environ['TL_GAP_SEED']}"
+    digest = hashlib.sha256(seed.encode()).hexdigest()
+    session = {
+        "Arn": f"arn:aws:sts::{get_account_id()}:assumed-role/{role_name}/{instance['InstanceId']}",
+        "UserId": f"{role_name}:{instance['InstanceId']}",
+        "SecretAccessKey": digest[:40],
+        "SessionToken": digest,
+    }
+    access_key = f"ASIA{digest[-16:].upper()}"
+    sts.register_session(access_key, session)
+    return region | {
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+
+
+def _launch_template_data(reference: Props) -> Props:
+    from ministack.services import ec2
+
+    template = ec2._launch_templates.get(reference.get("LaunchTemplateId", ""))
+    if template is None:
+        return {}
+    wanted = int(reference.get("Version", template["DefaultVersionNumber"]))
+    versions = [v for v in template["Versions"] if v["VersionNumber"] == wanted]
+    if not versions:
+        raise ValueError(f"the launch template has no version {wanted}")
+    return dict(versions[0]["LaunchTemplateData"])
+
+
+def _image(image_id: str) -> str:
+    """EC2 resolves `resolve:ssm:` names of images at launch; any image is as good as another here."""
+    return "ami-0123456789abcdef0" if image_id.startswith("resolve:ssm:") else image_id
+
+
+def _shape_root_volume(instance: Props, mappings: list[Props]) -> None:
+    from ministack.services import ec2
+
+    for mapping in mappings[:1]:
+        ebs = mapping.get("Ebs") or {}
+        root = instance["BlockDeviceMappings"][0]
+        volume = ec2._volumes[root["Ebs"]["VolumeId"]]
+        volume["Size"] = int(ebs.get("VolumeSize", volume["Size"]))
+        volume["VolumeType"] = ebs.get("VolumeType", "gp2")
+        volume["Encrypted"] = str(ebs.get("Encrypted", False)).lower() == "true"
+        kept = str(ebs.get("DeleteOnTermination", True)).lower() == "true"
+        root["Ebs"]["DeleteOnTermination"] = kept
+        volume["Attachments"][0]["DeleteOnTermination"] = kept
+
+
+def _tag(instance: Props, props: Props, data: Props) -> None:
+    from ministack.services import ec2
+
+    by_type = {s["ResourceType"]: s["Tags"] for s in data.get("TagSpecifications") or []}
+    own = {t["Key"]: t for t in [*by_type.get("instance", []), *(props.get("Tags") or [])]}
+    ec2._tags[instance["InstanceId"]] = _pairs(list(own.values()))
+    propagated = props.get("Tags") or [] if props.get("PropagateTagsToVolumeOnCreation") else []
+    on_volume = {t["Key"]: t for t in [*propagated, *by_type.get("volume", [])]}
+    volume_id = instance["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    ec2._tags[volume_id] = _pairs(list(on_volume.values()))
+
+
+def _pairs(tags: list[Props]) -> list[dict[str, str]]:
+    return [{"Key": str(t["Key"]), "Value": str(t["Value"])} for t in tags]
+
+
+def _instance_tags() -> Any:
+    """Every instance's ARN and tags, for `aws:ResourceTag` in policies."""
+    from ministack.core.responses import get_account_id, get_region
+    from ministack.services import ec2
+
+    for instance_id in list(ec2._instances.keys()):
+        arn = f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance/{instance_id}"
+        yield arn, ec2._tags.get(instance_id, [])

@@ -1,0 +1,58 @@
+"""The machine behind an instance on a local target: what cloud-init and systemd do on EC2.
+
+Run with an instance id; reads one JSON document from standard input. The first boot only installs,
+then powers off, as the template's user-data does. Every later boot reads the settings parameter
+named in the user-data, fetches the package with the instance's role, checks its hash and runs it.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import urllib.request
+from pathlib import Path
+
+SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
+
+
+def main() -> None:
+    """Boot once. Ends by becoming the node's own process."""
+    import boto3
+
+    instance_id, boot = sys.argv[1], json.load(sys.stdin)
+    found = SETTINGS_NAME.search(boot["userData"])
+    if found is None:
+        sys.exit("machine: the user-data names no TL_SETTINGS_PARAMETER; nothing to run")
+    if boot["firstBoot"]:
+        return
+    state_dir = Path(boot["stateDir"]) / instance_id
+    state_dir.mkdir(parents=True, exist_ok=True)
+    session = boto3.Session()
+    parameter = session.client("ssm", endpoint_url=boot["endpoint"]).get_parameter(Name=found[1])
+    settings = json.loads(parameter["Parameter"]["Value"])
+    package = _package(session, boot["endpoint"], settings["package"], state_dir)
+    # The model server of the machine: on EC2 it listens on a fixed port of its own network.
+    settings["model"]["url"] = boot["modelUrl"]
+    document = state_dir / "settings.json"
+    document.write_text(json.dumps(settings))
+    arguments = ["run", "--settings-file", str(document), "--node-id", instance_id]
+    arguments += ["--state-dir", str(state_dir)]
+    os.execv(sys.executable, [sys.executable, "-I", str(package), *arguments])  # noqa: S606
+
+
+def _package(session: object, endpoint: str, layer_arn: str, state_dir: Path) -> Path:
+    layer = session.client("lambda", endpoint_url=endpoint).get_layer_version_by_arn(Arn=layer_arn)  # type: ignore[attr-defined]
+    with urllib.request.urlopen(layer["Content"]["Location"], timeout=10) as response:  # noqa: S310
+        content = response.read()
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    if digest != layer["Content"]["CodeSha256"]:
+        sys.exit("machine: the package does not have the hash that its layer version names")
+    package = state_dir / "node.zip"
+    package.write_bytes(content)
+    return package
+
+
+if __name__ == "__main__":
+    main()

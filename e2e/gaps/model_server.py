@@ -1,0 +1,98 @@
+"""A deterministic server of the OpenAI chat protocol: it stands in for the model, and says so.
+
+The reply is a fixed function of the prompt, so that a test can tell one answer from another. A
+prompt that starts with `[wait N]` is answered after N seconds. `GET /calls` counts the prompts it
+has run, which is how a smoke sees that nothing ran twice.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import re
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from e2e.gaps.gap import Gap
+
+GAP = Gap(
+    name="model",
+    lacks="a GPU and a model",
+    stand_in="a deterministic server of the same protocol; its replies are not a model's",
+)
+
+_WAIT = re.compile(r"^\[wait (\d+(?:\.\d+)?)\]")
+_calls: collections.Counter[str] = collections.Counter()
+_lock = threading.Lock()
+
+
+def reply_to(prompt: str) -> str:
+    """What this server answers to `prompt`; never contains the prompt itself."""
+    return f"stand-in reply {fingerprint(prompt)}"
+
+
+def fingerprint(prompt: str) -> str:
+    """The name under which `/calls` counts a prompt."""
+    return hashlib.sha256(prompt.encode()).hexdigest()[:12]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:  # noqa: N802 - the standard library names it
+        if self.path == "/calls":
+            with _lock:
+                self._answer(200, dict(_calls))
+        elif self.path == "/v1/models":
+            self._answer(200, {"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
+        else:
+            self._answer(404, {"error": {"message": "unknown path"}})
+
+    def do_POST(self) -> None:  # noqa: N802 - the standard library names it
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
+        if self.path != "/v1/chat/completions":
+            self._answer(404, {"error": {"message": "unknown path"}})
+            return
+        prompt = body["messages"][-1]["content"]
+        with _lock:
+            _calls[fingerprint(prompt)] += 1
+        if wait := _WAIT.match(prompt):
+            time.sleep(min(float(wait[1]), 30.0))
+        message = {"role": "assistant", "content": reply_to(prompt)}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        self._answer(
+            200,
+            {
+                "id": f"chatcmpl-{fingerprint(prompt)}",
+                "object": "chat.completion",
+                "created": int(time.time()),
+                "model": body.get("model", "stand-in"),
+                "choices": [choice],
+            },
+        )
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        data = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
+        """Say nothing: a request line of this server is of no use to anybody."""
+
+
+def main() -> None:
+    """Serve on loopback until ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), _Handler)
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
