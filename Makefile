@@ -1,9 +1,5 @@
 # The two commands of a fresh machine. Everything else is `.venv/bin/tox list`.
 PYTHON ?= python3
-export UV_PYTHON_DOWNLOADS = never
-# Compiled once at installation: every later import is two to three times faster.
-export UV_COMPILE_BYTECODE = 1
-unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help smoke test

@@ -6,7 +6,7 @@ and on the user, and the user's access string is handed back for the cache to en
 Source: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 from typing import Any
@@ -107,9 +107,9 @@ def _refused(why: str) -> dict[str, Any]:
 
 def _age_s(date: str) -> float:
     try:
-        signed_at = datetime.datetime.strptime(date, "%Y%m%dT%H%M%SZ")
+        signed_at = dt.datetime.strptime(date, "%Y%m%dT%H%M%SZ")
     except ValueError:
         return float("inf")
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     # A token is dated in whole seconds, so a fresh one may be a fraction of a second ahead.
-    return (now - signed_at.replace(tzinfo=datetime.UTC)).total_seconds() + 1
+    return (now - signed_at.replace(tzinfo=dt.UTC)).total_seconds() + 1

@@ -8,13 +8,16 @@ named in the user-data, fetches the package with the instance's role, checks its
 import base64
 import hashlib
 import json
-import os
 import re
+import signal
+import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
-SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
+RESTART_AFTER_S = 0.2
+SETTINGS_NAME = re.compile(r"TL_NODE_SETTINGS=[\"']?(/[\w./-]+)")
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
     instance_id, boot = sys.argv[1], json.load(sys.stdin)
     found = SETTINGS_NAME.search(boot["userData"])
     if found is None:
-        sys.exit("machine: the user-data names no TL_SETTINGS_PARAMETER; nothing to run")
+        sys.exit("machine: the user-data names no TL_NODE_SETTINGS; nothing to run")
     if boot["firstBoot"]:
         return
     state_dir = Path(boot["stateDir"]) / instance_id
@@ -39,7 +42,28 @@ def main() -> None:
     document.write_text(json.dumps(settings))
     arguments = ["run", "--settings-file", str(document), "--node-id", instance_id]
     arguments += ["--state-dir", str(state_dir)]
-    os.execv(sys.executable, [sys.executable, "-I", str(package), *arguments])  # noqa: S606
+    _supervise([sys.executable, "-I", str(package), *arguments], state_dir / "worker.pid")
+
+
+def _supervise(command: list[str], pid_file: Path) -> None:
+    """Run the worker as systemd would: again after a crash, until it ends well or we are stopped."""
+    stopping = threading.Event()
+    worker: subprocess.Popen[bytes] | None = None
+
+    def stop(signum: int, frame: object) -> None:
+        stopping.set()
+        if worker is not None:
+            worker.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    while not stopping.is_set():
+        worker = subprocess.Popen(command)
+        pid_file.write_text(str(worker.pid))
+        if stopping.is_set():
+            worker.terminate()
+        if worker.wait() == 0:
+            return
+        stopping.wait(RESTART_AFTER_S)
 
 
 def _package(session: object, endpoint: str, layer_arn: str, state_dir: Path) -> Path:

@@ -41,7 +41,7 @@ def fingerprint(prompt: str) -> str:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library names it
+    def do_GET(self) -> None:
         if self.path == "/calls":
             with _lock:
                 self._answer(200, dict(_calls))
@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, {"error": {"message": "unknown path"}})
 
-    def do_POST(self) -> None:  # noqa: N802 - the standard library names it
+    def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
         if self.path != "/v1/chat/completions":
             self._answer(404, {"error": {"message": "unknown path"}})

@@ -24,7 +24,9 @@ def install() -> None:
     def create(logical_id: str, props: Rule, stack: str) -> tuple[str, Rule]:
         group = ec2._security_groups.get(props["GroupId"])
         if group is None:
-            raise ValueError(f"{logical_id}: the security group '{props['GroupId']}' does not exist")
+            raise ValueError(
+                f"{logical_id}: the security group '{props['GroupId']}' does not exist"
+            )
         group["IpPermissionsEgress"].append(permission(props))
         rule_id = ec2._new_sg_id().replace("sg-", "sgr-")
         return rule_id, {"Id": rule_id}

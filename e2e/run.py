@@ -1,0 +1,111 @@
+"""What the stages of one smoke share: the target, what was deployed, and who is signed in."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from e2e.api import Api
+from e2e.inventory import Inventory
+from e2e.targets.ministack import MiniStack
+from tools import stack
+
+POLL_S = 0.02
+
+T = TypeVar("T")
+
+
+class StageFailed(Exception):
+    """A stage saw something that must not be.
+
+    `logs` names servers of the target or log groups whose last lines explain it; `look` is the
+    command that shows more.
+    """
+
+    def __init__(self, cause: str, *, logs: tuple[str, ...] = (), look: str = "") -> None:
+        """State the cause: what was expected, what was seen."""
+        super().__init__(cause)
+        self.logs = logs
+        self.look = look
+
+
+@dataclass(slots=True)
+class User:
+    """Somebody who signed in; `token` is an access token and is never printed."""
+
+    name: str
+    password: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one smoke. Stages fill it in the order in which they run."""
+
+    target: MiniStack
+    name: str
+    source: Path
+    handlers_python: Path
+    environment: str = "dev"
+    zips: dict[str, Path] = field(default_factory=dict)
+    packaged: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    before: Inventory | None = None
+    users: dict[str, User] = field(default_factory=dict)
+    jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def template(self) -> Path:
+        """The root template of the tree that is deployed."""
+        return self.source / "cloudformation" / "stack.yaml"
+
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Parameters and stack tags of the environment."""
+        return stack.parameters(self.template.parent / "parameters" / f"{self.environment}.json")
+
+    @property
+    def api(self) -> Api:
+        """The deployed HTTP API."""
+        return Api(self.target.api_url(self.outputs["ApiEndpoint"]))
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the operator's account."""
+        return self.target.client(service)
+
+    def function_log(self, name: str) -> str:
+        """The log group of one of our functions."""
+        return f"/aws/lambda/{self.name}-{name}"
+
+    def node_state(self) -> str:
+        """What EC2 says about the compute node."""
+        found = self.client("ec2").describe_instances(InstanceIds=[self.outputs["NodeId"]])
+        state: str = found["Reservations"][0]["Instances"][0]["State"]["Name"]
+        return state
+
+
+def wait_until(
+    check: Callable[[], T | None], limit_s: float, what: str, *, logs: tuple[str, ...] = ()
+) -> T:
+    """Poll until `check` returns something that is neither None nor False.
+
+    Raises:
+        StageFailed: `what` did not happen within `limit_s`.
+    """
+    deadline = time.monotonic() + limit_s
+    while (seen := check()) is None or seen is False:
+        if time.monotonic() > deadline:
+            raise StageFailed(f"{what}: not within {limit_s:g} s", logs=logs)
+        time.sleep(POLL_S)
+    return seen
+
+
+def expect(seen: Any, wanted: Any, what: str, *, logs: tuple[str, ...] = ()) -> None:
+    """Compare whole values.
+
+    Raises:
+        StageFailed: they differ; names both.
+    """
+    if seen != wanted:
+        raise StageFailed(f"{what}: expected {wanted!r}, saw {seen!r}", logs=logs)

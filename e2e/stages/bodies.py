@@ -1,0 +1,42 @@
+"""Bodies: what is not a request is refused with the field's name and never its value."""
+
+from e2e.run import Run, StageFailed, expect
+
+CANARY = "zebra-canary"
+
+REFUSED: tuple[tuple[str, bytes, str], ...] = (
+    ("no body", b"", "body"),
+    ("not JSON", b"{zebra-canary", "body"),
+    ("a list", b'["zebra-canary"]', "body"),
+    ("no prompt", b'{"idle": 5}', "prompt"),
+    ("an empty prompt", b'{"prompt": ""}', "prompt"),
+    ("a number as prompt", b'{"prompt": 7}', "prompt"),
+    ("a prompt of 6145 bytes", b'{"prompt": "%s"}' % ("é" * 3072 + "x").encode(), "prompt"),
+    ("NUL in the prompt", b'{"prompt": "zebra-canary\\u0000"}', "prompt"),
+    ("idle 0", b'{"prompt": "zebra-canary", "idle": 0}', "idle"),
+    ("idle 31", b'{"prompt": "zebra-canary", "idle": 31}', "idle"),
+    ("idle true", b'{"prompt": "zebra-canary", "idle": true}', "idle"),
+    ("idle NaN", b'{"prompt": "zebra-canary", "idle": NaN}', "idle"),
+    ("an unknown field", b'{"prompt": "zebra-canary", "model": "zebra-canary"}', "model"),
+    ("a field twice", b'{"prompt": "zebra-canary", "prompt": "b"}', "prompt"),
+    ("bad UTF-8", b'{"prompt": "zebra-canary\xff"}', "body"),
+)
+
+
+def run(run: Run) -> str:
+    """Each is 400; the answer names the field and never repeats what was sent."""
+    token = run.users["bert"].token
+    for name, body, field in REFUSED:
+        # Bytes that are no text reach a function as base64, so they are sent as bytes.
+        sent_as = "application/octet-stream" if "UTF-8" in name else "application/json"
+        answer = run.api.call("POST", "/infer", token, body, {"content-type": sent_as})
+        document = answer.json or {}
+        seen = (answer.status, document.get("error"), document.get("field"))
+        loose = {"NaN": "body", "twice": "body"}
+        fields = {field, *(v for k, v in loose.items() if k in name)}
+        if seen[:2] != (400, "invalid_request") or seen[2] not in fields:
+            expect(seen, (400, "invalid_request", field), f"POST /infer with {name}",
+                   logs=(run.function_log("router"),))  # fmt: skip
+        if CANARY in answer.body.decode("utf-8", "replace"):
+            raise StageFailed(f"POST /infer with {name}: the answer repeats what was sent")
+    return f"{len(REFUSED)} bodies"

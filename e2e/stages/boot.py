@@ -1,0 +1,13 @@
+"""Boot: the target answers, and what its account held before is written down."""
+
+from e2e import inventory
+from e2e.run import Run, StageFailed
+
+
+def run(run: Run) -> str:
+    """Start the target; take the inventory that the end is compared with."""
+    run.target.start()
+    run.before = inventory.take(run.target)
+    if run.before.not_looked:
+        raise StageFailed(f"cannot list {', '.join(run.before.not_looked)}", logs=("ministack",))
+    return f"{len(run.before.found)} resources were there before"

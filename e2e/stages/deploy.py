@@ -1,0 +1,86 @@
+"""Deploy: the AWS CLI packages the templates, CloudFormation makes the stack, the node installs."""
+
+from botocore.exceptions import ClientError
+
+from e2e.run import Run, StageFailed, expect, wait_until
+from tools import stack
+
+
+def run(run: Run) -> str:
+    """Create the stack with its GPU switched on; ends when the node has installed itself."""
+    bucket = f"{run.name}-artefacts"
+    run.client("s3").create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": run.target.region}
+    )
+    run.packaged = stack.package(run.template, bucket, run.target.cli_environment())
+    parameters, tags = run.settings()
+    cloudformation = run.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=run.name,
+        TemplateBody=run.packaged,
+        Parameters=stack.as_list({**parameters, "UseGpu": "true"}, "Parameter"),
+        Tags=stack.as_list(tags, ""),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        DisableRollback=True,
+    )
+    run.outputs = settled(run, "CREATE_COMPLETE")
+    wait_until(lambda: run.node_state() == "stopped", 10, "the node installs and powers off",
+               logs=("ministack",))  # fmt: skip
+    expect(run.node_state(), "stopped", "the node after its first boot")
+    count = len(every_resource(run, run.name))
+    return f"{count} resources in {len(nested(run, run.name)) + 1} stacks"
+
+
+def settled(run: Run, wanted: str) -> dict[str, str]:
+    """Wait until the root stack stands still; returns its outputs.
+
+    Raises:
+        StageFailed: it ended in another state; names the first resource that failed and why.
+    """
+    cloudformation = run.client("cloudformation")
+
+    def status() -> str | None:
+        found: str = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackStatus"]
+        return None if found.endswith("_IN_PROGRESS") else found
+
+    seen = wait_until(status, 60, f"the stack becomes {wanted}", logs=("ministack",))
+    if seen != wanted:
+        raise StageFailed(
+            f"the stack is {seen}: {first_failure(run)}",
+            logs=("ministack",),
+            look=f"aws cloudformation describe-stack-events --stack-name {run.name}",
+        )
+    outputs = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0].get("Outputs", [])
+    return {o["OutputKey"]: o["OutputValue"] for o in outputs}
+
+
+def first_failure(run: Run) -> str:
+    """The innermost resource that failed, and CloudFormation's reason."""
+    cloudformation = run.client("cloudformation")
+    for name in [*nested(run, run.name), run.name]:
+        for event in reversed(cloudformation.describe_stack_events(StackName=name)["StackEvents"]):
+            if event["ResourceStatus"].endswith("_FAILED"):
+                return f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '?')}"
+    return "no resource says why"
+
+
+def nested(run: Run, name: str) -> list[str]:
+    """The ids of the stacks nested in a stack."""
+    return [
+        r["PhysicalResourceId"]
+        for r in every_resource(run, name, deep=False)
+        if r["ResourceType"] == "AWS::CloudFormation::Stack" and r.get("PhysicalResourceId")
+    ]
+
+
+def every_resource(run: Run, name: str, *, deep: bool = True) -> list[dict[str, str]]:
+    """The resources of a stack and, when `deep`, of those nested in it."""
+    try:
+        found = run.client("cloudformation").describe_stack_resources(StackName=name)
+    except ClientError:
+        return []
+    resources: list[dict[str, str]] = found["StackResources"]
+    if deep:
+        for child in nested(run, name):
+            resources = resources + every_resource(run, child)
+    return resources

@@ -1,0 +1,134 @@
+"""Refusals: every token that must not pass, at the gateway and again at the router."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from typing import Any
+
+import urllib3
+
+from e2e.run import Run, StageFailed, expect
+from e2e.stages.as_deployed import ROUTES
+
+_GATEWAYS_OWN = {"message": "Unauthorized"}
+
+
+def run(run: Run) -> str:
+    """The gateway refuses with its own body; the router, asked without it, with `invalid_token`."""
+    for route in sorted(ROUTES):
+        method, path = route.replace("{id}", "00000000-0000-8000-8000-000000000000").split(" ")
+        answer = run.api.call(method, path, None, {} if method == "POST" else None)
+        expect((answer.status, answer.json), (401, _GATEWAYS_OWN), f"{route} without a token")
+    bad = _bad_tokens(run)
+    for name, token in bad.items():
+        answer = run.api.call("GET", "/ping", token)
+        if answer.status != 401 or answer.json not in (_GATEWAYS_OWN, {"error": "invalid_token"}):
+            raise StageFailed(
+                f"GET /ping with {name}: expected 401, saw {answer.status}",
+                logs=(run.function_log("router"),),
+            )
+        _router_refuses(run, name, f"Bearer {token}")
+    _router_refuses(run, "no token", None)
+    return f"{len(bad) + 1} kinds of token, at two doors"
+
+
+def _router_refuses(run: Run, name: str, authorization: str | None) -> None:
+    """Call the router as the gateway would if its authorizer were gone."""
+    headers = {"authorization": authorization} if authorization else {}
+    event = {
+        "version": "2.0",
+        "routeKey": "GET /ping",
+        "rawPath": "/ping",
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "requestId": secrets.token_hex(8),
+            "http": {"method": "GET", "path": "/ping"},
+        },
+        "isBase64Encoded": False,
+    }
+    answer = run.client("lambda").invoke(
+        FunctionName=f"{run.name}-router", Payload=json.dumps(event).encode()
+    )
+    seen = json.loads(answer["Payload"].read())
+    expect(
+        (seen.get("statusCode"), json.loads(seen.get("body") or "null")),
+        (401, {"error": "invalid_token"}),
+        f"the router, given {name}",
+        logs=(run.function_log("router"),),
+    )
+
+
+def _bad_tokens(run: Run) -> dict[str, str]:
+    good = run.users["ada"].token
+    header, claims, signature = good.split(".")
+    parsed = json.loads(_decode(claims))
+    changed = _encode(json.dumps(parsed | {"sub": "00000000-0000-0000-0000-000000000000"}).encode())
+    none = _encode(b'{"alg":"none","typ":"JWT"}')
+    flipped = signature[:-2] + ("A" if signature[-2] != "A" else "B") + signature[-1]
+    return {
+        "a malformed token": "not.a.token",
+        "tampered claims": f"{header}.{changed}.{signature}",
+        "a tampered signature": f"{header}.{claims}.{flipped}",
+        "alg none": f"{none}.{claims}.",
+        "the public key as HMAC secret": _signed_with_public_key(run, claims),
+        "another pool's token": _foreign_token(run, new_pool=True),
+        "another client's token": _foreign_token(run, new_pool=False),
+        "an id token": run.users["ada"].id_token,
+    }
+
+
+def _signed_with_public_key(run: Run, claims: str) -> str:
+    """HS256 over the public key's bytes: what a verifier that trusts the header would accept."""
+    url = run.target.issuer_keys_url(run.outputs["Issuer"])
+    key = json.loads(urllib3.request("GET", url).data)["keys"][0]
+    header = _encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": key["kid"]}).encode())
+    secret = json.dumps(key, separators=(",", ":")).encode()
+    mac = hmac.new(secret, f"{header}.{claims}".encode(), hashlib.sha256).digest()
+    return f"{header}.{claims}.{_encode(mac)}"
+
+
+def _foreign_token(run: Run, *, new_pool: bool) -> str:
+    """A real token that is not for us: of another pool, or of another client of our pool."""
+    cognito = run.client("cognito-idp")
+    pool = run.outputs["UserPoolId"]
+    if new_pool:
+        pool = cognito.create_user_pool(PoolName=f"{run.name}-foreign")["UserPool"]["Id"]
+    flows = ["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    client = cognito.create_user_pool_client(
+        UserPoolId=pool, ClientName="foreign", ExplicitAuthFlows=flows
+    )["UserPoolClient"]["ClientId"]
+    user = run.users["ada"]
+    try:
+        if new_pool:
+            cognito.admin_create_user(
+                UserPoolId=pool,
+                Username=user.name,
+                TemporaryPassword=user.password,
+                MessageAction="SUPPRESS",
+            )
+            cognito.admin_set_user_password(
+                UserPoolId=pool, Username=user.name, Password=user.password, Permanent=True
+            )
+        signed: dict[str, Any] = cognito.admin_initiate_auth(
+            UserPoolId=pool,
+            ClientId=client,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": user.name, "PASSWORD": user.password},
+        )
+        token: str = signed["AuthenticationResult"]["AccessToken"]
+        return token
+    finally:
+        cognito.delete_user_pool_client(UserPoolId=pool, ClientId=client)
+        if new_pool:
+            cognito.delete_user_pool(UserPoolId=pool)
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))

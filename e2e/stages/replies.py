@@ -1,0 +1,32 @@
+"""Replies: each goes to its owner; a foreign id and an unknown id are the same 404."""
+
+import uuid
+
+from e2e.gaps.model_server import reply_to
+from e2e.run import Run, expect, wait_until
+
+
+def run(run: Run) -> str:
+    """All ten prompts of the cold boot are answered, to those who asked."""
+    for job_id, (name, prompt) in run.jobs.items():
+        document = answered(run, name, job_id)
+        expect(document, {"id": job_id, "status": "done", "reply": reply_to(prompt)}, "the reply")
+    job_id = next(iter(run.jobs))
+    stranger = run.users["cleo"].token
+    foreign = run.api.reply(stranger, job_id)
+    unknown = run.api.reply(stranger, str(uuid.uuid4()))
+    expect((foreign.status, foreign.body), (404, b'{"error":"not_found"}'), "another user's reply")
+    expect((foreign.status, foreign.body), (unknown.status, unknown.body), "foreign and unknown id")
+    return f"{len(run.jobs)} replies"
+
+
+def answered(run: Run, name: str, job_id: str, limit_s: float = 20) -> dict[str, str]:
+    """Wait for the reply as its owner."""
+
+    def final() -> dict[str, str] | None:
+        answer = run.api.reply(run.users[name].token, job_id)
+        document: dict[str, str] = answer.json or {}
+        return document if document.get("status") in {"done", "failed"} else None
+
+    return wait_until(final, limit_s, f"the reply to {name}'s job",
+                      logs=("ministack", run.function_log("router")))  # fmt: skip

@@ -1,0 +1,14 @@
+"""Stop: the node is switched off by a request, and says so when it is off already."""
+
+from e2e.run import Run, expect, wait_until
+
+
+def run(run: Run) -> str:
+    """202 while it stops, 200 when it has."""
+    token, logs = run.users["ada"].token, (run.function_log("stop"), "ministack")
+    answer = run.api.call("POST", "/stop", token)
+    expect((answer.status, answer.json), (202, {"status": "stopping"}), "POST /stop", logs=logs)
+    wait_until(lambda: run.node_state() == "stopped", 20, "the node stops", logs=logs)
+    again = run.api.call("POST", "/stop", token)
+    expect((again.status, again.json), (200, {"status": "stopped"}), "POST /stop again", logs=logs)
+    return "stopped"

@@ -1,0 +1,27 @@
+"""Throttle: one user's burst is refused, another user passes meanwhile."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from e2e.gaps import metrics
+from e2e.run import Run, StageFailed, expect
+
+
+def run(run: Run) -> str:
+    """Eight requests at once are five too few for one user; the sixth waits, others do not."""
+    cleo, dora = run.users["cleo"].token, run.users["dora"].token
+    with ThreadPoolExecutor(9) as pool:
+        burst = [pool.submit(run.api.infer, cleo, f"burst {i}") for i in range(8)]
+        other = pool.submit(run.api.infer, dora, "not in the burst")
+    statuses = sorted(f.result().status for f in burst)
+    logs = (run.function_log("router"),)
+    expect(statuses, [202] * 5 + [429] * 3, "a burst of eight by one user", logs=logs)
+    expect(other.result().status, 202, "another user meanwhile", logs=logs)
+    refused = next(f.result() for f in burst if f.result().status == 429)
+    expect(refused.json, {"error": "rate_limited"}, "the refusal", logs=logs)
+    if int(refused.headers.get("retry-after", "0")) < 1:
+        raise StageFailed("the refusal has no Retry-After", logs=logs)
+    counted = metrics.emitted(
+        run.client("logs"), run.function_log("router"), "ApiRateLimitBreaches"
+    )
+    expect(sum(value for _, value in counted), 3.0, "ApiRateLimitBreaches", logs=logs)
+    return "5 × 202, 3 × 429, other user 202"

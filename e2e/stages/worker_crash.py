@@ -1,0 +1,28 @@
+"""Worker crash: a job whose worker dies is answered all the same, and once."""
+
+from e2e.gaps.model_server import fingerprint, reply_to
+from e2e.run import Run, StageFailed, expect, wait_until
+from e2e.stages.replies import answered
+
+PROMPT = "[wait 0.8] the worker dies over this"
+
+
+def run(run: Run) -> str:
+    """Kill the worker while the model thinks."""
+    dora = run.users["dora"].token
+    logs = ("ministack", run.function_log("router"))
+    sent = run.api.infer(dora, PROMPT)
+    expect(sent.status, 202, "the job", logs=logs)
+    job_id = sent.json["id"]
+    wait_until(lambda: run.api.reply(dora, job_id).json.get("status") == "running", 10,
+               "the job runs", logs=logs)  # fmt: skip
+    wait_until(lambda: run.target.model_calls().get(fingerprint(PROMPT)) == 1, 5,
+               "the model thinks", logs=logs)  # fmt: skip
+    run.target.kill_worker()
+    expect(answered(run, "dora", job_id)["reply"], reply_to(PROMPT), "the reply", logs=logs)
+    calls = run.target.model_calls()[fingerprint(PROMPT)]
+    if calls != 2:
+        raise StageFailed(
+            f"the crash came to nothing: the model ran the prompt {calls} times", logs=logs
+        )
+    return "answered once after a second run"

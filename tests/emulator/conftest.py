@@ -1,0 +1,26 @@
+"""One local AWS account for the tests of this folder; always ended."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.targets.ministack import MiniStack
+from tools import package
+from tools.environments import ROOT, handlers_python, ministack_python
+
+
+@pytest.fixture(scope="session")
+def zips() -> None:
+    """The zips where the templates expect them."""
+    package.build(handlers_python(), ROOT)
+
+
+@pytest.fixture(scope="module")
+def account(zips: None) -> Iterator[MiniStack]:
+    """A running local account."""
+    target = MiniStack(ministack_python())
+    try:
+        target.start()
+        yield target
+    finally:
+        target.stop()

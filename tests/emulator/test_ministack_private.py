@@ -1,0 +1,85 @@
+"""What the gaps reach into inside MiniStack is still there, in the pinned version."""
+
+import json
+import subprocess
+
+from tools.environments import ministack_python
+
+LOOK = """
+import inspect, json
+from importlib.metadata import version
+from ministack import app
+from ministack.core import iam_evaluator, responses, sigv4
+from ministack.services import apigateway, ec2, elasticache, iam, sts, tagging
+from ministack.services.cloudformation import provisioners as p
+
+def parameters(function):
+    return list(inspect.signature(function).parameters)
+
+print(json.dumps({
+    "version": version("ministack"),
+    "api": sorted(p._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]),
+    "unknown types": sorted(t for t in ("AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress")
+                            if t not in p._RESOURCE_HANDLERS),
+    "unknown actions": [a for a in ("ModifyInstanceAttribute",) if a not in ec2._ACTION_MAP],
+    "actions": [a for a in ("StartInstances", "StopInstances", "TerminateInstances")
+                if a in ec2._ACTION_MAP],
+    "launch": parameters(ec2._launch_instances_internal),
+    "tables": [isinstance(t, responses.AccountRegionScopedDict) for t in
+               (ec2._instances, ec2._volumes, ec2._launch_templates, ec2._security_groups,
+                elasticache._users, elasticache._replication_groups)],
+    "stage": parameters(p._apigw_v2_stage_props),
+    "permissions": p._ec2_sg_permissions([{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2,
+                                           "CidrIp": "10.0.0.0/8"}]),
+    "session": parameters(sts.register_session),
+    "profile": parameters(iam._lookup_instance_profile),
+    "principal": parameters(iam_evaluator.resolve_principal),
+    "signature": parameters(sigv4.calculate_signature),
+    "tags of ec2": "ec2" in tagging._RESOURCE_TAG_COLLECTORS,
+    "app": callable(app.app),
+}))
+"""
+
+
+def test_private_parts_are_as_the_gaps_expect() -> None:
+    """An upgrade that moves one of these fails here and not inside a stage."""
+    done = subprocess.run(
+        [ministack_python(), "-c", LOOK], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert json.loads(done.stdout) == {
+        "version": "1.5.33",
+        "api": ["create", "delete", "update", "update_with_logical_id"],
+        "unknown types": ["AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress"],
+        "unknown actions": ["ModifyInstanceAttribute"],
+        "actions": ["StartInstances", "StopInstances", "TerminateInstances"],
+        "launch": [
+            "image_id",
+            "instance_type",
+            "subnet_id",
+            "count",
+            "key_name",
+            "user_data",
+            "sg_ids",
+            "requested_private_ip",
+            "iam_profile",
+        ],
+        "tables": [True] * 6,
+        "stage": ["props"],
+        "permissions": [
+            {
+                "IpProtocol": "tcp",
+                "IpRanges": [{"CidrIp": "10.0.0.0/8"}],
+                "Ipv6Ranges": [],
+                "PrefixListIds": [],
+                "UserIdGroupPairs": [],
+                "FromPort": 1,
+                "ToPort": 2,
+            }
+        ],
+        "session": ["access_key_id", "session"],
+        "profile": ["name", "arn"],
+        "principal": ["access_key_id", "account_id", "credential"],
+        "signature": ["secret", "date_stamp", "region", "service", "string_to_sign"],
+        "tags of ec2": False,
+        "app": True,
+    }

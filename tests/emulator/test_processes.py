@@ -1,0 +1,111 @@
+"""Nothing a local target started outlives it, however its starter ends; mistakes are one line."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.environments import ROOT
+
+ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+LIMIT_S = 15.0
+
+
+def _members(group: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _smoke(tmp_path: Path, *arguments: str, **more: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools", "smoke", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def _keeper_of(process: "subprocess.Popen[str]") -> int | None:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        if b"shutil.rmtree" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    return None
+
+
+@pytest.mark.parametrize("after_stage", ["package", "boot", "sign in"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_smoke_ended_at_any_moment_leaves_no_process_and_no_file(
+    tmp_path: Path, ending: signal.Signals, after_stage: str
+) -> None:
+    """Ctrl-C, a polite end and a crash: the keeper notices each."""
+    process = _smoke(tmp_path)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(after_stage):
+            break
+    deadline = time.monotonic() + LIMIT_S
+    keeper = _keeper_of(process)
+    while keeper is None and time.monotonic() < deadline:
+        keeper = _keeper_of(process)
+    assert keeper is not None
+    process.send_signal(ending)
+    process.communicate(timeout=LIMIT_S)
+    while (_members(keeper) or list(tmp_path.iterdir())) and time.monotonic() < deadline + LIMIT_S:
+        time.sleep(0.02)
+    assert (_members(keeper), list(tmp_path.iterdir())) == ([], [])
+
+
+def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    """The message names the port and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = _smoke(tmp_path, "--port", str(port))
+        _, said = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, said) == (
+        2,
+        f"smoke: port {port} on 127.0.0.1 is in use; stop what listens there, "
+        "or leave --port out to take a free one\n",
+    )
+
+
+def test_missing_interpreter_is_one_clear_line(tmp_path: Path) -> None:
+    """The message names the path and the command that makes it."""
+    process = _smoke(tmp_path, TL_MINISTACK_PYTHON="/nowhere/python")
+    _, said = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, said) == (
+        2,
+        "no interpreter at /nowhere/python (TL_MINISTACK_PYTHON); "
+        "run `make smoke`, or `.venv/bin/tox run -e ministack` first\n",
+    )
+
+
+def test_half_installed_environment_is_one_clear_line(tmp_path: Path) -> None:
+    """An interpreter without its packages is told from a whole environment."""
+    half = tmp_path / "half" / "bin" / "python"
+    half.parent.mkdir(parents=True)
+    half.symlink_to(sys.executable)
+    process = _smoke(tmp_path, TL_MINISTACK_PYTHON=str(half))
+    _, said = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, said) == (
+        2,
+        f"the environment of {half} is only half installed: no ministack in it; "
+        "run `.venv/bin/tox run -e ministack --recreate`\n",
+    )

@@ -1,0 +1,48 @@
+"""`tl`: the operator's commands. Each says what it does with `--help`."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from tools import commands
+from tools.errors import UsageError
+
+EXIT_CODES = "exit codes: 0 clean, 1 findings or a failed smoke, 2 usage or configuration, 3 could not finish"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code.
+
+    A mistake of the user's is one line on standard error; a traceback is shown with `--debug` only.
+    """
+    parser = argparse.ArgumentParser(
+        prog="tl",
+        description="Deploy, prove and destroy an on-demand model on AWS.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show a traceback when something breaks"
+    )
+    subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in commands.ALL:
+        command.register(subcommands)
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+        return code
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{given.command}: interrupted; everything it started has ended", file=sys.stderr)
+        return 3
+    except Exception as error:  # noqa: BLE001 - the last line before the user: one line, no traceback
+        if given.debug:
+            traceback.print_exc()
+        else:
+            print(
+                f"{given.command}: {type(error).__name__}: {error}; --debug shows where",
+                file=sys.stderr,
+            )
+        return 3

@@ -1,0 +1,84 @@
+"""`tl sabotage`: break the system on purpose and see that the smoke notices, stage by sabotage."""
+
+import argparse
+import json
+import secrets
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from e2e import sabotage
+from e2e.report import Progress
+from e2e.run import Run
+from e2e.smoke import smoke
+from e2e.targets.ministack import MiniStack
+from tools.environments import ROOT, handlers_python, ministack_python
+from tools.errors import UsageError
+
+
+def register(subcommands: Any) -> None:
+    """Add the command to the parser."""
+    parser = subcommands.add_parser(
+        "sabotage",
+        help="break the system on purpose; the smoke must fail at the right stage",
+        description="For each sabotage, copy the tree, break it, and run the smoke: it must fail at "
+        "the stage that should notice. Prints stage by sabotage.",
+        epilog="example: tl sabotage --only 'authorizer off a route'",
+    )
+    parser.add_argument("--only", metavar="NAME", help="run one sabotage")
+    parser.add_argument("--list", action="store_true", help="list them and end")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    chosen = [s for s in sabotage.ALL if given.only in (None, s.name)]
+    if not chosen:
+        raise UsageError(f"sabotage: no sabotage is called {given.only!r}; see tl sabotage --list")
+    if given.list:
+        for one in chosen:
+            print(f"{one.stage:<14} {one.name}")
+        return 0
+    results = []
+    for one in chosen:
+        failed_at, cause = _try(one)
+        noticed = failed_at == one.stage
+        results.append(asdict(one) | {"failed_at": failed_at, "noticed": noticed, "cause": cause})
+        word = "noticed" if noticed else "MISSED"
+        print(f"{word}: {one.name}: {failed_at or 'nowhere'}: {cause}", file=sys.stderr, flush=True)
+    _show(results)
+    if given.json is not None:
+        given.json.write_text(json.dumps(results, indent=2) + "\n")
+    noticed_count = sum(r["noticed"] for r in results)
+    print(f"sabotage: {noticed_count} of {len(results)} noticed at the stage that should")
+    return 0 if noticed_count == len(results) else 1
+
+
+def _try(one: sabotage.Sabotage) -> tuple[str | None, str]:
+    with tempfile.TemporaryDirectory(prefix="tl-sabotage-") as folder:
+        sabotage.apply(one, ROOT, Path(folder))
+        run = Run(
+            target=MiniStack(ministack_python()),
+            name=f"tl-broken-{secrets.token_hex(3)}",
+            source=Path(folder),
+            handlers_python=handlers_python(),
+        )
+        report = smoke(run, Progress(quiet=True))
+    if report.failure is None:
+        return None, "the smoke passed"
+    return report.failure["stage"], report.failure["cause"].splitlines()[0][:160]
+
+
+def _show(results: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("sabotage", "should fail at", "failed at", ""):
+        table.add_column(column)
+    for r in results:
+        mark = "noticed" if r["noticed"] else "MISSED"
+        table.add_row(r["name"], r["stage"], r["failed_at"] or "nowhere", mark)
+    Console(width=100, highlight=False).print(table)

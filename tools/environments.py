@@ -1,0 +1,39 @@
+"""The interpreters of the other environments that tox keeps."""
+
+import os
+from pathlib import Path
+
+from tools.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def handlers_python() -> Path:
+    """The environment that holds what goes into the zips."""
+    return _interpreter("TL_HANDLERS_PYTHON", "handlers", "jose")
+
+
+def ministack_python() -> Path:
+    """The environment of the local AWS endpoint."""
+    return _interpreter("TL_MINISTACK_PYTHON", "ministack", "ministack")
+
+
+def _interpreter(variable: str, environment: str, module: str) -> Path:
+    """One environment's interpreter, when the environment is complete.
+
+    Raises:
+        UsageError: it is missing, or only half installed.
+    """
+    named = os.environ.get(variable, ROOT / ".tox" / environment / "bin" / "python")
+    python = Path(named).absolute()
+    if not python.exists():
+        raise UsageError(
+            f"no interpreter at {python} ({variable}); "
+            f"run `make smoke`, or `.venv/bin/tox run -e {environment}` first"
+        )
+    if not [*python.parents[1].glob(f"lib/python3*/site-packages/{module}/__init__.py")]:
+        raise UsageError(
+            f"the environment of {python} is only half installed: no {module} in it; "
+            f"run `.venv/bin/tox run -e {environment} --recreate`"
+        )
+    return python

@@ -1,0 +1,5 @@
+"""What an operator can put right: shown as one line, without a traceback."""
+
+
+class UsageError(Exception):
+    """Wrong usage or configuration: where, what was found, what to do. Exit code 2."""

@@ -1,0 +1,182 @@
+"""Build the Lambda zips and the node's package: pure Python, byte for byte the same everywhere.
+
+Dependencies are taken from an environment that was installed from hashed requirements; each file is
+checked against the hash its distribution recorded, so nothing that was changed on disk is shipped.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE_LIMIT_BYTES = 5 * 1024 * 1024
+# A zip's own clock starts in 1980; one fixed moment makes two builds equal.
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+# What native code starts with, whatever its file is called: ELF, Mach-O (both ends, fat), PE.
+_NATIVE_MAGIC = (
+    b"\x7fELF",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"MZ",
+)
+_JOSE = ("python-jose", "rsa", "pyasn1", "ecdsa", "six")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One zip: which of our folders and which distributions it holds."""
+
+    name: str
+    folders: tuple[str, ...]
+    distributions: tuple[str, ...]
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+PACKAGES = (
+    Package("router", ("tinyllama/utils", "tinyllama/router"), (*_JOSE, "redis")),
+    Package("stop", ("tinyllama/utils", "tinyllama/stop"), _JOSE),
+    Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
+    Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),
+    Package(
+        "node",
+        ("tinyllama/utils", "node"),
+        ("redis",),
+        (("__main__.py", "from node.__main__ import main\n\nraise SystemExit(main())\n"),),
+    ),
+)
+
+
+class PackageError(UsageError):
+    """A zip cannot be built as it must be."""
+
+
+def build(handlers_python: Path, source: Path = ROOT) -> dict[str, Path]:
+    """Write every zip into `source/build`, where the templates expect it; returns name to path.
+
+    Args:
+        handlers_python: interpreter of the environment that holds the handlers' requirements.
+        source: the tree whose `handlers` folder is packaged.
+
+    Raises:
+        PackageError: a file is missing, changed, native, or a zip is larger than 5 MiB.
+    """
+    site = _site_packages(handlers_python)
+    out = source / "build"
+    out.mkdir(exist_ok=True)
+    built = {}
+    for package in PACKAGES:
+        content = zip_bytes(dict(_files(package, source / "handlers", site)))
+        refuse_native(package.name, content)
+        if len(content) > SIZE_LIMIT_BYTES:
+            raise PackageError(
+                f"package: {package.name}.zip has {len(content)} bytes; "
+                f"the limit is {SIZE_LIMIT_BYTES}; leave a dependency out"
+            )
+        path = out / f"{package.name}.zip"
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+        built[package.name] = path
+    return built
+
+
+def zip_bytes(files: dict[str, bytes]) -> bytes:
+    """A zip of `files` whose bytes depend on names and contents alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            info = zipfile.ZipInfo(name, _MOMENT)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, files[name])
+    return buffer.getvalue()
+
+
+def refuse_native(name: str, content: bytes) -> None:
+    """Look into every member by content, and into zips inside the zip.
+
+    Raises:
+        PackageError: naming the first native member found.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for member in archive.infolist():
+            data = archive.read(member)
+            if data.startswith(_NATIVE_MAGIC):
+                raise PackageError(
+                    f"package: {name}.zip holds native code in {member.filename}; "
+                    "choose a pure-Python distribution"
+                )
+            if data.startswith(b"PK\x03\x04"):
+                refuse_native(f"{name}.zip/{member.filename}", data)
+
+
+def _files(package: Package, handlers: Path, site: Path) -> Iterator[tuple[str, bytes]]:
+    for folder in package.folders:
+        for path in sorted((handlers / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                yield path.relative_to(handlers).as_posix(), path.read_bytes()
+    if any(folder.startswith("tinyllama/") for folder in package.folders):
+        init = handlers / "tinyllama" / "__init__.py"
+        yield "tinyllama/__init__.py", init.read_bytes()
+    for distribution in package.distributions:
+        yield from _distribution_files(distribution, site)
+    for name, text in package.extra:
+        yield name, text.encode()
+
+
+def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:
+    """Modules and licences of one installed distribution, each as its RECORD says it must be."""
+    prefix = name.replace("-", "_")
+    records = sorted(site.glob(f"{prefix}-*.dist-info/RECORD"))
+    if len(records) != 1:
+        raise PackageError(
+            f"package: {name} is not installed in {site}; run `tox run -e handlers` and try again"
+        )
+    for relative, recorded, _ in csv.reader(records[0].read_text().splitlines()):
+        parts = Path(relative).parts
+        is_licence = ".dist-info" in parts[0] and "licen" in relative.lower()
+        is_module = relative.endswith(".py") and ".." not in parts and ".dist-info" not in parts[0]
+        if not (is_licence or is_module):
+            continue
+        data = (site / relative).read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        if recorded != f"sha256={digest}":
+            raise PackageError(
+                f"package: {relative} of {name} is not as it was installed; "
+                "run `tox run -e handlers --recreate`"
+            )
+        yield relative, data
+
+
+def _site_packages(python: Path) -> Path:
+    try:
+        found = subprocess.run(
+            [
+                python,
+                "-I",
+                "-c",
+                "import json,sysconfig; print(json.dumps(sysconfig.get_path('purelib')))",
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PackageError(
+            f"package: the handlers' environment has no working interpreter at {python}; "
+            "run `tox run -e handlers`"
+        ) from error
+    return Path(json.loads(found.stdout))

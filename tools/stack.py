@@ -1,0 +1,75 @@
+"""The stack as an operator handles it: packaged by the AWS CLI, parameters from one file."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.errors import UsageError
+
+# The Cognito domain prefix is made of the stack's name, and takes lower case only.
+STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
+    """Upload zips and nested templates with `aws cloudformation package`.
+
+    Returns:
+        The root template, with every local path replaced by where it was uploaded.
+
+    Raises:
+        UsageError: the CLI refused; carries its own words.
+    """
+    with tempfile.TemporaryDirectory(prefix="tl-package-") as folder:
+        packaged = Path(folder) / "stack.yaml"
+        command = [sys.executable, "-m", "awscli", "cloudformation", "package"]
+        command += ["--template-file", str(template), "--s3-bucket", bucket]
+        command += ["--output-template-file", str(packaged)]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        quiet = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        done = subprocess.run(
+            command,
+            env={**clean, **quiet, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode != 0:
+            raise UsageError(f"package: the AWS CLI says: {done.stderr.strip()}")
+        return packaged.read_text()
+
+
+def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Parameters and stack tags of one environment.
+
+    The form is `{"Parameters": {…}, "Tags": {…}}`, which `aws cloudformation deploy
+    --parameter-overrides file://…` reads too.
+
+    Raises:
+        UsageError: no such file, or not of that form.
+    """
+    try:
+        document: Any = json.loads(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
+        raise UsageError(f"{path}: no such environment; known: {known}") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: not JSON: {error}") from None
+    return _section(path, document, "Parameters"), _section(path, document, "Tags")
+
+
+def _section(path: Path, document: Any, name: str) -> dict[str, str]:
+    section = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(section, dict) or not all(isinstance(v, str) for v in section.values()):
+        raise UsageError(f"{path}: {name} must be an object of texts; see parameters/dev.json")
+    return section
+
+
+def as_list(values: Mapping[str, str], kind: str) -> list[dict[str, str]]:
+    """CloudFormation's list form: `ParameterKey`/`ParameterValue`, or `Key`/`Value` for tags."""
+    return [{f"{kind}Key": k, f"{kind}Value": v} for k, v in values.items()]
