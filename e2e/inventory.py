@@ -39,26 +39,64 @@ KINDS: tuple[Kind, ...] = (
     Kind("stack", "cloudformation", "describe_stacks", "Stacks[].StackId"),
     Kind("instance", "ec2", "describe_instances", f"Reservations[].Instances[]{_ALIVE}.InstanceId"),
     Kind("volume", "ec2", "describe_volumes", "Volumes[].VolumeId"),
-    Kind("snapshot", "ec2", "describe_snapshots", "Snapshots[].SnapshotId", (("OwnerIds", ["self"]),)),
+    Kind(
+        "snapshot", "ec2", "describe_snapshots", "Snapshots[].SnapshotId", (("OwnerIds", ["self"]),)
+    ),
     Kind("image", "ec2", "describe_images", "Images[].ImageId", (("Owners", ["self"]),)),
     Kind("address", "ec2", "describe_addresses", "Addresses[].AllocationId"),
-    Kind("nat-gateway", "ec2", "describe_nat_gateways", "NatGateways[?State!='deleted'].NatGatewayId"),
-    Kind("vpc-endpoint", "ec2", "describe_vpc_endpoints", "VpcEndpoints[?State!='deleted'].VpcEndpointId"),
-    Kind("network-interface", "ec2", "describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
+    Kind(
+        "nat-gateway", "ec2", "describe_nat_gateways", "NatGateways[?State!='deleted'].NatGatewayId"
+    ),
+    Kind(
+        "vpc-endpoint",
+        "ec2",
+        "describe_vpc_endpoints",
+        "VpcEndpoints[?State!='deleted'].VpcEndpointId",
+    ),
+    Kind(
+        "network-interface",
+        "ec2",
+        "describe_network_interfaces",
+        "NetworkInterfaces[].NetworkInterfaceId",
+    ),
     Kind("vpc", "ec2", "describe_vpcs", "Vpcs[].VpcId"),
     Kind("subnet", "ec2", "describe_subnets", "Subnets[].SubnetId"),
     Kind("route-table", "ec2", "describe_route_tables", "RouteTables[].RouteTableId"),
-    Kind("internet-gateway", "ec2", "describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
+    Kind(
+        "internet-gateway",
+        "ec2",
+        "describe_internet_gateways",
+        "InternetGateways[].InternetGatewayId",
+    ),
     Kind("security-group", "ec2", "describe_security_groups", "SecurityGroups[].GroupId"),
-    Kind("launch-template", "ec2", "describe_launch_templates", "LaunchTemplates[].LaunchTemplateId"),
+    Kind(
+        "launch-template", "ec2", "describe_launch_templates", "LaunchTemplates[].LaunchTemplateId"
+    ),
     Kind("key-pair", "ec2", "describe_key_pairs", "KeyPairs[].KeyPairId"),
-    Kind("replication-group", "elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"),
-    Kind("cache-cluster", "elasticache", "describe_cache_clusters", "CacheClusters[].CacheClusterId"),
+    Kind(
+        "replication-group",
+        "elasticache",
+        "describe_replication_groups",
+        "ReplicationGroups[].ReplicationGroupId",
+    ),
+    Kind(
+        "cache-cluster", "elasticache", "describe_cache_clusters", "CacheClusters[].CacheClusterId"
+    ),
     Kind("cache-snapshot", "elasticache", "describe_snapshots", "Snapshots[].SnapshotName"),
     Kind("cache-user", "elasticache", "describe_users", "Users[].UserId"),
     Kind("cache-user-group", "elasticache", "describe_user_groups", "UserGroups[].UserGroupId"),
-    Kind("cache-subnet-group", "elasticache", "describe_cache_subnet_groups", "CacheSubnetGroups[].CacheSubnetGroupName"),
-    Kind("cache-parameter-group", "elasticache", "describe_cache_parameter_groups", "CacheParameterGroups[].CacheParameterGroupName"),
+    Kind(
+        "cache-subnet-group",
+        "elasticache",
+        "describe_cache_subnet_groups",
+        "CacheSubnetGroups[].CacheSubnetGroupName",
+    ),
+    Kind(
+        "cache-parameter-group",
+        "elasticache",
+        "describe_cache_parameter_groups",
+        "CacheParameterGroups[].CacheParameterGroupName",
+    ),
     Kind("function", "lambda", "list_functions", "Functions[].FunctionArn"),
     Kind("layer", "lambda", "list_layers", "Layers[].LatestMatchingVersion.LayerVersionArn"),
     Kind("event-source", "lambda", "list_event_source_mappings", "EventSourceMappings[].UUID"),
@@ -75,7 +113,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("parameter", "ssm", "describe_parameters", "Parameters[].Name"),
     Kind("event-rule", "events", "list_rules", "Rules[].Arn"),
     Kind("schedule", "scheduler", "list_schedules", "Schedules[].Arn"),
-    Kind("alarm", "cloudwatch", "describe_alarms", "[MetricAlarms[].AlarmName, CompositeAlarms[].AlarmName][]"),
+    Kind(
+        "alarm",
+        "cloudwatch",
+        "describe_alarms",
+        "[MetricAlarms[].AlarmName, CompositeAlarms[].AlarmName][]",
+    ),
     Kind("dashboard", "cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"),
     Kind("topic", "sns", "list_topics", "Topics[].TopicArn"),
     Kind("queue", "sqs", "list_queues", "QueueUrls[]"),
@@ -92,8 +135,7 @@ def take(target: Any) -> Inventory:
     Returns:
         An inventory; a kind whose call fails is named in `not_looked`, never taken for empty.
     """
-    # Clients are made one after the other: making them is not thread-safe, using them is.
-    clients = {service: target.client(service) for service in {kind.service for kind in KINDS}}
+    clients = make_clients(target)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda kind: _list(clients[kind.service], kind), KINDS))
     found = frozenset(
@@ -101,6 +143,11 @@ def take(target: Any) -> Inventory:
     )
     missed = tuple(kind.name for kind, ids in zip(KINDS, answers, strict=True) if ids is None)
     return Inventory(found, missed)
+
+
+def make_clients(target: Any) -> dict[str, Any]:
+    """One client a service; one after the other, as making them is not thread-safe."""
+    return {service: target.client(service) for service in sorted({k.service for k in KINDS})}
 
 
 def _list(client: Any, kind: Kind) -> list[str] | None:

@@ -28,7 +28,6 @@ class Misfit(UsageError):
 
 
 _EDGE = "cloudformation/edge.yaml"
-_NETWORK = "cloudformation/network.yaml"
 _NODE = "cloudformation/node.yaml"
 _QUEUE = "cloudformation/queue.yaml"
 _ROUTER = "cloudformation/router.yaml"
@@ -39,8 +38,203 @@ ALL: tuple[Sabotage, ...] = (
         "native code in a zip",
         "package",
         f"{_UTILS}/metrics.py",
-        '"""',
-        '\x7fELF"""',
+        '"""Metrics',
+        '\x7fELF"""Metrics',
+    ),
+    Sabotage(
+        "a permission that does not exist on AWS",
+        "deploy",
+        _ROUTER,
+        "Handler: tinyllama.router.app.handler",
+        "Handler: tinyllama.router.app.handler\n      Role: !GetAtt NoSuchRole.Arn",
+    ),
+    Sabotage(
+        "authorizer off a route",
+        "as deployed",
+        _EDGE,
+        """RouteKey: GET /ping
+      Target: !Sub integrations/${RouterIntegration}
+      AuthorizationType: JWT
+      AuthorizerId: !Ref Authorizer""",
+        """RouteKey: GET /ping
+      Target: !Sub integrations/${RouterIntegration}
+      AuthorizationType: NONE""",
+    ),
+    Sabotage(
+        "throttle off a route",
+        "as deployed",
+        _EDGE,
+        "        POST /stop: {ThrottlingBurstLimit: 5, ThrottlingRateLimit: 20, "
+        "DetailedMetricsEnabled: false}\n",
+        "",
+    ),
+    Sabotage(
+        "egress of the cache opened",
+        "as deployed",
+        _QUEUE,
+        "CidrIp: !Ref NatRange",
+        "CidrIp: 0.0.0.0/0",
+    ),
+    Sabotage(
+        "volume not encrypted",
+        "as deployed",
+        _NODE,
+        "Encrypted: true",
+        "Encrypted: false",
+    ),
+    Sabotage(
+        "router does not verify",
+        "refusals",
+        f"{_UTILS}/auth.py",
+        """    if not key.verify(f"{segments[0]}.{segments[1]}".encode(), signature):
+        raise InvalidToken(Reason.SIGNATURE)
+""",
+        "",
+    ),
+    Sabotage(
+        "router takes id tokens",
+        "refusals",
+        f"{_UTILS}/auth.py",
+        """    if payload.get("client_id") != audience:
+        raise InvalidToken(Reason.CLIENT)
+    if payload.get("token_use") != "access":
+        raise InvalidToken(Reason.USE)
+""",
+        "",
+    ),
+    Sabotage(
+        "unknown fields pass",
+        "bodies",
+        f"{_UTILS}/body.py",
+        'if name not in ("prompt", "idle"):',
+        'if name not in ("prompt", "idle", "model"):',
+    ),
+    Sabotage(
+        "any origin allowed",
+        "preflight",
+        _EDGE,
+        "AllowOrigins: !Ref AllowedOrigins",
+        'AllowOrigins: ["*"]',
+    ),
+    Sabotage(
+        "no permission to start the node",
+        "cold boot",
+        _ROUTER,
+        "Action: ec2:StartInstances",
+        "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
+        "no permission to connect to the cache",
+        "cold boot",
+        _ROUTER,
+        "Action: elasticache:Connect",
+        "Action: elasticache:DescribeUsers",
+    ),
+    Sabotage(
+        "starts counted, not made once",
+        "cold boot",
+        "handlers/tinyllama/router/wake.py",
+        "    if started:\n",
+        "    if started or node:\n",
+    ),
+    Sabotage(
+        "job's time to live dropped",
+        "cold boot",
+        f"{_UTILS}/accept.lua",
+        "redis.call('SET', job, document, 'EX', JOB_LIFE_S, 'NX')",
+        "redis.call('SET', job, document, 'NX')",
+    ),
+    Sabotage(
+        "node may not read its settings",
+        "replies",
+        _NODE,
+        "Action: ssm:GetParameter",
+        "Action: ssm:DescribeParameters",
+    ),
+    Sabotage(
+        "reply readable by others",
+        "replies",
+        "handlers/tinyllama/router/app.py",
+        "if job is None or not job_id.belongs_to(job, claims.sub):",
+        "if job is None:",
+    ),
+    Sabotage(
+        "throttle per route only",
+        "throttle",
+        f"{_UTILS}/accept.lua",
+        "if free_at > now then",
+        "if false then",
+    ),
+    Sabotage(
+        "queue health open to every user",
+        "queue health",
+        "handlers/tinyllama/queue_health/app.py",
+        "if ADMINS not in claims.groups:",
+        "if ADMINS in claims.groups and not claims.sub:",
+    ),
+    Sabotage(
+        "wrong table of errors",
+        "cache loss",
+        f"{_UTILS}/answers.py",
+        '"queue_unavailable": 503,',
+        '"queue_unavailable": 500,',
+    ),
+    Sabotage(
+        "lost jobs are never mentioned again",
+        "cache loss",
+        "handlers/tinyllama/router/app.py",
+        'raise Refusal("job_gone")',
+        'raise Refusal("not_found")',
+    ),
+    Sabotage(
+        "no journal of answers",
+        "cache loss",
+        "handlers/node/worker.py",
+        "return self._journal.answer(claim.job_id, claim.body)",
+        "return None",
+    ),
+    Sabotage(
+        "worker acknowledges before it answers",
+        "worker crash",
+        "handlers/node/claim.lua",
+        "redis.call('SET', state, 'running', 'PX', left_ms)",
+        "redis.call('SET', state, 'running', 'PX', left_ms)\n"
+        "redis.call('XACK', jobs, group, entry)",
+    ),
+    Sabotage(
+        "no permission to stop the node",
+        "stop",
+        _ROUTER,
+        "Action: ec2:StopInstances",
+        "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
+        "endpoint bills without a GPU",
+        "gpu off",
+        "cloudformation/stack.yaml",
+        """      TemplateURL: ./network.yaml
+      Parameters:
+        Name: !Ref AWS::StackName
+        UseGpu: !Ref UseGpu
+""",
+        """      TemplateURL: ./network.yaml
+      Parameters:
+        Name: !Ref AWS::StackName
+        UseGpu: "true"
+""",
+    ),
+    Sabotage(
+        "a resource forgotten on destroy",
+        "verify",
+        _EDGE,
+        """  KeysTable:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Delete
+""",
+        """  KeysTable:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+""",
     ),
 )
 

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from tools import commands
 from tools.errors import UsageError
 
-EXIT_CODES = "exit codes: 0 clean, 1 findings or a failed smoke, 2 usage or configuration, 3 could not finish"
+EXIT_CODES = (
+    "exit codes: 0 clean, 1 findings or a failed smoke, "
+    "2 usage or configuration, 3 could not finish"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

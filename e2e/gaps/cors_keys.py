@@ -1,4 +1,4 @@
-"""MiniStack stores an HTTP API's CORS settings under the wrong keys when CloudFormation sets them."""
+"""MiniStack never finds an HTTP API's CORS settings when CloudFormation has set them."""
 
 from typing import Any
 

@@ -250,7 +250,7 @@ def _set(instance: Props, state: str) -> None:
 
 
 def _role_credentials(instance: Props) -> dict[str, str]:
-    """A session of the role in the instance's profile, as the metadata service would hand it out."""
+    """A session of the role in the instance's profile, as the metadata service gives one."""
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import iam, sts
 
@@ -291,7 +291,7 @@ def _launch_template_data(reference: Props) -> Props:
 
 
 def _image(image_id: str) -> str:
-    """EC2 resolves `resolve:ssm:` names of images at launch; any image is as good as another here."""
+    """EC2 resolves `resolve:ssm:` names at launch; one image is as good as another here."""
     return "ami-0123456789abcdef0" if image_id.startswith("resolve:ssm:") else image_id
 
 

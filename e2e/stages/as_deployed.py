@@ -9,15 +9,13 @@ ROUTES = {"POST /infer", "GET /infer/{id}", "GET /ping", "POST /stop", "GET /que
 
 
 def run(run: Run) -> str:
-    """Read back what can be read: routes, throttles, groups, volume, metadata service, retention."""
+    """Read back what can be read: routes, throttles, groups, cache, node, volume, retention."""
     _edge(run)
     _groups(run)
     _node(run)
     _logs(run)
     _cache(run)
-    return (
-        f"{len(ROUTES)} routes behind the authorizer, no way out of the cache, one encrypted volume"
-    )
+    return f"{len(ROUTES)} routes behind the authorizer, one way out, one encrypted volume"
 
 
 def _edge(run: Run) -> None:

@@ -26,7 +26,10 @@ def run(run: Run) -> str:
     run.target.kill_redis()
     down = run.api.infer(emil, "while the cache is down")
     expect(
-        (down.status, down.json), (503, {"error": "queue_unavailable"}), "without a cache", logs=logs
+        (down.status, down.json),
+        (503, {"error": "queue_unavailable"}),
+        "without a cache",
+        logs=logs,
     )
     run.target.start_redis()
     gone = wait_until(

@@ -27,7 +27,10 @@ def run(run: Run) -> str:
     expect(health.status, 404, "GET /queue-health without a queue", logs=logs)
     answer = run.api.infer(token, "is anybody there")
     expect(
-        (answer.status, answer.json), (503, {"error": "queue_unavailable"}), "POST /infer", logs=logs
+        (answer.status, answer.json),
+        (503, {"error": "queue_unavailable"}),
+        "POST /infer",
+        logs=logs,
     )
     expect(run.api.call("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
     expect(run.node_state(), "stopped", "the node")

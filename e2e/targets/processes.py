@@ -1,8 +1,8 @@
 """Processes a local target starts: on loopback, on free ports, all ended with their starter.
 
 One keeper process leads the process group that every other process joins. It holds the reading end
-of a pipe; when the writing end closes, because `close` was called or because the starter died in any
-way, the keeper ends the whole group and removes the working folder.
+of a pipe; when the writing end closes, because `close` was called or because the starter died
+somehow, the keeper ends the whole group and removes the working folder.
 """
 
 import contextlib
@@ -98,9 +98,8 @@ class ProcessGroup:
         deadline = time.monotonic() + limit_s
         while not ready():
             if process.poll() is not None:
-                raise ProcessFailed(
-                    f"{name}: ended with code {process.returncode} while starting\n{self.tail(name)}"
-                )
+                code = process.returncode
+                raise ProcessFailed(f"{name}: ended with code {code} at once\n{self.tail(name)}")
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"{name}: not ready after {limit_s:g} s\n{self.tail(name)}")
             time.sleep(0.01)

@@ -9,7 +9,7 @@ LOOK = """
 import inspect, json
 from importlib.metadata import version
 from ministack import app
-from ministack.core import iam_evaluator, responses, sigv4
+from ministack.core import iam_actions, iam_evaluator, responses, sigv4
 from ministack.services import apigateway, ec2, elasticache, iam, sts, tagging
 from ministack.services.cloudformation import provisioners as p
 
@@ -36,6 +36,11 @@ print(json.dumps({
     "principal": parameters(iam_evaluator.resolve_principal),
     "signature": parameters(sigv4.calculate_signature),
     "tags of ec2": "ec2" in tagging._RESOURCE_TAG_COLLECTORS,
+    "action": parameters(iam_actions.extract_iam_action),
+    "layer action": iam_actions.extract_iam_action(
+        "lambda", "GET", "/2018-10-31/layers", {}, b"", {"Arn": ["arn"], "find": ["LayerVersion"]}),
+    "provision": parameters(p._provision_resource)[:1],
+    "update": parameters(p._update_resource),
     "app": callable(app.app),
 }))
 """
@@ -76,10 +81,22 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
                 "ToPort": 2,
             }
         ],
-        "session": ["access_key_id", "session"],
+        "session": ["access_key", "session"],
         "profile": ["name", "arn"],
         "principal": ["access_key_id", "account_id", "credential"],
         "signature": ["secret", "date_stamp", "region", "service", "string_to_sign"],
         "tags of ec2": False,
+        "action": ["service", "method", "path", "headers", "body", "query_params"],
+        "layer action": "lambda:ListLayers",
+        "provision": ["resource_type"],
+        "update": [
+            "resource_type",
+            "physical_id",
+            "old_props",
+            "new_props",
+            "stack_name",
+            "logical_id",
+            "old_attrs",
+        ],
         "app": True,
     }

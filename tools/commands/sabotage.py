@@ -26,7 +26,7 @@ def register(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "sabotage",
         help="break the system on purpose; the smoke must fail at the right stage",
-        description="For each sabotage, copy the tree, break it, and run the smoke: it must fail at "
+        description="For each sabotage, copy the tree, break it, run the smoke: it must fail at "
         "the stage that should notice. Prints stage by sabotage.",
         epilog="example: tl sabotage --only 'authorizer off a route'",
     )
