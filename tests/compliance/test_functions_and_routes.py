@@ -1,0 +1,212 @@
+"""A function stands beside its role and its log group; a route has an authorizer and a limit."""
+
+from typing import Any
+
+import pytest
+
+from tests.compliance.templates import Template, named, ours, policy_statements, properties, read
+
+LIMIT = {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 20, "DetailedMetricsEnabled": False}
+
+
+def lonely_functions(template: Template) -> list[str]:
+    """Functions without a role of their own or a 30-day log group of the right name beside them."""
+    roles = template.resources("AWS::IAM::Role")
+    groups = {
+        str(properties(group).get("LogGroupName")): (logical_id, group)
+        for logical_id, group in template.resources("AWS::Logs::LogGroup").items()
+    }
+    found, taken = [], set()
+    for logical_id, function in template.resources("AWS::Lambda::Function").items():
+        where = f"{template.name} {logical_id}"
+        given = properties(function)
+        role = str(given.get("Role", {}).get("Fn::GetAtt", "")).removesuffix(".Arn")
+        if role not in roles or role in taken:
+            found.append(f"{where}: has no role of its own in this template")
+        else:
+            taken.add(role)
+            if any("CreateLogGroup" in str(s["Action"]) for s in policy_statements(roles[role])):
+                found.append(f"{where}: its role may create log groups, which outlive the stack")
+        name = given.get("FunctionName", {}).get("Fn::Sub", "")
+        group_id, group = groups.get(str({"Fn::Sub": f"/aws/lambda/{name}"}), ("", {}))
+        if not name or properties(group).get("RetentionInDays") != 30:
+            found.append(f"{where}: has no log group /aws/lambda/{name} kept for 30 days")
+        elif given.get("LoggingConfig") != {"LogGroup": {"Ref": group_id}}:
+            found.append(f"{where}: does not name {group_id} as its log group")
+        elif group.get("Condition") != function.get("Condition"):
+            found.append(f"{where}: exists without its log group")
+    return found
+
+
+def open_routes(template: Template) -> list[str]:
+    """Routes without a JWT authorizer, or without a limit of their own on every stage."""
+    authorizers = {
+        logical_id
+        for logical_id, authorizer in template.resources("AWS::ApiGatewayV2::Authorizer").items()
+        if properties(authorizer).get("AuthorizerType") == "JWT"
+    }
+    stages = template.resources("AWS::ApiGatewayV2::Stage")
+    routes = template.resources("AWS::ApiGatewayV2::Route")
+    found = [f"{template.name}: has routes and no stage"] if routes and not stages else []
+    for logical_id, route in routes.items():
+        where = f"{template.name} {logical_id}"
+        given = properties(route)
+        authorizer = given.get("AuthorizerId", {}).get("Ref")
+        if given.get("AuthorizationType") != "JWT" or authorizer not in authorizers:
+            found.append(f"{where}: has no JWT authorizer")
+        condition = route.get("Condition")
+        wanted: Any = LIMIT
+        if condition is not None:
+            wanted = {"Fn::If": [condition, LIMIT, {"Ref": "AWS::NoValue"}]}
+        for stage_id, stage in stages.items():
+            if properties(stage).get("RouteSettings", {}).get(given.get("RouteKey")) != wanted:
+                found.append(f"{where}: has no limit of its own in {stage_id}")
+            waited_for = [*stage.get("DependsOn", []), str(properties(stage).get("Description"))]
+            if not any(logical_id in text for text in waited_for):
+                found.append(f"{where}: {stage_id} does not wait for it")
+    for stage_id, stage in stages.items():
+        if properties(stage).get("DefaultRouteSettings") != LIMIT:
+            found.append(f"{template.name} {stage_id}: a route without settings has no limit")
+    return found
+
+
+@pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)
+def test_function_stands_beside_its_role_and_log_group(template: Template) -> None:
+    """Also: its role creates no log group, which would come back after the stack is gone."""
+    assert lonely_functions(template) == []
+
+
+def test_functions_are_the_four_we_know() -> None:
+    """The law above is about something: these functions, in these templates."""
+    found = {
+        (template.name, properties(function)["Handler"])
+        for template in ours()
+        for function in template.resources("AWS::Lambda::Function").values()
+    }
+    assert found == {
+        ("edge.yaml", "tinyllama.signing_keys.app.handler"),
+        ("router.yaml", "tinyllama.router.app.handler"),
+        ("router.yaml", "tinyllama.stop.app.handler"),
+        ("queue.yaml", "tinyllama.queue_health.app.handler"),
+    }
+
+
+FUNCTION = """\
+Resources:
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      FunctionName: !Sub "${Name}-work"
+      Role: !GetAtt WorkRole.Arn
+      LoggingConfig: {LogGroup: !Ref WorkLog}
+  WorkRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Policies:
+        - PolicyDocument: {Statement: [{Effect: Allow, Action: logs:PutLogEvents}]}
+  WorkLog:
+    Type: AWS::Logs::LogGroup
+    Properties:
+      LogGroupName: !Sub /aws/lambda/${Name}-work
+      RetentionInDays: 30
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        (
+            "-work\n      R",
+            "-play\n      R",
+            "has no log group /aws/lambda/${Name}-work kept for 30 days",
+        ),
+        (
+            "RetentionInDays: 30",
+            "RetentionInDays: 14",
+            "has no log group /aws/lambda/${Name}-work kept for 30 days",
+        ),
+        ("GetAtt WorkRole.Arn", "ImportValue shared", "has no role of its own in this template"),
+        (
+            "PutLogEvents",
+            "CreateLogGroup",
+            "its role may create log groups, which outlive the stack",
+        ),
+        ("LogGroup: !Ref WorkLog", "LogFormat: JSON", "does not name WorkLog as its log group"),
+        ("LogGroup\n", "LogGroup\n    Condition: UseGpu\n", "exists without its log group"),
+    ],
+)
+def test_lonely_function_is_found(before: str, after: str, finding: str) -> None:
+    """Each half of the law, broken alone."""
+    assert lonely_functions(read(FUNCTION)) == []
+    assert lonely_functions(read(FUNCTION.replace(before, after))) == [
+        f"broken.yaml Work: {finding}"
+    ]
+
+
+def test_role_shared_by_two_functions_is_found() -> None:
+    """The second function that names a role has none of its own."""
+    second = FUNCTION.replace("Resources:\n", "").split("  WorkRole:")[0].replace("Work:", "Play:")
+    assert lonely_functions(read(FUNCTION + second)) == [
+        "broken.yaml Play: has no role of its own in this template"
+    ]
+
+
+@pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)
+def test_route_has_authorizer_and_limit(template: Template) -> None:
+    """API-003: on every route, beside the stage's default; also on the one that comes and goes."""
+    assert open_routes(template) == []
+
+
+def test_routes_are_the_five_we_know() -> None:
+    """The law above is about something, and queue health is there only with the queue."""
+    routes = named("edge.yaml").resources("AWS::ApiGatewayV2::Route").values()
+    assert {properties(route)["RouteKey"]: route.get("Condition") for route in routes} == {
+        "POST /infer": None,
+        "GET /infer/{id}": None,
+        "GET /ping": None,
+        "POST /stop": None,
+        "GET /queue-health": "UseGpu",
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "findings"),
+    [
+        (
+            "AuthorizationType: JWT\n      AuthorizerId: !Ref Authorizer\n\n  GetInfer",
+            "AuthorizationType: NONE\n\n  GetInfer",
+            ["PostInferRoute: has no JWT authorizer"],
+        ),
+        (
+            "AuthorizerType: JWT",
+            "AuthorizerType: REQUEST",
+            [
+                f"{route}Route: has no JWT authorizer"
+                for route in ("PostInfer", "GetInfer", "Ping", "Stop", "QueueHealth")
+            ],
+        ),
+        (
+            "        GET /ping: {ThrottlingBurstLimit: 5",
+            "        GET /ping: {ThrottlingBurstLimit: 50",
+            ["PingRoute: has no limit of its own in Stage"],
+        ),
+        (
+            "        GET /queue-health: !If",
+            "        GET /health: !If",
+            ["QueueHealthRoute: has no limit of its own in Stage"],
+        ),
+        ("PingRoute, StopRoute]", "PingRoute]", ["StopRoute: Stage does not wait for it"]),
+        (
+            "DefaultRouteSettings: {ThrottlingBurstLimit: 5, ThrottlingRateLimit: 20, ",
+            "DefaultRouteSettings: {",
+            ["Stage: a route without settings has no limit"],
+        ),
+    ],
+)
+def test_open_route_is_found(before: str, after: str, findings: list[str]) -> None:
+    """Our own edge, broken in one place each."""
+    text = named("edge.yaml").text
+    assert text.count(before) == 1
+    assert open_routes(read(text.replace(before, after), "edge.yaml")) == [
+        f"edge.yaml {finding}" for finding in findings
+    ]
