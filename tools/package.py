@@ -36,12 +36,17 @@ _JOSE = ("python-jose", "rsa", "pyasn1", "ecdsa", "six")
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One zip: which of our folders and which distributions it holds."""
+    """One zip: which of our folders and which distributions it holds.
+
+    `entry` is what runs when the zip itself is run; `requirements` names the locked list of what its
+    machine installs beside it.
+    """
 
     name: str
     folders: tuple[str, ...]
     distributions: tuple[str, ...]
-    extra: tuple[tuple[str, str], ...] = ()
+    entry: str = ""
+    requirements: str = ""
 
 
 PACKAGES = (
@@ -53,7 +58,8 @@ PACKAGES = (
         "node",
         ("tinyllama/utils", "node"),
         ("redis",),
-        (("__main__.py", "from node.__main__ import main\n\nraise SystemExit(main())\n"),),
+        entry="from node.__main__ import main\n\nraise SystemExit(main())\n",
+        requirements="node.txt",
     ),
 )
 
@@ -132,8 +138,10 @@ def _files(package: Package, handlers: Path, site: Path) -> Iterator[tuple[str, 
         yield "tinyllama/__init__.py", init.read_bytes()
     for distribution in package.distributions:
         yield from _distribution_files(distribution, site)
-    for name, text in package.extra:
-        yield name, text.encode()
+    if package.entry:
+        yield "__main__.py", package.entry.encode()
+    if package.requirements:
+        yield "requirements.txt", (ROOT / "requirements" / package.requirements).read_bytes()
 
 
 def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:

@@ -1,0 +1,1 @@
+"""The functions behind the API, and what they share in `tinyllama.utils`."""

@@ -1,0 +1,1 @@
+"""Tells how the queue is."""

@@ -1,0 +1,73 @@
+"""Tells an administrator, and an alarm, whether the queue answers in time."""
+
+import os
+import time
+from functools import cache
+
+from tinyllama.utils import metrics
+from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
+from tinyllama.utils.auth import authenticate
+from tinyllama.utils.key_store import KeyStore
+from tinyllama.utils.metrics import Metric
+from tinyllama.utils.queue import JobQueue, QueueUnavailable, connect
+from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
+from tinyllama.utils.sigv4 import from_environment
+
+ADMINS = "admins"
+SLOW_MS = 200.0
+TIMEOUT_S = 0.5
+"""Longer than the router's, so that a slow queue is measured and told from a dead one."""
+
+
+def handler(event: Event, context: object) -> Response:
+    """Answer one request; nothing is raised, one line is logged."""
+    return serve(event, context, ROUTES)
+
+
+def queue_health(event: Event) -> Response:
+    """GET /queue-health: authenticate, admit administrators, measure, send metrics, answer."""
+    settings, keys = setup()
+    claims = authenticate(event, settings=settings, store=keys, now=time.time())
+    if ADMINS not in claims.groups:
+        raise Refusal("forbidden")
+    code, found = "ok", None
+    try:
+        found = job_queue().health()
+    except QueueUnavailable as error:
+        code = error.code
+    if found is not None:
+        metrics.emit(settings.stack, Metric.QUEUE_DEPTH, found.depth)
+        if found.latency_ms >= SLOW_MS:
+            code = "slow"
+    metrics.emit(settings.stack, Metric.QUEUE_HEALTH_FAILURES, 0 if code == "ok" else 1)
+    if found is None or code != "ok":
+        raise Refusal(code, fields={"redis": "fail"})
+    return answer(
+        200,
+        {
+            "redis": "ok",
+            "latencyMs": round(found.latency_ms, 3),
+            "depth": found.depth,
+            "inFlight": found.in_flight,
+        },
+    )
+
+
+ROUTES = {"GET /queue-health": queue_health}
+
+
+@cache
+def setup() -> tuple[Settings, KeyStore]:
+    """The settings, read once. Raises InvalidSetting."""
+    settings = Settings.read(os.environ)
+    return settings, KeyStore(settings.keys)
+
+
+@cache
+def job_queue() -> JobQueue:
+    """The queue, connected when it is first used. Raises InvalidSetting."""
+    address = read_queue(os.environ)
+    if address is None:
+        raise InvalidSetting("TL_QUEUE_HOST is not set")
+    region = setup()[0].keys.region
+    return JobQueue(connect(address, from_environment, region, timeout_s=TIMEOUT_S))

@@ -1,0 +1,1 @@
+"""Takes prompts in and hands replies out."""

@@ -1,0 +1,1 @@
+"""Keeps the signing keys within reach of the functions in the private subnets."""

@@ -1,0 +1,1 @@
+"""Stops the compute node."""

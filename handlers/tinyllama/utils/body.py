@@ -1,0 +1,165 @@
+"""What a POST /infer must hold; a refusal names the field and never what was in it."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from tinyllama.utils import strict_json
+from tinyllama.utils.answers import Refusal
+
+Prompt = NewType("Prompt", str)
+
+MAX_PROMPT_BYTES = 6144
+MIN_IDLE_MIN, MAX_IDLE_MIN, DEFAULT_IDLE_MIN = 1, 30, 5
+MAX_BODY_BYTES = 6 * MAX_PROMPT_BYTES + 1024
+"""The longest spelling of an allowed prompt is six bytes for each of its own (`\\u0041`); another
+1,024 leave room for the member names, `idle` and white space. More cannot be a valid request, so it
+is not parsed."""
+_MAX_DEPTH = 8
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_KEY = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
+
+
+class BodyReason(StrEnum):
+    """What is wrong with a field; public."""
+
+    MISSING = "missing"
+    TOO_LONG = "too long"
+    NOT_BASE64 = "not base64"
+    NOT_UTF8 = "not UTF-8"
+    NOT_JSON = "not JSON"
+    NOT_AN_OBJECT = "not an object"
+    DUPLICATE = "occurs twice"
+    UNKNOWN = "unknown field"
+    NOT_TEXT = "not text"
+    EMPTY = "empty"
+    HAS_NUL = "holds NUL"
+    NOT_WHOLE = "not a whole number"
+    OUT_OF_RANGE = "out of range"
+    NOT_PRINTABLE = "not 1 to 128 printable ASCII characters"
+
+
+class InvalidBody(Refusal):
+    """`field` is not what it must be; the field is "body" where no single one is at fault."""
+
+    def __init__(self, field: str, reason: BodyReason) -> None:
+        fields = {"field": field, "reason": reason.value}
+        super().__init__("invalid_request", why=reason.value, fields=fields)
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """A request that may be queued: 1 to 6,144 UTF-8 bytes, 1 to 30 minutes."""
+
+    prompt: Prompt
+    idle: int
+
+
+def parse(body: str | bytes | None, is_base64: bool) -> InferRequest:
+    """Check the body of an event as the gateway passes it on.
+
+    Raises:
+        InvalidBody: for the first fault found: form, unknown fields, prompt, idle.
+    """
+    members = _members(_text(body, is_base64))
+    for name in members:
+        if name not in ("prompt", "idle"):
+            raise InvalidBody(_shown(name), BodyReason.UNKNOWN)
+    return InferRequest(_prompt(members), _idle(members))
+
+
+def serialise(request: InferRequest) -> str:
+    """The body that `parse` takes back to `request`."""
+    return json.dumps({"prompt": request.prompt, "idle": request.idle})
+
+
+def idempotency_key(value: str | None) -> str | None:
+    """The Idempotency-Key header, 1 to 128 printable ASCII characters; None if it was not sent.
+
+    Raises:
+        InvalidBody
+    """
+    if value is not None and not _KEY.fullmatch(value):
+        raise InvalidBody("Idempotency-Key", BodyReason.NOT_PRINTABLE)
+    return value
+
+
+def _text(body: str | bytes | None, is_base64: bool) -> str:
+    if not body:
+        raise InvalidBody("body", BodyReason.MISSING)
+    longest = (MAX_BODY_BYTES + 2) // 3 * 4 if is_base64 else MAX_BODY_BYTES
+    if len(body) > longest:
+        raise InvalidBody("body", BodyReason.TOO_LONG)
+    try:
+        content = body.encode() if isinstance(body, str) else body
+        if is_base64:
+            content = _debased(content)
+        if len(content) > MAX_BODY_BYTES:
+            raise InvalidBody("body", BodyReason.TOO_LONG)
+        return content.decode()
+    except binascii.Error:
+        raise InvalidBody("body", BodyReason.NOT_BASE64) from None
+    except UnicodeError:
+        raise InvalidBody("body", BodyReason.NOT_UTF8) from None
+
+
+def _debased(content: bytes) -> bytes:
+    decoded = base64.b64decode(content)
+    if base64.b64encode(decoded) != content:
+        # Python skips foreign characters and lets unused bits and surplus padding pass.
+        raise binascii.Error
+    return decoded
+
+
+def _members(text: str) -> Mapping[str, object]:
+    try:
+        members = strict_json.loads(text, max_depth=_MAX_DEPTH)
+    except strict_json.InvalidJson as error:
+        if error.duplicate is not None:
+            raise InvalidBody(_shown(error.duplicate), BodyReason.DUPLICATE) from None
+        raise InvalidBody("body", BodyReason.NOT_JSON) from None
+    if not isinstance(members, dict):
+        raise InvalidBody("body", BodyReason.NOT_AN_OBJECT)
+    return members
+
+
+def _prompt(members: Mapping[str, object]) -> Prompt:
+    if "prompt" not in members:
+        raise InvalidBody("prompt", BodyReason.MISSING)
+    value = members["prompt"]
+    if not isinstance(value, str):
+        raise InvalidBody("prompt", BodyReason.NOT_TEXT)
+    try:
+        size_bytes = len(value.encode())
+    except UnicodeEncodeError:
+        # JSON can spell half a character, "\ud800", which UTF-8 cannot.
+        raise InvalidBody("prompt", BodyReason.NOT_UTF8) from None
+    if size_bytes == 0:
+        raise InvalidBody("prompt", BodyReason.EMPTY)
+    if size_bytes > MAX_PROMPT_BYTES:
+        raise InvalidBody("prompt", BodyReason.TOO_LONG)
+    if "\0" in value:
+        raise InvalidBody("prompt", BodyReason.HAS_NUL)
+    return Prompt(value)
+
+
+def _idle(members: Mapping[str, object]) -> int:
+    value = members.get("idle", DEFAULT_IDLE_MIN)
+    # bool is an int to Python, and 5.0 equals 5.
+    if type(value) is not int:
+        raise InvalidBody("idle", BodyReason.NOT_WHOLE)
+    if not MIN_IDLE_MIN <= value <= MAX_IDLE_MIN:
+        raise InvalidBody("idle", BodyReason.OUT_OF_RANGE)
+    return value
+
+
+def _shown(name: str) -> str:
+    """A field's name as the caller may see it again: only if it is short and plain."""
+    return name if _PLAIN_NAME.fullmatch(name) else "body"

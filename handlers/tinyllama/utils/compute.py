@@ -1,0 +1,122 @@
+"""The compute node: found by its three tags, started and stopped through EC2.
+
+boto3 is loaded when the first client is made, as most requests never need it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tinyllama.utils.answers import Refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+
+NodeState = Literal["running", "pending", "stopping", "stopped"]
+_MOST_AWAKE_FIRST: tuple[NodeState, ...] = ("running", "pending", "stopping", "stopped")
+_NO_CAPACITY = frozenset(
+    {
+        "InsufficientInstanceCapacity",
+        "InsufficientHostCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "InsufficientCapacityOnHost",
+    }
+)
+
+
+class NodeUnavailable(Refusal):
+    """No node can do the work; `reason` is public, `why` is not."""
+
+    def __init__(
+        self, reason: Literal["none", "no_capacity", "refused"], why: str | None = None
+    ) -> None:
+        super().__init__("node_unavailable", why=why or reason, fields={"reason": reason})
+        self.reason = reason
+
+
+class WrongState(Exception):
+    """EC2 does not do that in the state the node is in by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One instance that exists: neither terminated nor on its way there."""
+
+    instance_id: str
+    state: NodeState
+
+
+def client(region: str) -> "EC2Client":
+    """An EC2 client that gives up after 8 s at most; the gateway waits for 30."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
+    return boto3.client("ec2", region_name=region, config=config)
+
+
+def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
+    """The stack's node, the most awake one if a replacement has made two; None if there is none.
+
+    Raises:
+        NodeUnavailable: EC2 did not answer or refused.
+    """
+    filters: list[FilterTypeDef] = [
+        {"Name": "tag:Project", "Values": [project]},
+        {"Name": "tag:Role", "Values": ["gpu-node"]},
+        {"Name": "tag:Stack", "Values": [stack]},
+        {"Name": "instance-state-name", "Values": list(_MOST_AWAKE_FIRST)},
+    ]
+    found: dict[str, str] = {}
+    with _translated_errors():
+        for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
+            for reservation in page["Reservations"]:
+                for instance in reservation["Instances"]:
+                    found[instance["InstanceId"]] = instance["State"]["Name"]
+    for state in _MOST_AWAKE_FIRST:
+        for instance_id in sorted(found):
+            if found[instance_id] == state:
+                return Node(instance_id, state)
+    return None
+
+
+def start(ec2: "EC2Client", node: Node) -> bool:
+    """Start the node; True only if this very call did, so that each start is counted once.
+
+    Raises:
+        NodeUnavailable: no capacity, or EC2 did not answer or refused.
+        WrongState: the node is stopping or gone.
+    """
+    with _translated_errors():
+        answer = ec2.start_instances(InstanceIds=[node.instance_id])
+    return [change["PreviousState"]["Name"] for change in answer["StartingInstances"]] == [
+        "stopped"
+    ]
+
+
+def stop(ec2: "EC2Client", node: Node) -> None:
+    """Stop the node.
+
+    Raises:
+        NodeUnavailable: EC2 did not answer or refused.
+        WrongState: the node is still starting, or gone.
+    """
+    with _translated_errors():
+        ec2.stop_instances(InstanceIds=[node.instance_id])
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "IncorrectInstanceState":
+            raise WrongState from error
+        raise NodeUnavailable("no_capacity" if code in _NO_CAPACITY else "refused", code) from error
+    except BotoCoreError as error:
+        raise NodeUnavailable("refused", type(error).__name__) from error

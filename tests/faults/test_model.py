@@ -1,0 +1,211 @@
+"""The model client against real servers that start late, refuse, trickle, break off or lie."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from node import model
+from node.model import ModelError, ModelRefused, ModelTimeout, ModelUnavailable
+from node.settings import ModelAddress
+from tests.faults.parts import ModelServer
+from tests.processes import free_port
+
+Serve = Callable[..., ModelAddress]
+
+
+def soon(seconds: float = 5.0) -> float:
+    """A deadline."""
+    return time.monotonic() + seconds
+
+
+def address(port: int) -> ModelAddress:
+    """A model on loopback."""
+    return ModelAddress(f"http://127.0.0.1:{port}/v1", "tiny")
+
+
+def response(content: bytes, status: str = "200 OK", length: int | None = None) -> bytes:
+    """An HTTP response."""
+    size = len(content) if length is None else length
+    return f"HTTP/1.1 {status}\r\ncontent-length: {size}\r\n\r\n".encode() + content
+
+
+def completion(text: object) -> bytes:
+    """A chat completion."""
+    message = {"role": "assistant", "content": text}
+    return json.dumps({"choices": [{"message": message}]}).encode()
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    """All of it, as closing with something unread would reset the connection."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += connection.recv(65_536)
+    head, _, _ = request.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+    while len(request) < len(head) + 4 + length:
+        request += connection.recv(65_536)
+    return request
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """serve(*pieces, every_s=0): each connection is sent the pieces; keeps what it received."""
+    stopping = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def start(
+        *pieces: bytes, every_s: float = 0, received: list[bytes] | None = None
+    ) -> ModelAddress:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(0.05)
+
+        def run() -> None:
+            with listener:
+                while not stopping.is_set():
+                    try:
+                        connection, _ = listener.accept()
+                    except TimeoutError:
+                        continue
+                    with connection:
+                        connection.settimeout(5)
+                        request = _read_request(connection)
+                        if received is not None:
+                            received.append(request)
+                        for piece in pieces:
+                            try:
+                                connection.sendall(piece)
+                            except OSError:
+                                break
+                            stopping.wait(every_s)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return address(listener.getsockname()[1])
+
+    yield start
+    stopping.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_ask_speaks_the_protocol(serve: Serve) -> None:
+    """One user message, the configured model's name, no stream."""
+    received: list[bytes] = []
+    assert model.ask(serve(response(completion("hé")), received=received), "a\n", soon()) == "hé"
+    head, _, body = received[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert json.loads(body) == {
+        "model": "tiny",
+        "messages": [{"role": "user", "content": "a\n"}],
+        "stream": False,
+    }
+
+
+def test_ask_waits_for_a_server_that_starts() -> None:
+    """Connection refused is not an answer while there is time."""
+    port = free_port()
+    made: list[ModelServer] = []
+    later = threading.Timer(0.3, lambda: made.append(ModelServer(port)))
+    later.start()
+    try:
+        assert model.ask(address(port), "p", soon()) == "reply to p"
+    finally:
+        later.join()
+        made[0].close()
+    assert made[0].calls == {"p": 1}
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_ask_waits_for_a_server_that_loads(status: int) -> None:
+    """What a server says while it loads its model is not an answer either."""
+    with closing(ModelServer()) as server:
+        server.status = status
+        later = threading.Timer(0.3, lambda: setattr(server, "status", 200))
+        later.start()
+        assert model.ask(ModelAddress(server.url, "tiny"), "p", soon()) == "reply to p"
+        later.join()
+
+
+def test_ask_gives_up_at_the_end_of_the_job_s_life() -> None:
+    """No server until the deadline: unavailable, and not later than the deadline."""
+    started = time.monotonic()
+    with pytest.raises(ModelUnavailable):
+        model.ask(address(free_port()), "p", started + 0.5)
+    assert time.monotonic() < started + 0.6
+
+
+def test_ask_after_the_job_s_life_asks_nothing() -> None:
+    """A job whose time is over is never run."""
+    with closing(ModelServer()) as server:
+        with pytest.raises(ModelTimeout):
+            model.ask(ModelAddress(server.url, "tiny"), "p", time.monotonic())
+        assert server.calls == {}
+
+
+def test_ask_a_server_that_says_nothing_times_out() -> None:
+    """A connected server that does not answer in time."""
+    with closing(ModelServer()) as server:
+        server.hold()
+        started = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            model.ask(ModelAddress(server.url, "tiny"), "p", started + 0.3)
+        assert time.monotonic() < started + 1
+        assert server.calls == {"p": 1}
+
+
+def test_ask_a_server_that_trickles_times_out(serve: Serve) -> None:
+    """Each byte in time, and the answer never: the deadline is for the whole."""
+    pieces = [response(b"", length=1000), *[b" "] * 1000]
+    started = time.monotonic()
+    with pytest.raises(ModelTimeout):
+        model.ask(serve(*pieces, every_s=0.05), "p", started + 0.4)
+    assert time.monotonic() < started + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (response(b"{}", "400 Bad Request"), ModelRefused),
+        (response(b"{}", "404 Not Found"), ModelRefused),
+        (response(b"{}", "500 Internal Server Error"), ModelUnavailable),
+        (response(b"", "302 Found"), ModelUnavailable),
+        (response(b"not json"), ModelUnavailable),
+        (response(b"\xff\xfe"), ModelUnavailable),
+        (response(b"[" * 100_000), ModelUnavailable),
+        (response(b"{}"), ModelUnavailable),
+        (response(b'{"choices": []}'), ModelUnavailable),
+        (response(b'{"choices": "x"}'), ModelUnavailable),
+        (response(completion(None)), ModelUnavailable),
+        (response(completion(5)), ModelUnavailable),
+        (response(completion("x" * 300_000)), ModelUnavailable),
+        (response(completion("cut"), length=4000), ModelUnavailable),
+        (b"garbage\r\n\r\n", ModelUnavailable),
+        (b"", ModelUnavailable),
+    ],
+)
+def test_ask_refuses_what_is_no_answer(
+    serve: Serve, answer: bytes, error: type[ModelError]
+) -> None:
+    """Every other answer is final: one of the named failures, and no second question."""
+    received: list[bytes] = []
+    with pytest.raises(error) as raised:
+        model.ask(serve(answer, received=received), "a secret", soon())
+    assert type(raised.value) is error
+    assert "secret" not in str(raised.value)
+    assert len(received) == 1
+
+
+@pytest.mark.parametrize("text", ["", "x" * 200_000, '𝄞 \x00 "quoted"'])
+def test_ask_gives_the_text_as_it_is(serve: Serve, text: str) -> None:
+    """Empty, long and odd replies are replies."""
+    assert model.ask(serve(response(completion(text))), "p", soon()) == text
+
+
+def test_ask_replaces_half_a_surrogate_pair(serve: Serve) -> None:
+    """JSON can spell what UTF-8 cannot; the reply can be stored all the same."""
+    assert model.ask(serve(response(completion("a\ud800b"))), "p", soon()) == "a?b"

@@ -1,0 +1,361 @@
+"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import redis
+
+from tests.faults.parts import ModelServer, Node, TlsFront
+from tests.processes import RedisServer, until
+from tinyllama.utils.job_id import JobId, id_for_key
+from tinyllama.utils.queue import GROUP, STREAM, JobQueue, JobState
+
+MakeNode = Callable[..., Node]
+KEYED = id_for_key("ann", "key-1")
+
+
+def accept(jobs: JobQueue, job_id: JobId = KEYED, prompt: str = "p", sub: str = "ann") -> bool:
+    """Accept a job; True if it was known already."""
+    return jobs.accept(job_id=job_id, sub=sub, prompt=prompt, idle=5, now_ms=0).repeated
+
+
+def answered(jobs: JobQueue, job_id: str = KEYED, sub: str = "ann") -> JobState:
+    """Wait for the job's answer."""
+
+    def is_answered() -> bool:
+        state = jobs.state(job_id, sub)
+        return state is not None and state.status in ("done", "failed")
+
+    until(is_answered, what=f"an answer to {job_id}")
+    state = jobs.state(job_id, sub)
+    assert state is not None
+    return state
+
+
+def is_empty(client: redis.Redis) -> bool:
+    """True when no job, entry or state is left."""
+    left = [str(key) for key in client.scan_iter() if str(key).startswith(("job:", "state:"))]
+    return left == [] and not client.xlen(STREAM)
+
+
+def journal_has(node: Node, job_id: str) -> bool:
+    """True once the node's journal holds an answer to the job."""
+    with closing(sqlite3.connect(node.state_dir / "journal.sqlite3")) as database:
+        found = database.execute("SELECT count(*) FROM answers WHERE id = ?", (job_id,)).fetchone()
+    return bool(found == (1,))
+
+
+def test_node_answers_its_owner(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """The plain way: over TLS, with a token, as a user with the node's rights only."""
+    worker = node()
+    worker.start()
+    until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
+    assert accept(jobs, prompt="grüß dich") is False
+    assert answered(jobs) == JobState("done", reply="reply to grüß dich")
+    assert jobs.state(KEYED, "bob") is None
+    assert is_empty(client)
+    assert 590 <= client.ttl(f"reply:{KEYED}") <= 600
+    assert accept(jobs, prompt="grüß dich") is True
+    assert model.calls == {"grüß dich": 1}
+
+
+def test_node_never_logs_prompt_or_reply(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """One line a job with its id, a line in embedded metric format, and nothing of the content."""
+    worker = node()
+    worker.start()
+    accept(jobs, prompt="a secret question")
+    answered(jobs)
+    until(lambda: bool(worker.events("job")), what="the job's line")
+    [line] = worker.events("job")
+    assert isinstance(line.pop("elapsedMs"), float)
+    assert line == {
+        "level": "info",
+        "event": "job",
+        "id": KEYED,
+        "status": "done",
+        "source": "model",
+        "deliveries": 1,
+        "published": True,
+    }
+    until(lambda: bool(worker.events("queue")), what="a report")
+    report = worker.events("queue")[0]
+    assert report["_aws"]["CloudWatchMetrics"] == [  # type: ignore[index]
+        {
+            "Namespace": "TinyLlama/test",
+            "Dimensions": [[]],
+            "Metrics": [
+                {"Name": "QueueDepth", "Unit": "Count"},
+                {"Name": "QueueAgeSeconds", "Unit": "Seconds"},
+            ],
+        }
+    ]
+    assert "secret question" not in worker.log.read_text()
+
+
+def test_worker_killed_mid_job_answers_once_after_restart(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """The job is pending under the node's name, so the same node begins with it again."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the first run")
+    assert jobs.state(KEYED, "ann") == JobState("running")
+    worker.kill()
+    model.release()
+    worker.start()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    until(lambda: is_empty(client), what="an empty queue")
+    assert model.calls == {"p": 2}
+
+
+def test_worker_killed_between_journal_and_publish_asks_the_model_once(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer, front: TlsFront
+) -> None:
+    """What the journal has is published and not run again."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the run")
+    front.hold()
+    model.release()
+    until(lambda: journal_has(worker, KEYED), what="the journal's entry")
+    worker.kill()
+    front.cut()
+    assert jobs.state(KEYED, "ann") == JobState("running")
+    worker.start()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    until(lambda: is_empty(client), what="an empty queue")
+    assert model.calls == {"p": 1}
+    assert worker.events("job")[-1]["source"] == "journal"
+
+
+def test_cache_lost_while_a_job_runs_and_sent_again_runs_once(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, cache: RedisServer, model: ModelServer
+) -> None:
+    """The owner is told that the job is gone, sends it again, and gets the reply of the one run."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the run")
+    cache.kill()
+    cache.start()
+    assert jobs.state(KEYED, "ann") is None
+    assert accept(jobs) is False
+    assert jobs.state(KEYED, "ann") == JobState("queued")
+    model.release()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    until(lambda: is_empty(client), what="an empty queue")
+    assert model.calls == {"p": 1}
+
+
+def test_cache_lost_while_a_job_runs_and_not_sent_again_keeps_the_reply(
+    node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
+) -> None:
+    """The worker knows the owner, so the reply arrives although the job is gone."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the run")
+    cache.kill()
+    model.release()
+    until(lambda: journal_has(worker, KEYED), what="the journal's entry")
+    cache.start()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    assert accept(jobs) is True
+
+
+def test_cache_lost_after_the_answer_is_answered_from_the_journal(
+    node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
+) -> None:
+    """An answered job that is sent again after the loss is not run again; another body is."""
+    worker = node()
+    worker.start()
+    accept(jobs)
+    answered(jobs)
+    cache.kill()
+    cache.start()
+    assert accept(jobs) is False
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    assert model.calls == {"p": 1}
+    cache.kill()
+    cache.start()
+    assert accept(jobs, prompt="q") is False
+    assert answered(jobs) == JobState("done", reply="reply to q")
+
+
+def test_cache_lost_and_key_used_for_another_body_gets_its_own_answer(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, cache: RedisServer, model: ModelServer
+) -> None:
+    """The answer to the first body is not given to the second."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the run")
+    cache.kill()
+    cache.start()
+    assert accept(jobs, prompt="q") is False
+    model.release()
+    assert answered(jobs) == JobState("done", reply="reply to q")
+    until(lambda: is_empty(client), what="an empty queue")
+    assert model.calls == {"p": 1, "q": 1}
+
+
+def test_cache_emptied_under_a_waiting_worker_goes_on(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """The group is made again, and jobs that came before it are taken."""
+    worker = node()
+    worker.start()
+    accept(jobs)
+    answered(jobs)
+    client.flushall()
+    assert accept(jobs, prompt="q") is False
+    assert answered(jobs) == JobState("done", reply="reply to q")
+
+
+def test_cache_away_is_waited_for(
+    node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
+) -> None:
+    """A worker that starts before its cache works once the cache is there."""
+    cache.kill()
+    worker = node()
+    worker.start()
+    until(lambda: bool(worker.events("queue_unavailable")), what="a failed claim")
+    cache.start()
+    accept(jobs)
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    assert worker.process is not None
+    assert worker.process.poll() is None
+
+
+def test_heartbeat_keeps_the_lease_and_reports_what_waits(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """While a job runs its entry does not grow idle, and a change of the depth is reported."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the run")
+    accept(jobs, JobId("waits"), "q")
+    longest_ms = 0
+
+    def is_renewed() -> bool:
+        nonlocal longest_ms
+        [held] = client.xpending_range(STREAM, GROUP, "-", "+", 10)
+        idle_ms = int(held["time_since_delivered"])
+        longest_ms = max(longest_ms, idle_ms)
+        return idle_ms < longest_ms
+
+    until(is_renewed, what="a renewed lease")
+
+    def reported() -> dict[str, object]:
+        return worker.events("queue")[-1]
+
+    until(lambda: (reported()["QueueDepth"], reported()["inFlight"]) == (1, 1), what="a report")
+    report = reported()
+    assert isinstance(report["QueueAgeSeconds"], float)
+    assert 0 < report["QueueAgeSeconds"] < 10
+
+
+def test_two_workers_answer_each_job_once(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """Two workers on one stream: every job is run by one of them."""
+    workers = [node("i-1"), node("i-2")]
+    prompts = {JobId(f"job-{number}"): f"p{number}" for number in range(20)}
+    for number, (job_id, prompt) in enumerate(prompts.items()):
+        accept(jobs, job_id, prompt, sub=f"user-{number}")
+    for worker in workers:
+        worker.start()
+    for number, (job_id, prompt) in enumerate(prompts.items()):
+        assert answered(jobs, job_id, f"user-{number}").reply == f"reply to {prompt}"
+    until(lambda: is_empty(client), what="an empty queue")
+    assert model.calls == dict.fromkeys(prompts.values(), 1)
+    # And both did work, or this test shows nothing.
+    model.hold()
+    for number in (1, 2):
+        accept(jobs, JobId(f"both-{number}"), f"both {number}", sub="both")
+    until(lambda: model.calls["both 1"] + model.calls["both 2"] == 2, what="two runs at a time")
+
+
+def test_job_that_kills_its_worker_three_times_fails(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """A poisonous job is begun three times, then failed, and the next job is run."""
+    worker = node()
+    model.hold()
+    accept(jobs, prompt="poison")
+    for run in (1, 2, 3):
+        worker.start()
+        until(lambda run=run: model.calls["poison"] == run, what=f"run {run}")  # type: ignore[misc]
+        worker.kill()
+    model.release()
+    accept(jobs, JobId("next"), "fine")
+    worker.start()
+    assert answered(jobs) == JobState("failed", error="worker_crashed")
+    assert answered(jobs, "next") == JobState("done", reply="reply to fine")
+    assert model.calls == {"poison": 3, "fine": 1}
+
+
+def test_expired_job_is_dropped_and_never_run(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """After its life a job is not begun, and nothing of it is left."""
+    accept(jobs)
+    until(lambda: jobs.depth().oldest_age_ms > 1100, what="the end of the job's life")
+    worker = node(life_s=1)
+    worker.start()
+    until(lambda: is_empty(client), what="an empty queue")
+    assert jobs.state(KEYED, "ann") is None
+    assert model.calls == {}
+
+
+def test_withdrawn_job_is_never_run(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """What was taken back before a worker came leaves nothing to run."""
+    accept(jobs, JobId("taken-back"), "no")
+    accept(jobs, prompt="yes")
+    assert jobs.withdraw("taken-back") is True
+    node().start()
+    assert answered(jobs) == JobState("done", reply="reply to yes")
+    assert model.calls == {"yes": 1}
+
+
+def test_model_that_refuses_fails_the_job_once(
+    node: MakeNode, jobs: JobQueue, model: ModelServer
+) -> None:
+    """A 4xx of the model server is the job's public failure; the worker goes on."""
+    model.status = 400
+    worker = node()
+    worker.start()
+    accept(jobs)
+    assert answered(jobs) == JobState("failed", error="model_refused")
+    model.status = 200
+    accept(jobs, JobId("next"), "q")
+    assert answered(jobs, "next") == JobState("done", reply="reply to q")
+    assert model.calls == {"p": 1, "q": 1}
+
+
+def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """`model_timeout`, although the job itself has expired: its owner is told."""
+    model.hold()
+    worker = node(life_s=1)
+    worker.start()
+    until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
+    accept(jobs)
+    assert answered(jobs) == JobState("failed", error="model_timeout")

@@ -1,0 +1,38 @@
+"""The embedded metric format, as CloudWatch reads it."""
+
+import json
+import time
+
+import pytest
+
+from tinyllama.utils.metrics import Metric, emit
+
+
+def test_metric_is_one_line_of_the_format(capsys: pytest.CaptureFixture[str]) -> None:
+    """Namespace of the stack, one metric, its dimensions beside it."""
+    before_ms = time.time_ns() // 1_000_000
+    emit("tinyllama-dev", Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert before_ms <= found["_aws"].pop("Timestamp") <= time.time_ns() // 1_000_000
+    assert found == {
+        "_aws": {
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": "TinyLlama/tinyllama-dev",
+                    "Dimensions": [["Reason"]],
+                    "Metrics": [{"Name": "EC2Starts", "Unit": "Count"}],
+                }
+            ]
+        },
+        "Reason": "ColdBoot",
+        "EC2Starts": 1,
+    }
+
+
+def test_metric_without_dimensions_has_an_empty_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list of names is what the format asks for; no list at all is invalid."""
+    emit("tinyllama-dev", Metric.QUEUE_DEPTH, 7)
+    found = json.loads(capsys.readouterr().out)
+    assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+    assert found["QueueDepth"] == 7

@@ -1,0 +1,129 @@
+"""GET /queue-health against a real Redis."""
+
+import json
+import time
+from contextlib import closing
+from typing import Any
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests import contract, tokens
+from tests.events import event
+from tests.processes import free_port
+from tinyllama.queue_health import app
+from tinyllama.utils.job_id import new_id
+from tinyllama.utils.queue import JobQueue, QueueHealth, QueueUnavailable
+
+
+@pytest.fixture(autouse=True)
+def surroundings(
+    function_environment: dict[str, str],
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The function's variables, an empty Redis reached without TLS."""
+    monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
+
+
+def asked(**claims: Any) -> tuple[int, dict[str, Any]]:
+    """Status and body, held to the contract."""
+    made = tokens.token(payload=tokens.claims(int(time.time()), **claims))
+    response = app.handler(event("get_queue_health", token=made), None)
+    assert contract.faults("GET /queue-health", response) == []
+    return response["statusCode"], json.loads(response["body"])
+
+
+def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """The metrics that were sent, by name."""
+    found: dict[str, float] = {}
+    for line in map(json.loads, capsys.readouterr().out.splitlines()):
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert directive["Namespace"] == "TinyLlama/tinyllama-dev"
+            name = directive["Metrics"][0]["Name"]
+            found[name] = line[name]
+    return found
+
+
+def test_healthy_queue_is_measured(
+    redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One job waits, one is being worked on; the PING took well under 200 ms."""
+    queue = JobQueue(redis_client)
+    for sub in ("a", "b"):
+        queue.accept(job_id=new_id(sub), sub=sub, prompt="p", idle=5, now_ms=1)
+    redis_client.xgroup_create("jobs", "workers", "0")
+    redis_client.xreadgroup("workers", "w", {"jobs": ">"}, count=1)
+    status, body = asked()
+    assert 0 < body.pop("latencyMs") < 200
+    assert (status, body) == (200, {"redis": "ok", "depth": 1, "inFlight": 1})
+    assert metrics(capsys) == {"QueueDepth": 1, "QueueHealthFailures": 0}
+
+
+def test_dead_queue_is_503(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody listens."""
+    with closing(redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))) as dead:
+        monkeypatch.setattr(app, "connect", lambda *_, **__: dead)
+        assert asked() == (503, {"redis": "fail", "error": "refused"})
+    assert metrics(capsys) == {"QueueHealthFailures": 1}
+
+
+@pytest.mark.parametrize("code", ["timeout", "refused", "auth", "error"])
+def test_failure_is_told_by_its_code(
+    code: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the queue says was wrong."""
+
+    def fails(_: JobQueue) -> QueueHealth:
+        raise QueueUnavailable(code)
+
+    monkeypatch.setattr(JobQueue, "health", fails)
+    assert asked() == (503, {"redis": "fail", "error": code})
+    assert metrics(capsys) == {"QueueHealthFailures": 1}
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "status", "failures"), [(199.9, 200, 0), (200.0, 503, 1), (450.0, 503, 1)]
+)
+def test_slow_queue_is_503(
+    latency_ms: float,
+    status: int,
+    failures: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From 200 ms on it is slow; how much waits is known all the same."""
+    monkeypatch.setattr(JobQueue, "health", lambda _: QueueHealth(latency_ms, 3, 0))
+    found, body = asked()
+    assert found == status
+    assert body.get("error") == ("slow" if failures else None)
+    assert metrics(capsys) == {"QueueDepth": 3, "QueueHealthFailures": failures}
+
+
+@pytest.mark.parametrize("groups", [None, [], ["users"], ["Admins"], ["admins "]])
+def test_others_than_admins_are_refused(
+    groups: list[str] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """403, and nothing is measured."""
+    assert asked(**{"cognito:groups": groups}) == (403, {"error": "forbidden"})
+    assert metrics(capsys) == {}
+
+
+def test_bad_token_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """401, and nothing is measured."""
+    assert asked(token_use="id") == (401, {"error": "invalid_token"})
+    assert metrics(capsys) == {}
+
+
+def test_missing_queue_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The function only exists beside a queue."""
+    for name in ("HOST", "PORT", "CACHE", "USER"):
+        monkeypatch.setenv(f"TL_QUEUE_{name}", "")
+    assert asked() == (500, {"error": "internal"})
+    assert json.loads(capsys.readouterr().out)["why"] == "TL_QUEUE_HOST is not set"
