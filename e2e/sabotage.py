@@ -14,13 +14,17 @@ from tools.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Sabotage:
-    """Replace `old` by `new` in one file; the smoke must fail at `stage`."""
+    """Replace `old` by `new` in `file`; the smoke must fail at `stage`.
+
+    `also` holds more such changes, for what two guards hold and one alone would.
+    """
 
     name: str
     stage: str
     file: str
     old: str
     new: str
+    also: tuple[tuple[str, str, str], ...] = ()
 
 
 class Misfit(UsageError):
@@ -42,11 +46,11 @@ ALL: tuple[Sabotage, ...] = (
         '\x7fELF"""Metrics',
     ),
     Sabotage(
-        "a permission that does not exist on AWS",
+        "an attribute that does not exist",
         "deploy",
         _ROUTER,
-        "Handler: tinyllama.router.app.handler",
-        "Handler: tinyllama.router.app.handler\n      Role: !GetAtt NoSuchRole.Arn",
+        "Role: !GetAtt RouterRole.Arn",
+        "Role: !GetAtt RouterRole.Name",
     ),
     Sabotage(
         "authorizer off a route",
@@ -131,11 +135,13 @@ ALL: tuple[Sabotage, ...] = (
         "Action: elasticache:DescribeUsers",
     ),
     Sabotage(
-        "starts counted, not made once",
+        "each request counted as a start",
         "cold boot",
         "handlers/tinyllama/router/wake.py",
-        "    if started:\n",
-        "    if started or node:\n",
+        "    known = queue.begin_start()\n",
+        """    known = queue.begin_start()
+    metrics.emit(settings.stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
+""",
     ),
     Sabotage(
         "job's time to live dropped",
@@ -146,13 +152,21 @@ ALL: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "node may not read its settings",
-        "replies",
+        "cold boot",
         _NODE,
         "Action: ssm:GetParameter",
         "Action: ssm:DescribeParameters",
     ),
     Sabotage(
         "reply readable by others",
+        "replies",
+        "handlers/tinyllama/router/app.py",
+        "if job is None or not job_id.belongs_to(job, claims.sub):",
+        "if job is None:",
+        also=((f"{_UTILS}/queue.py", 'if found.get("sub") != sub:', "if not found:"),),
+    ),
+    Sabotage(
+        "a foreign id told from an unknown one",
         "replies",
         "handlers/tinyllama/router/app.py",
         "if job is None or not job_id.belongs_to(job, claims.sub):",
@@ -247,12 +261,12 @@ def apply(sabotage: Sabotage, source: Path, copy: Path) -> None:
     """
     for folder in ("cloudformation", "handlers"):
         shutil.copytree(source / folder, copy / folder)
-    path = copy / sabotage.file
-    text = path.read_text()
-    found = text.count(sabotage.old)
-    if found != 1:
-        raise Misfit(
-            f"sabotage '{sabotage.name}': {sabotage.file} holds its text {found} times, not once; "
-            "write it anew in e2e/sabotage.py"
-        )
-    path.write_text(text.replace(sabotage.old, sabotage.new))
+    for file, old, new in ((sabotage.file, sabotage.old, sabotage.new), *sabotage.also):
+        path = copy / file
+        text = path.read_text()
+        if text.count(old) != 1:
+            raise Misfit(
+                f"sabotage '{sabotage.name}': {file} holds its text {text.count(old)} times, "
+                "not once; write it anew in e2e/sabotage.py"
+            )
+        path.write_text(text.replace(old, new))

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 RESTART_AFTER_S = 0.2
-SETTINGS_NAME = re.compile(r"TL_NODE_SETTINGS=[\"']?(/[\w./-]+)")
+SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     instance_id, boot = sys.argv[1], json.load(sys.stdin)
     found = SETTINGS_NAME.search(boot["userData"])
     if found is None:
-        sys.exit("machine: the user-data names no TL_NODE_SETTINGS; nothing to run")
+        sys.exit("machine: the user-data names no TL_SETTINGS_PARAMETER; nothing to run")
     if boot["firstBoot"]:
         return
     state_dir = Path(boot["stateDir"]) / instance_id

@@ -1,0 +1,32 @@
+"""Every sabotage still fits the tree, and one that does not is an error."""
+
+from pathlib import Path
+
+import pytest
+
+from e2e import sabotage
+from e2e.smoke import STAGES
+from tools.environments import ROOT
+
+
+@pytest.mark.parametrize("one", sabotage.ALL, ids=lambda s: s.name)
+def test_sabotage_fits_the_tree(one: sabotage.Sabotage, tmp_path: Path) -> None:
+    """Found out here in a moment, not after twenty smokes."""
+    sabotage.apply(one, ROOT, tmp_path)
+    changed = (tmp_path / one.file).read_text()
+    assert changed != (ROOT / one.file).read_text()
+
+
+def test_sabotages_name_stages_that_exist() -> None:
+    """And between them nearly every stage has one that it must notice."""
+    named = {one.stage for one in sabotage.ALL}
+    stages = [name for name, _ in STAGES]
+    assert [name for name in stages if name not in named] == ["boot", "sign in", "ping", "destroy"]
+    assert named <= set(stages)
+
+
+def test_sabotage_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
+    """It would otherwise pass for one that was noticed, or for one that was missed."""
+    gone = sabotage.Sabotage("gone", "ping", "cloudformation/edge.yaml", "no such text", "")
+    with pytest.raises(sabotage.Misfit, match="holds its text 0 times, not once"):
+        sabotage.apply(gone, ROOT, tmp_path)
