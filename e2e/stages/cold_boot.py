@@ -1,19 +1,24 @@
 """Cold boot: ten requests at once wake the sleeping node once, and none of them is lost."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+from e2e.api import Answer
 from e2e.gaps import metrics
 from e2e.run import Run, StageFailed, expect, wait_until
 
+RETRY_LIMIT_S = 3
+
 
 def run(run: Run) -> str:
-    """Two users send five prompts each at the same moment."""
-    asked = [(name, f"{name}'s question {i}") for name in ("ada", "bert") for i in range(5)]
+    """Five users send two prompts each at the same moment."""
+    names = ("ada", "bert", "dora", "emil", "operator")
+    asked = [(name, f"{name}'s question {i}") for name in names for i in range(2)]
     with ThreadPoolExecutor(10) as pool:
         # Environments of the function are warmed first: ten that start at once on two cores would
         # race for those, not for the node.
         list(pool.map(lambda _: run.api.call("GET", "/ping", run.users["ada"].token), asked))
-        answers = list(pool.map(lambda a: run.api.infer(run.users[a[0]].token, a[1]), asked))
+        answers = list(pool.map(lambda a: _accepted(run, *a), asked))
     logs = (run.function_log("router"), "cache-front")
     expect([a.status for a in answers], [202] * 10, "ten requests to a sleeping node", logs=logs)
     # One that comes late may find the node awake already.
@@ -30,3 +35,17 @@ def run(run: Run) -> str:
     starts = metrics.emitted(run.client("logs"), run.function_log("router"), "EC2Starts")
     expect(starts, [({"Reason": "ColdBoot"}, 1.0)], "EC2Starts", logs=logs)
     return f"10 × 202, {len(woken)} of them starting, EC2Starts 1"
+
+
+def _accepted(run: Run, name: str, prompt: str) -> Answer:
+    """Send as a client should: under a key, and again after 503 `queue_unavailable`.
+
+    Ten functions that load their Redis client at once on two busy cores may need longer than the
+    50 ms in which the queue must answer.
+    """
+    deadline = time.monotonic() + RETRY_LIMIT_S
+    while True:
+        answer = run.api.infer(run.users[name].token, prompt, key=prompt.replace(" ", "-"))
+        busy = (answer.status, answer.json) == (503, {"error": "queue_unavailable"})
+        if not busy or time.monotonic() > deadline:
+            return answer

@@ -4,12 +4,13 @@ A stop signal deletes the heartbeat, claims nothing more and gives the job in ha
 that needs longer stays pending and is the first one after the next start.
 
 Exit codes: 0 stopped as asked, or there is no queue; 1 the worker ended by itself; 2 usage or
-settings; 3 what the instance should say cannot be had.
+settings; 3 what the instance should say cannot be had, or the journal not be used.
 """
 
 import argparse
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -30,8 +31,6 @@ _CLIENT_TIMEOUT_S = 5.0
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
     given = _parser().parse_args(arguments)
-    # Waited for below, never delivered: a handler could run while a lock is held.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         if given.settings_file is not None:
             document = given.settings_file.read_text("utf-8")
@@ -48,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except instance.InstanceError as error:
         print(f"node: {error}", file=sys.stderr)
+        return 3
+    except sqlite3.Error as error:
+        print(f"node: the journal in {given.state_dir}: {error}", file=sys.stderr)
         return 3
 
 
@@ -74,6 +76,9 @@ def _work(
         timeout_s=_CLIENT_TIMEOUT_S,
         connect_timeout_s=_CLIENT_TIMEOUT_S,
     )
+    # Waited for below, never delivered: a handler could run while a lock is held. Before any
+    # thread is started, as threads inherit it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     stopping = threading.Event()
     claims = Claims(client, node_id, life_s=found.life_s)
     journal = Journal(state_dir / "journal.sqlite3")

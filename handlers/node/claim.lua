@@ -19,10 +19,16 @@ local added_ms = tonumber(string.match(entry, '^%d+'))
 local left_ms = math.min(redis.call('PTTL', job), added_ms + life_ms - now_ms)
 local stored = redis.call('GET', job)
 
-if left_ms <= 0 or not stored or redis.call('EXISTS', reply) == 1 then
+-- A job that was sent again after it had expired has another entry, and is not this one's to end.
+local suffix = ',"entry":"' .. entry .. '"}'
+local is_ours = stored and string.sub(stored, -#suffix) == suffix
+
+if left_ms <= 0 or not is_ours or redis.call('EXISTS', reply) == 1 then
     redis.call('XACK', jobs, group, entry)
     redis.call('XDEL', jobs, entry)
-    redis.call('DEL', job, state)
+    if is_ours then
+        redis.call('DEL', job, state)
+    end
     return {}
 end
 -- DEL comes first, as it needs no memory: at maxmemory Redis refuses only a script's first write,

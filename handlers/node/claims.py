@@ -158,7 +158,7 @@ class Claims:
         except (ValueError, TypeError, KeyError):
             # Not written by this version. It has no owner to tell, and would end every start.
             logs.write("error", event="job_unreadable", id=job_id)
-            self._client.delete(job_key(job_id))
+            self._client.delete(job_key(job_id), state_key(job_id))
             self._claim(keys, given)
             return None
 

@@ -85,12 +85,15 @@ def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
         if response.status != 200:
             raise ModelUnavailable(f"the model server answers {response.status}")
         content = bytearray()
-        while piece := response.read1(65_536):
+        while not response.isclosed():
+            # The limit of a socket is for one read; a trickle would never meet it.
+            sock.settimeout(_left_s(deadline_s))
+            piece = response.read1(65_536)
             content += piece
             if len(content) > MAX_RESPONSE_BYTES:
                 raise ModelUnavailable(f"the answer is longer than {MAX_RESPONSE_BYTES} bytes")
-            # The limit of a socket is for one read; a trickle would never meet it.
-            sock.settimeout(_left_s(deadline_s))
+            if not piece:
+                break
         if response.length:
             raise ModelUnavailable("the answer broke off")
     return _text(bytes(content))

@@ -61,8 +61,7 @@ def test_64_requests_by_the_server_s_clock_never_pass_6_in_a_second(
     started_s = time.monotonic()
     admitted = race(redis_server, ["ann"] * 64)["ann"]
     took_s = time.monotonic() - started_s
-    passed: Any = redis_client.zrange("throttle:ann", 0, -1, withscores=True)
-    times = [score for _, score in passed]
+    times = [int(at_us) for at_us in str(redis_client.get("throttle:ann")).split()]
     assert len(times) == admitted
     assert all(times[at + 5] - times[at] >= SECOND_US for at in range(len(times) - 5))
     # On a machine that needs longer than a second for 64 calls, more may pass.

@@ -210,6 +210,22 @@ def test_next_drops_what_has_no_job(jobs: JobQueue, redis_client: redis.Redis) -
     assert redis_client.exists("job:answered", "state:answered", "state:expired") == 0
 
 
+def test_next_drops_an_old_entry_and_not_the_job_that_was_sent_again(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """An expired job under the same id is another job: the old entry does not end it."""
+    accept(jobs, "j1")
+    claimed(claims(redis_client))
+    redis_client.delete("job:j1", "state:j1")
+    accept(jobs, "j1")
+    restarted = Claims(redis_client, "i-1", life_s=300)
+    assert restarted.next(1) is None
+    assert jobs.state("j1", "ann") == JobState("queued")
+    claim = claimed(restarted)
+    assert (claim.job_id, claim.deliveries) == ("j1", 1)
+    assert pending(redis_client) == [("i-1", 1)]
+
+
 def test_next_leaves_an_entry_that_another_has_taken(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:

@@ -206,6 +206,14 @@ def test_ask_gives_the_text_as_it_is(serve: Serve, text: str) -> None:
     assert model.ask(serve(response(completion(text))), "p", soon()) == text
 
 
+def test_ask_reads_an_answer_in_chunks(serve: Serve) -> None:
+    """A server that does not know the length beforehand."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    body = completion("in pieces")
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:])]
+    assert model.ask(serve(head, *chunks, b"0\r\n\r\n"), "p", soon()) == "in pieces"
+
+
 def test_ask_replaces_half_a_surrogate_pair(serve: Serve) -> None:
     """JSON can spell what UTF-8 cannot; the reply can be stored all the same."""
     assert model.ask(serve(response(completion("a\ud800b"))), "p", soon()) == "a?b"

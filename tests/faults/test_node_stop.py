@@ -1,7 +1,9 @@
 """A worker that is asked to stop: it claims nothing more, says so, and loses nothing."""
 
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import redis
 
@@ -120,8 +122,8 @@ def test_job_that_cannot_be_read_is_dropped(
     node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:
     """What no version of ours wrote ends no worker, and the next job is run."""
-    client.set("job:broken", "a secret, and no JSON", ex=300)
-    client.xadd("jobs", {"id": "broken"})
+    entry = client.xadd("jobs", {"id": "broken"})
+    client.set("job:broken", f'{{"a secret, and no JSON,"entry":"{entry!s}"}}', ex=300)
     accept(jobs, "next")
     worker = node()
     worker.start()
@@ -141,6 +143,18 @@ def test_no_queue_ends_with_0(node: MakeNode) -> None:
     worker.start()
     assert worker.exit_code() == 0
     assert worker.lines() == [{"level": "info", "event": "no_queue", "why": "UseGpu=false"}]
+
+
+def test_journal_that_is_locked_ends_with_3(node: MakeNode) -> None:
+    """Two workers on one journal are a mistake; the second one says so and ends."""
+    worker = node()
+    worker.state_dir.mkdir()
+    with closing(sqlite3.connect(worker.state_dir / "journal.sqlite3")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        worker.start()
+        assert worker.exit_code() == 3
+    told = worker.log.read_text()
+    assert told == f"node: the journal in {worker.state_dir}: database is locked\n"
 
 
 def test_settings_that_are_wrong_end_with_2(node: MakeNode) -> None:

@@ -98,8 +98,11 @@ def _escaped(draw: st.DrawFn, text: str) -> str:
 
 
 def clocks() -> st.SearchStrategy[float]:
-    """Seconds since the epoch, whole or not, from 2020 to 2099."""
-    return st.integers(1_577_836_800, 4_070_908_800) | st.floats(1_577_836_800, 4_070_908_800)
+    """Seconds since the epoch, from 2020 to 2099, whole or in 64ths.
+
+    Those are exact in a float as well as in the microseconds of PyJWT's clock.
+    """
+    return st.integers(1_577_836_800 * 64, 4_070_908_800 * 64).map(lambda count: count / 64)
 
 
 # ---- tokens ----

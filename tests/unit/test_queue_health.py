@@ -127,3 +127,24 @@ def test_missing_queue_is_a_wrong_setting(
         monkeypatch.setenv(f"TL_QUEUE_{name}", "")
     assert asked() == (500, {"error": "internal"})
     assert json.loads(capsys.readouterr().out)["why"] == "TL_QUEUE_HOST is not set"
+
+
+def test_schedule_is_measured_without_a_token(
+    redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm's look a minute: EventBridge has no token, and no client can send its event."""
+    response = app.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, None)
+    assert response["statusCode"] == 200
+    assert metrics(capsys) == {"QueueDepth": 0, "QueueHealthFailures": 0}
+
+
+def test_client_cannot_pass_for_the_schedule() -> None:
+    """What a client sends stands in headers and body, never beside `routeKey`."""
+    forged = event("get_queue_health", token=None)
+    forged["headers"]["source"] = "aws.events"
+    forged["body"] = json.dumps({"source": "aws.events"})
+    response = app.handler(forged, None)
+    assert (response["statusCode"], json.loads(response["body"])) == (
+        401,
+        {"error": "invalid_token"},
+    )

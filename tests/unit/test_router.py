@@ -249,15 +249,39 @@ def test_running_node_without_a_worker_is_starting(capsys: pytest.CaptureFixture
     assert metrics == []
 
 
-@pytest.mark.parametrize("state", ["pending", "stopping"])
+@pytest.mark.parametrize(("state", "told"), [("pending", "starting"), ("stopping", None)])
 def test_node_on_its_way_is_not_started(
-    state: str, redis_client: redis.Redis, stubbed_ec2: Stubber
+    state: str, told: str | None, redis_client: redis.Redis, stubbed_ec2: Stubber
 ) -> None:
-    """It cannot be started now; the right to start it is left for the next request."""
+    """It cannot be started now; one that stops is left for the next request to start."""
     stubbed_ec2.add_response("describe_instances", _described(state))
     assert post()["body"]["status"] == "starting"
-    assert redis_client.exists("node:start") == 0
+    assert redis_client.get("node:start") == told
     stubbed_ec2.assert_no_pending_responses()
+
+
+def test_others_go_by_what_one_saw_and_do_not_ask_ec2(
+    redis_client: redis.Redis, stubbed_ec2: Stubber
+) -> None:
+    """While one looks the others are starting; what it saw is their answer too."""
+    redis_client.set("node:start", "")
+    assert post()["body"]["status"] == "starting"
+    redis_client.set("node:start", "no_capacity")
+    assert post() == refusal(503, error="node_unavailable", reason="no_capacity")
+    stubbed_ec2.assert_no_pending_responses()
+
+
+def test_look_that_broke_off_lets_the_next_request_look(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected error gives the right back."""
+
+    def broken(_: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(compute, "client", broken)
+    assert post() == refusal(500, error="internal")
+    assert redis_client.exists("node:start") == 0
 
 
 def test_node_that_began_to_stop_is_started_by_the_next_request(
@@ -293,12 +317,13 @@ def test_start_that_was_somebody_elses_is_not_counted(
 def test_node_that_cannot_start_takes_the_prompt_back(
     code: str, reason: str, redis_client: redis.Redis, stubbed_ec2: Stubber
 ) -> None:
-    """503 with the reason, nothing left in the queue, and the next request may try to start."""
+    """503 with the reason, nothing left in the queue, and the reason for the next 2 s."""
     stubbed_ec2.add_response("describe_instances", _described("stopped"))
     stubbed_ec2.add_client_error("start_instances", code)
     assert post() == refusal(503, error="node_unavailable", reason=reason)
     assert redis_client.xlen("jobs") == 0
-    assert set(redis_client.scan_iter()) == {"jobs", f"throttle:{tokens.SUB}"}
+    assert set(redis_client.scan_iter()) == {"jobs", "node:start", f"throttle:{tokens.SUB}"}
+    assert 1 <= redis_client.ttl("node:start") <= 2
 
 
 def test_no_node_takes_the_prompt_back(redis_client: redis.Redis) -> None:

@@ -14,13 +14,20 @@ from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
 from tinyllama.utils.sigv4 import from_environment
 
 ADMINS = "admins"
+SCHEDULE = "schedule"
 SLOW_MS = 200.0
 TIMEOUT_S = 0.5
 """Longer than the router's, so that a slow queue is measured and told from a dead one."""
 
 
 def handler(event: Event, context: object) -> Response:
-    """Answer one request; nothing is raised, one line is logged."""
+    """Answer one request, or measure because the minute is up; nothing is raised.
+
+    No client can make the gateway send an event with a `source`: only EventBridge does, and only
+    the one rule that the function's permission names.
+    """
+    if event.get("source") == "aws.events":
+        return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measured()})
     return serve(event, context, ROUTES)
 
 
@@ -30,6 +37,12 @@ def queue_health(event: Event) -> Response:
     claims = authenticate(event, settings=settings, store=keys, now=time.time())
     if ADMINS not in claims.groups:
         raise Refusal("forbidden")
+    return measured()
+
+
+def measured() -> Response:
+    """Look at the queue, send the metrics that the alarm watches, say what was seen."""
+    settings, _ = setup()
     code, found = "ok", None
     try:
         found = job_queue().health()

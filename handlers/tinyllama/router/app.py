@@ -145,7 +145,7 @@ def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:
         NodeUnavailable: nothing of the job is left in the queue.
     """
     try:
-        wake(queue, ec2(), setup().settings)
+        wake(queue, ec2, setup().settings)
     except NodeUnavailable:
         if queue.withdraw(accepted.job_id):
             raise

@@ -26,12 +26,14 @@ _NO_CAPACITY = frozenset(
 )
 
 
+Reason = Literal["none", "no_capacity", "refused"]
+REASONS: dict[str, Reason] = {"none": "none", "no_capacity": "no_capacity", "refused": "refused"}
+
+
 class NodeUnavailable(Refusal):
     """No node can do the work; `reason` is public, `why` is not."""
 
-    def __init__(
-        self, reason: Literal["none", "no_capacity", "refused"], why: str | None = None
-    ) -> None:
+    def __init__(self, reason: Reason, why: str | None = None) -> None:
         super().__init__("node_unavailable", why=why or reason, fields={"reason": reason})
         self.reason = reason
 
@@ -49,11 +51,11 @@ class Node:
 
 
 def client(region: str) -> "EC2Client":
-    """An EC2 client that gives up after 8 s at most; the gateway waits for 30."""
+    """An EC2 client that gives up after 4 s; a start tried twice would not be counted."""
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
+    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
     return boto3.client("ec2", region_name=region, config=config)
 
 

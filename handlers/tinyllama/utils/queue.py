@@ -7,9 +7,9 @@ time is unavailable, and the caller says so. Keys, all without a prefix as a cac
     jobs             stream, one entry {"id"} a job; group `workers`; answered entries are deleted
     state:{id}       "running", written by the worker for the rest of the job's life
     reply:{id}       JSON object, 600 s: sub, status, reply or error, ts, body; written once
-    throttle:{sub}   sorted set of the requests that passed: at most 5 in 1 s and 20 in 60 s
+    throttle:{sub}   times (us) of the requests that passed: at most 5 in 1 s and 20 in 60 s; 61 s
     node:heartbeat   10 s, refreshed by the worker
-    node:start       20 s, the right to start the node
+    node:start       who looks for the node has it: empty for 10 s, then for 2 s what came of it
 
 redis-py is loaded when a client is made, not with this module: a refused token does not pay for it.
 """
@@ -33,8 +33,10 @@ GROUP: Final = "workers"
 HEARTBEAT: Final = "node:heartbeat"
 MAX_JOBS: Final = 1000
 """Most jobs that may wait: more than a node answers within a job's life, and 7 MB at most."""
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _START: Final = "node:start"
-_START_LIFE_S: Final = 20
+_START_LIFE_S: Final = 10
+_OUTCOME_LIFE_S: Final = 2
 
 ErrorCode = Literal["timeout", "refused", "auth", "error"]
 
@@ -184,7 +186,7 @@ class JobQueue:
             "body": body,
         }
         keys = [f"throttle:{sub}", job_key(job_id), reply_key(job_id), STREAM, HEARTBEAT]
-        document = json.dumps(job, ensure_ascii=False, separators=(",", ":"))
+        document = _JSON.encode(job)
         now_us = "" if self._clock_us is None else self._clock_us()
         with translated_errors():
             verdict, value = self._accept(keys, [job_id, body, document, MAX_JOBS, now_us])
@@ -202,15 +204,24 @@ class JobQueue:
         with translated_errors():
             return bool(self._withdraw([job_key(job_id), STREAM], [GROUP]))
 
-    def may_start_node(self) -> bool:
-        """True for one caller in 20 s, who may call StartInstances."""
-        with translated_errors():
-            return bool(self._client.set(_START, "1", nx=True, ex=_START_LIFE_S))
+    def begin_start(self) -> str | None:
+        """The right to look for the node and to start it, for one of many who find it asleep.
 
-    def release_start(self) -> None:
-        """Give back the right to start the node; only for who just got it, and could not use it."""
+        Returns:
+            None to the one who has it now and must `end_start`; to the others what came of it,
+            empty while that is not known.
+        """
         with translated_errors():
-            self._client.delete(_START)
+            found: Any = self._client.set(_START, "", nx=True, get=True, ex=_START_LIFE_S)
+        return None if found is None else str(found)
+
+    def end_start(self, outcome: str) -> None:
+        """Tell the others what came of it for 2 s; an empty outcome lets the next one look."""
+        with translated_errors():
+            if outcome:
+                self._client.set(_START, outcome, ex=_OUTCOME_LIFE_S)
+            else:
+                self._client.delete(_START)
 
     def state(self, job_id: str, sub: str) -> JobState | None:
         """How the job of this owner stands; None if Redis knows of none, or of another's."""
