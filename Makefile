@@ -7,8 +7,9 @@ PYTHON ?= python3
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | tr '|' '\t'
 
-smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 10 s after installation).
-	@.venv/bin/tox run -q -m smoke -- $(ARGS)
+smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 15 s after installation).
+	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
+	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
 test: .venv/ready ## Everything else that is checked: lint, unit, property, faults, compliance, emulator, sabotage.
 	@.venv/bin/tox run -m test

@@ -124,7 +124,9 @@ def smoke(
     with _stopped_in_the_end(run), _peak_memory(run) as peak:
         for name, stage in STAGES:
             if keep is not None and name == "stop":
+                kept_since = time.monotonic()
                 keep(run)
+                began += time.monotonic() - kept_since
                 break
             progress.begins(name)
             stage_began = time.monotonic()

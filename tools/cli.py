@@ -1,6 +1,7 @@
 """`tl`: the operator's commands. Each says what it does with `--help`."""
 
 import argparse
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in commands.ALL:
         command.register(subcommands)
     given = parser.parse_args(arguments)
+    # A polite end is an end like Ctrl-C: what was started is ended, what was written removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: int = given.run(given)
         return code

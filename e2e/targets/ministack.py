@@ -204,6 +204,13 @@ class MiniStack:
             calls: dict[str, int] = json.load(response)
         return calls
 
+    def keep(self, name: str, content: str) -> Path:
+        """Write a file that only this user can read and that goes with the target."""
+        path = self._running().folder / name
+        path.touch(mode=0o600)
+        path.write_text(content)
+        return path
+
     def tail(self, name: str) -> str:
         """The last lines of one server's log."""
         return self._running().tail(name)

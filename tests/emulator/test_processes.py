@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,33 @@ def _members(group: int) -> list[int]:
     return found
 
 
-def _smoke(tmp_path: Path, *arguments: str, **more: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "tools", "smoke", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path), **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start `tl smoke` with its temporary files in `tmp_path`; ended whatever the test does."""
+    started: list[subprocess.Popen[str]] = []
+
+    def smoke(*arguments: str, **more: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools", "smoke", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path), **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+            # A background job of a shell ignores SIGINT, and would hand that on.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        started.append(process)
+        return process
+
+    yield smoke
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def _keeper_of(process: "subprocess.Popen[str]") -> int | None:
@@ -51,10 +69,10 @@ def _keeper_of(process: "subprocess.Popen[str]") -> int | None:
 @pytest.mark.parametrize("after_stage", ["package", "boot", "sign in"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_smoke_ended_at_any_moment_leaves_no_process_and_no_file(
-    tmp_path: Path, ending: signal.Signals, after_stage: str
+    tmp_path: Path, start: Start, ending: signal.Signals, after_stage: str
 ) -> None:
     """Ctrl-C, a polite end and a crash: the keeper notices each."""
-    process = _smoke(tmp_path)
+    process = start()
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith(after_stage):
@@ -71,13 +89,13 @@ def test_smoke_ended_at_any_moment_leaves_no_process_and_no_file(
     assert (_members(keeper), list(tmp_path.iterdir())) == ([], [])
 
 
-def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+def test_port_in_use_is_one_clear_line(start: Start) -> None:
     """The message names the port and what to do."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = _smoke(tmp_path, "--port", str(port))
+        process = start("--port", str(port))
         _, said = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, said) == (
         2,
@@ -86,9 +104,9 @@ def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     )
 
 
-def test_missing_interpreter_is_one_clear_line(tmp_path: Path) -> None:
+def test_missing_interpreter_is_one_clear_line(start: Start) -> None:
     """The message names the path and the command that makes it."""
-    process = _smoke(tmp_path, TL_MINISTACK_PYTHON="/nowhere/python")
+    process = start(TL_MINISTACK_PYTHON="/nowhere/python")
     _, said = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, said) == (
         2,
@@ -97,12 +115,12 @@ def test_missing_interpreter_is_one_clear_line(tmp_path: Path) -> None:
     )
 
 
-def test_half_installed_environment_is_one_clear_line(tmp_path: Path) -> None:
+def test_half_installed_environment_is_one_clear_line(tmp_path: Path, start: Start) -> None:
     """An interpreter without its packages is told from a whole environment."""
     half = tmp_path / "half" / "bin" / "python"
     half.parent.mkdir(parents=True)
     half.symlink_to(sys.executable)
-    process = _smoke(tmp_path, TL_MINISTACK_PYTHON=str(half))
+    process = start(TL_MINISTACK_PYTHON=str(half))
     _, said = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, said) == (
         2,

@@ -90,8 +90,7 @@ def _stay(run: Run) -> None:
         ]
         for user in list(run.users.values())[:1]:
             lines += [
-                f"  # {user.name} is signed in for an hour; this token opens only this local stack",
-                f"  export TOKEN={user.token}",
+                f"  TOKEN=$(cat {run.target.keep('token', user.token)})  # {user.name}, for an hour",
                 f'  curl -s {api}/ping -H "authorization: Bearer $TOKEN"',
                 f'  curl -s {api}/infer -H "authorization: Bearer $TOKEN" '
                 '-d \'{"prompt": "hello"}\'',
