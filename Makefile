@@ -11,7 +11,7 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
-test: .venv/ready ## Everything else that is checked: lint, unit, property, faults, compliance, emulator, sabotage.
+test: .venv/ready ## Everything else that is checked: lint, unit, property, faults, judge, compliance, emulator, sabotage.
 	@.venv/bin/tox run -m test
 
 .venv/ready: requirements/tox.txt

@@ -3,7 +3,6 @@
 import argparse
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 
 from tools import commands
@@ -29,9 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--debug", action="store_true", help="show a traceback when something breaks"
     )
     subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in commands.ALL:
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    for command in commands.load(words):
         command.register(subcommands)
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     # A polite end is an end like Ctrl-C: what was started is ended, what was written removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
     except Exception as error:  # noqa: BLE001 - the last line before the user: one line, no traceback
         if given.debug:
+            import traceback
+
             traceback.print_exc()
         else:
             print(

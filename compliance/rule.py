@@ -1,0 +1,45 @@
+"""What a rule is: a pure function over one resource of a deployment, with its reasons."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compliance.document import Mark
+    from compliance.policy import Policy
+    from compliance.resolve import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What does not hold, or cannot be known, and where."""
+
+    fails: bool
+    message: str
+    mark: "Mark"
+
+
+Check = Callable[["Resource", "Policy"], Iterator[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `check` yields nothing where it holds."""
+
+    id: str
+    title: str
+    why: str
+    fix: str
+    source: str
+    types: tuple[str, ...]
+    check: Check
+
+
+def fail(message: str, mark: "Mark") -> Verdict:
+    """It does not hold."""
+    return Verdict(True, message, mark)
+
+
+def unknown(message: str, mark: "Mark") -> Verdict:
+    """Nobody can know whether it holds."""
+    return Verdict(False, message, mark)

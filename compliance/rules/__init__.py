@@ -1,0 +1,37 @@
+"""The rules: one a file, named after what must hold."""
+
+from compliance.rule import Rule
+from compliance.rules.egress import default_group_is_unused, egress_stays_private
+from compliance.rules.iam import (
+    actions_are_named,
+    allow_says_what_it_allows,
+    managed_policies_are_narrow,
+    resources_are_named,
+    role_passing_is_bound,
+    trust_is_bounded,
+)
+from compliance.rules.logs import (
+    functions_create_no_group,
+    groups_expire,
+    groups_vanish_with_the_stack,
+    writers_have_a_group,
+)
+from compliance.rules.tags import costs_have_an_owner, launches_pass_tags_on, tags_are_well_formed
+
+ALL: tuple[Rule, ...] = (
+    actions_are_named.RULE,
+    allow_says_what_it_allows.RULE,
+    resources_are_named.RULE,
+    role_passing_is_bound.RULE,
+    managed_policies_are_narrow.RULE,
+    trust_is_bounded.RULE,
+    egress_stays_private.RULE,
+    default_group_is_unused.RULE,
+    groups_expire.RULE,
+    writers_have_a_group.RULE,
+    functions_create_no_group.RULE,
+    groups_vanish_with_the_stack.RULE,
+    costs_have_an_owner.RULE,
+    tags_are_well_formed.RULE,
+    launches_pass_tags_on.RULE,
+)

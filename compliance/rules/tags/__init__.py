@@ -1,0 +1,1 @@
+"""Whose costs they are."""
