@@ -19,7 +19,7 @@ def run(run: Run) -> str:
         # race for those, not for the node.
         list(pool.map(lambda _: run.api.call("GET", "/ping", run.users["ada"].token), asked))
         answers = list(pool.map(lambda a: _accepted(run, *a), asked))
-    logs = (run.function_log("router"), "cache-front")
+    logs = (run.function_log("router"), "cache-front", "ministack")
     expect([a.status for a in answers], [202] * 10, "ten requests to a sleeping node", logs=logs)
     # One that comes late may find the node awake already.
     woken = [a for a in answers if a.json["status"] == "starting"]
@@ -31,7 +31,9 @@ def run(run: Run) -> str:
     if immortal:
         raise StageFailed(f"{len(immortal)} jobs in the cache have no time to live", logs=logs)
     run.jobs = dict(zip(ids, asked, strict=True))
-    wait_until(lambda: run.node_state() == "running", 10, "the node runs", logs=("ministack",))
+    cache = run.target.cache()
+    wait_until(lambda: cache.exists("node:heartbeat") > 0, 10, "the worker is up", logs=logs)
+    expect(run.node_state(), "running", "the node", logs=logs)
     starts = metrics.emitted(run.client("logs"), run.function_log("router"), "EC2Starts")
     expect(starts, [({"Reason": "ColdBoot"}, 1.0)], "EC2Starts", logs=logs)
     return f"10 × 202, {len(woken)} of them starting, EC2Starts 1"

@@ -41,6 +41,8 @@ print(json.dumps({
         "lambda", "GET", "/2018-10-31/layers", {}, b"", {"Arn": ["arn"], "find": ["LayerVersion"]}),
     "provision": parameters(p._provision_resource)[:1],
     "update": parameters(p._update_resource),
+    "delete": parameters(p._delete_resource),
+    "retaining": p._RETAINING_POLICIES,
     "app": callable(app.app),
 }))
 """
@@ -98,5 +100,7 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
             "logical_id",
             "old_attrs",
         ],
+        "delete": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
+        "retaining": ["Retain", "RetainExceptOnCreate"],
         "app": True,
     }
