@@ -18,6 +18,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from e2e.gaps import (
         cache_access,
+        code_cache,
         cors_keys,
         instance,
         layer_by_arn,
@@ -36,6 +37,7 @@ def main() -> None:
         nested_update,
         instance,
         cache_access,
+        code_cache,
     ):
         gap.install()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -12,7 +12,7 @@ def run(run: Run) -> str:
     clients = threading.Thread(target=inventory.make_clients, args=(run.target,))
     clients.start()
     try:
-        run.target.start()
+        run.target.start(run.zips[name] for name in ("router", "queue_health", "stop"))
     finally:
         clients.join()
     run.before = inventory.take(run.target)

@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from botocore.config import Config
 from e2e.gaps import (
     access_log,
     cache_access,
+    code_cache,
     cors_keys,
     instance,
     layer_by_arn,
@@ -58,7 +59,7 @@ GAPS: tuple[Gap, ...] = tuple(
     )
 )
 _ROOT = Path(__file__).resolve().parents[2]
-_SERVER = _ROOT / "e2e" / "gaps" / "ministack_server.py"
+_GAPS = _ROOT / "e2e" / "gaps"
 
 
 class MiniStack:
@@ -91,11 +92,22 @@ class MiniStack:
             region_name=self.region,
         )
 
-    def start(self) -> None:
-        """Start every server; returns when all of them answer."""
+    def start(self, zips: Iterable[Path] = ()) -> None:
+        """Start every server; returns when all of them answer.
+
+        Args:
+            zips: packages of functions that will be deployed, to be unpacked meanwhile.
+        """
         self._group = group = ProcessGroup()
-        for folder in ("tmp", "s3", "machines"):
+        for folder in ("tmp", "s3", "machines", "code"):
             (group.folder / folder).mkdir()
+        group.start(
+            "code-cache",
+            [str(self._python), str(_GAPS / "code_cache.py"), str(group.folder / "code")]
+            + [str(path.absolute()) for path in zips],
+            environment=self._environment(),
+            ready=lambda: True,
+        )
         authority = trustme.CA()
         bundle, pem = group.folder / "ca.pem", group.folder / "cache.pem"
         authority.cert_pem.write_to_path(bundle)
@@ -109,7 +121,7 @@ class MiniStack:
         )
         group.start(
             "ministack",
-            [str(self._python), str(_SERVER)],
+            [str(self._python), str(_GAPS / "ministack_server.py")],
             environment=self._environment()
             | {
                 "AUTH": "true",
@@ -124,6 +136,7 @@ class MiniStack:
                 "REDIS_PORT": str(self._front_port),
                 "S3_DATA_DIR": str(group.folder / "s3"),
                 "SSL_CERT_FILE": str(bundle),
+                code_cache.FOLDER: str(group.folder / "code"),
                 "TL_GAP_MACHINE_PYTHON": sys.executable,
                 "TL_GAP_MODEL_URL": f"http://127.0.0.1:{self._model_port}/v1",
                 "TL_GAP_SEED": secrets.token_hex(16),

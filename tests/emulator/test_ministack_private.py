@@ -9,7 +9,7 @@ LOOK = """
 import inspect, json
 from importlib.metadata import version
 from ministack import app
-from ministack.core import iam_actions, iam_evaluator, responses, sigv4
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, sigv4
 from ministack.services import apigateway, ec2, elasticache, iam, sts, tagging
 from ministack.services.cloudformation import provisioners as p
 
@@ -41,6 +41,7 @@ print(json.dumps({
         "lambda", "GET", "/2018-10-31/layers", {}, b"", {"Arn": ["arn"], "find": ["LayerVersion"]}),
     "provision": parameters(p._provision_resource)[:1],
     "update": parameters(p._update_resource),
+    "unpacks with": lambda_runtime.zipfile.__name__,
     "delete": parameters(p._delete_resource),
     "retaining": p._RETAINING_POLICIES,
     "app": callable(app.app),
@@ -100,6 +101,7 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
             "logical_id",
             "old_attrs",
         ],
+        "unpacks with": "zipfile",
         "delete": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "retaining": ["Retain", "RetainExceptOnCreate"],
         "app": True,
