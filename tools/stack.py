@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import UsageError
-
-# The Cognito domain prefix is made of the stack's name, and takes lower case only.
-STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:

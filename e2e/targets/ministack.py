@@ -232,7 +232,7 @@ class MiniStack:
 
     def memory_mib(self) -> float:
         """Resident memory of all servers now."""
-        return self._running().peak_kib() / 1024
+        return self._running().resident_kib() / 1024
 
     def stop(self) -> None:
         """End every server and remove every file; safe to call twice."""

@@ -110,10 +110,6 @@ class ProcessGroup:
         process.kill()
         process.wait()
 
-    def pid(self, name: str) -> int:
-        """The process id of a started process."""
-        return self._processes[name].pid
-
     def log(self, name: str) -> Path:
         """Where a process writes what it says."""
         return self.folder / f"{name}.log"
@@ -124,7 +120,7 @@ class ProcessGroup:
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(f"  {name} | {line}" for line in text.splitlines()[-lines:])
 
-    def peak_kib(self) -> int:
+    def resident_kib(self) -> int:
         """Resident memory of the whole group now, in KiB (Linux only; 0 elsewhere)."""
         total = 0
         for stat in Path("/proc").glob("[0-9]*/stat"):
