@@ -22,7 +22,7 @@ def register(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "check",
         help="judge CloudFormation templates by the rules",
-        description="Judge templates, YAML or JSON, in every combination of conditions that "
+        description="Judge templates, YAML or JSON, in every combination of conditions that\n"
         "parameters reach. What cannot be known is reported as UNKNOWN, and fails too.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

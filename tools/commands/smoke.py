@@ -15,6 +15,12 @@ from e2e.targets.ministack import MiniStack
 from tools.environments import ROOT, handlers_python, ministack_python
 from tools.errors import UsageError
 
+DESCRIPTION = """\
+Package the handlers, start a local AWS endpoint and a real Redis, deploy the
+templates, use the API as a client would, destroy everything and verify that
+nothing is left. Progress goes to standard error; the last line on standard
+output is the result.
+"""
 EXAMPLES = """examples:
   tl smoke                         on this machine, with nothing installed but this project
   tl smoke --json smoke.json       and write the result down
@@ -27,9 +33,7 @@ def register(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "smoke",
         help="deploy, use, destroy and verify the whole system",
-        description="Package the handlers, start a local AWS endpoint and a real Redis, deploy the "
-        "templates, use the API as a client would, destroy everything and verify that nothing is "
-        "left. Progress goes to standard error; the last line on standard output is the result.",
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
