@@ -95,8 +95,8 @@ def _stay(run: Run) -> None:
         for user in list(run.users.values())[:1]:
             lines += [
                 f"  TOKEN=$(cat {run.target.keep('token', user.token)})  # of {user.name}",
-                f'  curl -s {api}/ping -H "authorization: Bearer $TOKEN"',
-                f'  curl -s {api}/infer -H "authorization: Bearer $TOKEN" '
+                f"  curl -s '{api}/ping' -H \"authorization: Bearer $TOKEN\"",
+                f"  curl -s '{api}/infer' -H \"authorization: Bearer $TOKEN\" "
                 '-d \'{"prompt": "hello"}\'',
             ]
     print("\n".join(lines), file=sys.stderr, flush=True)
