@@ -15,6 +15,7 @@ import sys
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 RESTART_AFTER_S = 0.2
 SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
@@ -66,8 +67,8 @@ def _supervise(command: list[str], pid_file: Path) -> None:
         stopping.wait(RESTART_AFTER_S)
 
 
-def _package(session: object, endpoint: str, layer_arn: str, state_dir: Path) -> Path:
-    layer = session.client("lambda", endpoint_url=endpoint).get_layer_version_by_arn(Arn=layer_arn)  # type: ignore[attr-defined]
+def _package(session: Any, endpoint: str, layer_arn: str, state_dir: Path) -> Path:
+    layer = session.client("lambda", endpoint_url=endpoint).get_layer_version_by_arn(Arn=layer_arn)
     with urllib.request.urlopen(layer["Content"]["Location"], timeout=10) as response:  # noqa: S310
         content = response.read()
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()

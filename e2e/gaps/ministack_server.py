@@ -16,30 +16,12 @@ from pathlib import Path
 def main() -> None:
     """Install the gaps, then serve."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from e2e.gaps import (
-        cache_access,
-        code_cache,
-        cors_keys,
-        instance,
-        layer_by_arn,
-        nested_retain,
-        nested_update,
-        security_group_egress,
-        stage_settings,
-    )
+    from e2e.gaps import code_cache
+    from e2e.gaps.catalogue import INSIDE
 
-    for gap in (
-        cors_keys,
-        stage_settings,
-        security_group_egress,
-        layer_by_arn,
-        nested_retain,
-        nested_update,
-        instance,
-        cache_access,
-        code_cache,
-    ):
+    for gap in INSIDE:
         gap.install()
+    code_cache.install()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from ministack.app import main as serve
 

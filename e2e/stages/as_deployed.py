@@ -41,17 +41,11 @@ def _edge(run: Run) -> None:
 def _groups(run: Run) -> None:
     """Only the node may reach the world, on 443; only clients reach the cache, on 6379."""
     ec2 = run.client("ec2")
-    vpcs = ec2.describe_vpcs(
-        Filters=[{"Name": "tag:aws:cloudformation:stack-name", "Values": ["*"]}]
-    )
-    ours = {v["VpcId"] for v in vpcs["Vpcs"]} or {_vpc_of_node(run)}
-    groups = [g for g in ec2.describe_security_groups()["SecurityGroups"]
-              if g["VpcId"] in ours and g["GroupName"] != "default"]  # fmt: skip
+    own = [{"Name": "vpc-id", "Values": [_vpc_of_node(run)]}]
+    found = ec2.describe_security_groups(Filters=own)["SecurityGroups"]
+    groups = [group for group in found if group["GroupName"] != "default"]
     to_world = {
-        (
-            group["GroupName"].split("-NodeSecurityGroup")[0] != group["GroupName"],
-            rule.get("FromPort"),
-        )
+        ("-NodeSecurityGroup" in group["GroupName"], rule.get("FromPort"))
         for group in groups
         for rule in group["IpPermissionsEgress"]
         if _is_world(rule)

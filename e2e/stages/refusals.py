@@ -8,6 +8,8 @@ import secrets
 from typing import Any
 
 import urllib3
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from e2e.run import Run, StageFailed, expect
 from e2e.stages.as_deployed import ROUTES
@@ -81,12 +83,14 @@ def _bad_tokens(run: Run) -> dict[str, str]:
 
 
 def _signed_with_public_key(run: Run, claims: str) -> str:
-    """HS256 over the public key's bytes: what a verifier that trusts the header would accept."""
+    """HS256 with the public key's PEM as secret: a verifier that trusts the header accepts it."""
     url = run.target.issuer_keys_url(run.outputs["Issuer"])
     key = json.loads(urllib3.request("GET", url).data)["keys"][0]
     header = _encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": key["kid"]}).encode())
-    secret = json.dumps(key, separators=(",", ":")).encode()
-    mac = hmac.new(secret, f"{header}.{claims}".encode(), hashlib.sha256).digest()
+    exponent, modulus = (int.from_bytes(_decode(key[name])) for name in ("e", "n"))
+    public_key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    mac = hmac.new(pem, f"{header}.{claims}".encode(), hashlib.sha256).digest()
     return f"{header}.{claims}.{_encode(mac)}"
 
 

@@ -21,43 +21,12 @@ import redis
 import trustme
 from botocore.config import Config
 
-from e2e.gaps import (
-    access_log,
-    cache_access,
-    code_cache,
-    cors_keys,
-    instance,
-    layer_by_arn,
-    metrics,
-    model_server,
-    nested_retain,
-    nested_update,
-    route_throttle,
-    security_group_egress,
-    stage_settings,
-)
-from e2e.gaps.gap import Gap
+from e2e.gaps import code_cache
+from e2e.gaps.catalogue import GAPS
 from e2e.targets.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
 
 # The account of whoever sends no credentials, such as a browser: APIs must live in it.
 ACCOUNT = "000000000000"
-GAPS: tuple[Gap, ...] = tuple(
-    module.GAP
-    for module in (
-        cors_keys,
-        stage_settings,
-        security_group_egress,
-        layer_by_arn,
-        nested_retain,
-        nested_update,
-        instance,
-        cache_access,
-        model_server,
-        metrics,
-        route_throttle,
-        access_log,
-    )
-)
 _ROOT = Path(__file__).resolve().parents[2]
 _GAPS = _ROOT / "e2e" / "gaps"
 
