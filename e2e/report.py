@@ -68,5 +68,8 @@ def failure_text(report: "Report") -> str:
         lines += [f"last lines of {source}:", text or "  (empty)"]
     if failure.get("look"):
         lines.append(f"more: {failure['look']}")
-    lines.append("look further: make smoke ARGS=--keep-on-failure")
+    if failure.get("left"):
+        lines.append(f"left behind: {failure['left']}")
+    if report.target == "ministack":
+        lines.append("look further: make smoke ARGS=--keep-on-failure")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """What the stages of one smoke share: the target, what was deployed, and who is signed in."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from e2e.api import Api
+from e2e.gaps.gap import Gap
+from e2e.gaps.outside import NO_LIFE
 from e2e.inventory import Inventory
-from e2e.targets.ministack import MiniStack
+from e2e.targets.target import Servers, Target
 from tools import stack
 
 POLL_S = 0.02
@@ -42,13 +45,20 @@ class User:
 
 @dataclass(slots=True)
 class Run:
-    """The state of one smoke. Stages fill it in the order in which they run."""
+    """The state of one smoke. Stages fill it in the order in which they run.
 
-    target: MiniStack
+    `name` is the stack's. `is_deployed` says that it stood there before: then it stays, and only
+    what the smoke added to it is taken away. `mark` makes the names of what is added its own.
+    """
+
+    target: Target
     name: str
     source: Path
     handlers_python: Path
     environment: str = "dev"
+    is_deployed: bool = False
+    mark: str = field(default_factory=lambda: secrets.token_hex(3))
+    began_s: float = field(default_factory=time.time)
     zips: dict[str, Path] = field(default_factory=dict)
     packaged: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
@@ -60,6 +70,22 @@ class Run:
     def template(self) -> Path:
         """The root template of the tree that is deployed."""
         return self.source / "cloudformation" / "stack.yaml"
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What this smoke cannot see."""
+        return (*self.target.gaps, *((NO_LIFE,) if self.is_deployed else ()))
+
+    @property
+    def servers(self) -> Servers:
+        """The inside of the target.
+
+        Raises:
+            StageFailed: it has none; a stage that needs one must not run there.
+        """
+        if self.target.servers is None:
+            raise StageFailed(f"the servers of {self.target.name} are not ours")
+        return self.target.servers
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """Parameters and stack tags of the environment."""

@@ -1,9 +1,11 @@
 """The smoke: every stage of one life of the system, timed, on one target.
 
 Under 90 s it passes, from 90 to 120 s it passes with a warning, beyond that it fails. Whatever
-happens, the target is stopped and nothing of it stays.
+happens, what the smoke made is taken away: with a target that is ours, or by its own last stages.
+A stage that a target cannot run is a gap of the report.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from e2e.report import Progress
 from e2e.run import Run, StageFailed
 from e2e.stages import (
+    arrive,
     as_deployed,
     bodies,
     boot,
@@ -25,10 +28,12 @@ from e2e.stages import (
     deploy,
     destroy,
     gpu_off,
+    leave,
     package,
     ping,
     preflight,
     queue_health,
+    record,
     refusals,
     replies,
     sign_in,
@@ -43,26 +48,54 @@ from tools.errors import UsageError
 LIMIT_S = 120
 WARNING_S = 90
 
-STAGES: tuple[tuple[str, Callable[[Run], str]], ...] = (
-    ("package", package.run),
-    ("boot", boot.run),
-    ("deploy", deploy.run),
-    ("as deployed", as_deployed.run),
-    ("sign in", sign_in.run),
-    ("ping", ping.run),
-    ("refusals", refusals.run),
-    ("bodies", bodies.run),
-    ("preflight", preflight.run),
-    ("cold boot", cold_boot.run),
-    ("replies", replies.run),
-    ("throttle", throttle.run),
-    ("queue health", queue_health.run),
-    ("cache loss", cache_loss.run),
-    ("worker crash", worker_crash.run),
-    ("stop", stop.run),
-    ("gpu off", gpu_off.run),
-    ("destroy", destroy.run),
-    ("verify", verify.run),
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage, and where it runs.
+
+    `life` stages make and destroy the stack, `guest` stages come to one that was there before;
+    `servers` stages need a target whose servers are ours, `records` one that keeps durations.
+    """
+
+    name: str
+    run: Callable[[Run], str]
+    life: bool = False
+    guest: bool = False
+    servers: bool = False
+    records: bool = False
+
+    def fits(self, run: Run) -> bool:
+        """Whether it runs in this smoke."""
+        if self.servers and run.target.servers is None:
+            return False
+        if self.records and not run.target.records:
+            return False
+        return not (self.life and run.is_deployed) and not (self.guest and not run.is_deployed)
+
+
+STAGES = (
+    Stage("package", package.run, life=True),
+    Stage("boot", boot.run, life=True),
+    Stage("deploy", deploy.run, life=True),
+    Stage("arrive", arrive.run, guest=True),
+    Stage("as deployed", as_deployed.run),
+    Stage("sign in", sign_in.run),
+    Stage("ping", ping.run),
+    Stage("refusals", refusals.run),
+    Stage("bodies", bodies.run),
+    Stage("preflight", preflight.run),
+    Stage("cold boot", cold_boot.run),
+    Stage("replies", replies.run),
+    Stage("throttle", throttle.run),
+    Stage("queue health", queue_health.run),
+    Stage("cache loss", cache_loss.run, servers=True),
+    Stage("worker crash", worker_crash.run, servers=True),
+    Stage("stop", stop.run),
+    Stage("gpu off", gpu_off.run, life=True),
+    Stage("destroy", destroy.run, life=True),
+    Stage("verify", verify.run, life=True),
+    Stage("leave", leave.run, guest=True),
+    Stage("record", record.run, records=True),
 )
 
 
@@ -84,7 +117,7 @@ class Report:
     passed: bool
     total_s: float
     limit_s: int
-    peak_mib: int
+    peak_mib: int | None
     stages: tuple[StageResult, ...]
     gaps: tuple[dict[str, str | None], ...]
     failure: dict[str, Any] | None = None
@@ -121,23 +154,26 @@ def smoke(
     began = time.monotonic()
     results: list[StageResult] = []
     failure: dict[str, Any] | None = None
-    with _stopped_in_the_end(run), _peak_memory(run) as peak:
-        for name, stage in STAGES:
-            if keep is not None and name == "stop":
+    with _taken_away(run) as after_failure, _peak_memory(run) as peak:
+        for stage in (stage for stage in STAGES if stage.fits(run)):
+            if keep is not None and stage.name == "stop":
                 kept_since = time.monotonic()
                 keep(run)
                 began += time.monotonic() - kept_since
                 break
-            progress.begins(name)
+            progress.begins(stage.name)
             stage_began = time.monotonic()
-            detail, failure = _one(run, name, stage)
+            detail, failure = _one(run, stage)
             seconds = time.monotonic() - stage_began
-            results.append(StageResult(name, round(seconds, 3), failure is None, detail))
+            results.append(StageResult(stage.name, round(seconds, 3), failure is None, detail))
             progress.ends(results[-1])
             if failure is not None:
                 if on_failure is not None:
                     on_failure(run)
+                failure["left"] = after_failure()
                 break
+        else:
+            after_failure.is_needed = False
     total_s = time.monotonic() - began
     if failure is None and total_s > LIMIT_S:
         failure = {"stage": "all", "cause": f"took {total_s:.1f} s of {LIMIT_S} s", "logs": {}}
@@ -146,16 +182,17 @@ def smoke(
         passed=failure is None,
         total_s=round(total_s, 3),
         limit_s=LIMIT_S,
-        peak_mib=round(max(peak)),
+        peak_mib=round(max(peak)) if peak else None,
         stages=tuple(results),
-        gaps=tuple(asdict(gap) for gap in run.target.gaps),
+        gaps=tuple(asdict(gap) for gap in run.gaps),
         failure=failure,
     )
 
 
-def _one(run: Run, name: str, stage: Callable[[Run], str]) -> tuple[str, dict[str, Any] | None]:
+def _one(run: Run, stage: Stage) -> tuple[str, dict[str, Any] | None]:
+    name = stage.name
     try:
-        return stage(run), None
+        return stage.run(run), None
     except StageFailed as error:
         logs = {source: _tail(run, source) for source in error.logs}
         found = {"stage": name, "cause": str(error), "logs": logs, "look": error.look}
@@ -164,13 +201,14 @@ def _one(run: Run, name: str, stage: Callable[[Run], str]) -> tuple[str, dict[st
         return str(error), {"stage": name, "cause": str(error), "logs": {}, "look": ""}
     except (ProcessFailed, ClientError, BotoCoreError, HTTPError, OSError) as error:
         cause = f"{type(error).__name__}: {error}"
-        return cause, {"stage": name, "cause": cause, "logs": _server_log(run), "look": ""}
+        logs = {"ministack": _tail(run, "ministack")} if run.target.servers else {}
+        return cause, {"stage": name, "cause": cause, "logs": logs, "look": ""}
 
 
 def _tail(run: Run, source: str) -> str:
     """The last lines of a log group or of one of the target's servers."""
     if not source.startswith("/"):
-        return run.target.tail(source)
+        return _server_log(run, source)
     try:
         events = run.client("logs").filter_log_events(logGroupName=source)["events"]
     except (ClientError, BotoCoreError) as error:
@@ -178,30 +216,64 @@ def _tail(run: Run, source: str) -> str:
     return "\n".join(f"  {source} | {event['message'].rstrip()}" for event in events[-15:])
 
 
-def _server_log(run: Run) -> dict[str, str]:
+def _server_log(run: Run, server: str) -> str:
+    if run.target.servers is None:
+        return f"  (the log of {server} is not ours to read)"
     try:
-        return {"ministack": run.target.tail("ministack")}
-    except ProcessFailed:
-        return {}
+        return run.target.servers.tail(server)
+    except ProcessFailed as error:
+        return f"  (no log: {error})"
+
+
+@dataclass(slots=True)
+class _TakeAway:
+    """Takes away what a smoke made on a target that goes on without it; says what it could not."""
+
+    run: Run
+    is_needed: bool = True
+
+    def __call__(self) -> str:
+        self.is_needed = False
+        if self.run.target.servers is not None:
+            return ""  # everything ends with the servers
+        try:
+            if self.run.is_deployed:
+                leave.remove(self.run)
+            else:
+                destroy.remove(self.run)
+        except (StageFailed, ClientError, BotoCoreError) as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
 
 
 @contextmanager
-def _stopped_in_the_end(run: Run) -> Iterator[None]:
+def _taken_away(run: Run) -> Iterator[_TakeAway]:
+    """Whatever happens in between, an interruption too, nothing of the smoke stays."""
+    take_away = _TakeAway(run)
     try:
-        yield
+        yield take_away
     finally:
-        run.target.stop()
+        try:
+            if take_away.is_needed and (left := take_away()):
+                print(f"smoke: left behind: {left}", file=sys.stderr)
+        finally:
+            run.target.stop()
 
 
 @contextmanager
 def _peak_memory(run: Run) -> Iterator[list[float]]:
-    """Sample the target's resident memory while the stages run."""
-    seen, over = [0.0], threading.Event()
+    """Sample the resident memory of the target's servers; nothing where they are not ours."""
+    seen: list[float] = []
+    over = threading.Event()
+    servers = run.target.servers
+    if servers is None:
+        yield seen
+        return
 
     def sample() -> None:
         while not over.wait(0.25):
             try:
-                seen.append(run.target.memory_mib())
+                seen.append(servers.memory_mib())
             except ProcessFailed:
                 continue
 

@@ -1,9 +1,12 @@
 """MiniStack keeps log lines but makes no metrics of them; they are read from the lines here."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 from e2e.gaps.gap import Gap
+
+if TYPE_CHECKING:
+    from e2e.run import Run
 
 GAP = Gap(
     name="metrics",
@@ -12,15 +15,23 @@ GAP = Gap(
 )
 
 
-def emitted(logs: Any, log_group: str, metric: str) -> list[tuple[dict[str, str], float]]:
-    """Each time `metric` left a log group: its dimensions and its value.
+def emitted(run: "Run", function: str, metric: str) -> list[tuple[dict[str, str], float]]:
+    """Each time `metric` left one of our functions during this smoke: its dimensions and its value.
+
+    On AWS a line appears some seconds after it was written, and metrics of it minutes later.
 
     Source of the format:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
     found = []
-    pages = logs.get_paginator("filter_log_events").paginate(
-        logGroupName=log_group, filterPattern=f'"{metric}"'
+    pages = (
+        run.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=run.function_log(function),
+            filterPattern=f'"{metric}"',
+            startTime=int(run.began_s * 1000),
+        )
     )
     for page in pages:
         for event in page["events"]:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from e2e.run import Run, StageFailed, expect
+from e2e.stages.deploy import ids_of
 
 ROUTES = {"POST /infer", "GET /infer/{id}", "GET /ping", "POST /stop", "GET /queue-health"}
 
@@ -72,7 +73,8 @@ def _node(run: Run) -> None:
     node = ec2.describe_instances(InstanceIds=[run.outputs["NodeId"]])["Reservations"][0][
         "Instances"
     ][0]
-    expect(node["InstanceType"], "t3.small", "shape of the new node")
+    if not run.is_deployed:  # later it may have been resized
+        expect(node["InstanceType"], "t3.small", "shape of the new node")
     expect(node.get("PublicIpAddress") or None, None, "public address of the stopped node")
     root = node["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     volume = ec2.describe_volumes(VolumeIds=[root])["Volumes"][0]
@@ -83,11 +85,12 @@ def _node(run: Run) -> None:
 
 
 def _logs(run: Run) -> None:
+    own = set(ids_of(run, "AWS::Logs::LogGroup"))
     groups = {
         g["logGroupName"]: g.get("retentionInDays")
         for page in run.client("logs").get_paginator("describe_log_groups").paginate()
         for g in page["logGroups"]
-        if run.name in g["logGroupName"]
+        if g["logGroupName"] in own
     }
     expect(groups, dict.fromkeys(groups, 30), "retention of every log group in days")
     missing = {
@@ -98,6 +101,8 @@ def _logs(run: Run) -> None:
 
 def _cache(run: Run) -> None:
     cache = run.client("elasticache")
-    (group,) = cache.describe_replication_groups()["ReplicationGroups"]
+    (cache_id,) = ids_of(run, "AWS::ElastiCache::ReplicationGroup")
+    found = cache.describe_replication_groups(ReplicationGroupId=cache_id)
+    (group,) = found["ReplicationGroups"]
     expect(group["TransitEncryptionEnabled"], True, "the cache's encryption in transit")
     expect(group["AtRestEncryptionEnabled"], True, "the cache's encryption at rest")

@@ -23,11 +23,11 @@ def run(run: Run) -> str:
     expect(_sent(run, "key-queued"), ids["key-queued"], "the id of a repeat", logs=logs)
     wait_until(partial(_is_running, run, ids["key-running"]), 5, "the job runs", logs=logs)
 
-    run.target.kill_redis()
+    run.servers.kill_redis()
     down = run.api.infer(emil, "while the cache is down")
     seen = (down.status, down.json)
     expect(seen, (503, {"error": "queue_unavailable"}), "without a cache", logs=logs)
-    run.target.start_redis()
+    run.servers.start_redis()
 
     for key in ("key-queued", "key-answered"):
         gone = wait_until(partial(_looked_up, run, ids[key]), 10, "the cache is back", logs=logs)
@@ -38,7 +38,7 @@ def run(run: Run) -> str:
     for key, prompt in PROMPTS.items():
         reply = answered(run, "emil", str(ids[key]))["reply"]
         expect(reply, reply_to(prompt), f"the reply to {key}", logs=logs)
-    calls = run.target.model_calls()
+    calls = run.servers.model_calls()
     ran = {key: calls.get(fingerprint(prompt)) for key, prompt in PROMPTS.items()}
     expect(ran, dict.fromkeys(PROMPTS, 1), "how often each prompt ran", logs=logs)
     return "503, then 202; 410 for lost jobs; each ran once"

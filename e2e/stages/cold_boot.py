@@ -3,6 +3,8 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import redis
+
 from e2e.api import Answer
 from e2e.gaps import metrics
 from e2e.run import Run, StageFailed, expect, wait_until
@@ -12,6 +14,12 @@ RETRY_LIMIT_S = 3
 
 def run(run: Run) -> str:
     """Five users send two prompts each at the same moment."""
+    state = run.node_state()
+    if state != "stopped":
+        raise StageFailed(
+            f"the node is {state}: it must sleep to be woken, and it is not stopped here, because "
+            "somebody's job may run on it; POST /stop, and try again"
+        )
     names = ("ada", "bert", "dora", "emil", "operator")
     asked = [(name, f"{name}'s question {i}") for name in names for i in range(2)]
     with ThreadPoolExecutor(10) as pool:
@@ -27,16 +35,25 @@ def run(run: Run) -> str:
     expect(flags, {"true"}, "header X-GPU-ColdBoot of what wakes the node", logs=logs)
     ids = [a.json["id"] for a in answers]
     expect(len(set(ids)), 10, "different job ids", logs=logs)
-    immortal = [i for i in ids if run.target.cache().ttl(f"job:{i}") == -1]
-    if immortal:
-        raise StageFailed(f"{len(immortal)} jobs in the cache have no time to live", logs=logs)
     run.jobs = dict(zip(ids, asked, strict=True))
-    cache = run.target.cache()
-    wait_until(lambda: cache.exists("node:heartbeat") > 0, 10, "the worker is up", logs=logs)
-    expect(run.node_state(), "running", "the node", logs=logs)
-    starts = metrics.emitted(run.client("logs"), run.function_log("router"), "EC2Starts")
+    if run.target.servers is not None:
+        _look_into_the_cache(run, run.target.servers.cache(), ids, logs)
+    patience_s = run.target.patience.node_s
+    wait_until(lambda: run.node_state() == "running", patience_s, "the node runs", logs=logs)
+    starts = wait_until(lambda: metrics.emitted(run, "router", "EC2Starts"),
+                        run.target.patience.logs_s, "EC2Starts", logs=logs)  # fmt: skip
     expect(starts, [({"Reason": "ColdBoot"}, 1.0)], "EC2Starts", logs=logs)
     return f"10 × 202, {len(woken)} of them starting, EC2Starts 1"
+
+
+def _look_into_the_cache(
+    run: Run, cache: redis.Redis, ids: list[str], logs: tuple[str, ...]
+) -> None:
+    immortal = [i for i in ids if cache.ttl(f"job:{i}") == -1]
+    if immortal:
+        raise StageFailed(f"{len(immortal)} jobs in the cache have no time to live", logs=logs)
+    wait_until(lambda: cache.exists("node:heartbeat") == 1, run.target.patience.node_s,
+               "the worker is up", logs=logs)  # fmt: skip
 
 
 def _accepted(run: Run, name: str, prompt: str) -> Answer:

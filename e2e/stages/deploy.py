@@ -9,8 +9,10 @@ from tools import stack
 def run(run: Run) -> str:
     """Create the stack with its GPU switched on; ends when the node has installed itself."""
     bucket = f"{run.name}-artefacts"
+    # The first region is the one that may not be named.
+    where = {"CreateBucketConfiguration": {"LocationConstraint": run.target.region}}
     run.client("s3").create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": run.target.region}
+        Bucket=bucket, **({} if run.target.region == "us-east-1" else where)
     )
     run.packaged = stack.package(run.template, bucket, run.target.cli_environment())
     parameters, tags = run.settings()
@@ -24,8 +26,8 @@ def run(run: Run) -> str:
         DisableRollback=True,
     )
     run.outputs = settled(run, "CREATE_COMPLETE")
-    wait_until(lambda: run.node_state() == "stopped", 10, "the node installs and powers off",
-               logs=("ministack",))  # fmt: skip
+    wait_until(lambda: run.node_state() == "stopped", run.target.patience.node_s,
+               "the node installs and powers off", logs=("ministack",))  # fmt: skip
     expect(run.node_state(), "stopped", "the node after its first boot")
     count = len(every_resource(run, run.name))
     return f"{count} resources in {len(nested(run, run.name)) + 1} stacks"
@@ -43,15 +45,22 @@ def settled(run: Run, wanted: str) -> dict[str, str]:
         found: str = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackStatus"]
         return None if found.endswith("_IN_PROGRESS") else found
 
-    seen = wait_until(status, 60, f"the stack becomes {wanted}", logs=("ministack",))
+    seen = wait_until(
+        status, run.target.patience.stack_s, f"the stack becomes {wanted}", logs=("ministack",)
+    )
     if seen != wanted:
         raise StageFailed(
             f"the stack is {seen}: {first_failure(run)}",
             logs=("ministack",),
             look=f"aws cloudformation describe-stack-events --stack-name {run.name}",
         )
-    outputs = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0].get("Outputs", [])
-    return {o["OutputKey"]: o["OutputValue"] for o in outputs}
+    return outputs(run)
+
+
+def outputs(run: Run) -> dict[str, str]:
+    """What the root stack tells."""
+    stack = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"][0]
+    return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
 
 
 def first_failure(run: Run) -> str:
@@ -70,6 +79,15 @@ def nested(run: Run, name: str) -> list[str]:
         r["PhysicalResourceId"]
         for r in every_resource(run, name, deep=False)
         if r["ResourceType"] == "AWS::CloudFormation::Stack" and r.get("PhysicalResourceId")
+    ]
+
+
+def ids_of(run: Run, *kinds: str) -> list[str]:
+    """The physical ids of the stack's resources of these types."""
+    return [
+        r["PhysicalResourceId"]
+        for r in every_resource(run, run.name)
+        if r["ResourceType"] in kinds and r.get("PhysicalResourceId")
     ]
 
 

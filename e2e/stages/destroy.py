@@ -8,8 +8,35 @@ from e2e.stages.deploy import first_failure
 
 def run(run: Run) -> str:
     """Delete everything that was deployed."""
-    cloudformation, s3 = run.client("cloudformation"), run.client("s3")
-    stack_id = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackId"]
+    remove(run)
+    return "stack and bucket deleted"
+
+
+def remove(run: Run) -> None:
+    """Delete stack and bucket, as far as they are there.
+
+    Raises:
+        StageFailed: the stack cannot be deleted; names the first resource that failed and why.
+    """
+    _remove_stack(run)
+    s3, bucket = run.client("s3"), f"{run.name}-artefacts"
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for item in page.get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=item["Key"])
+        s3.delete_bucket(Bucket=bucket)
+    except s3.exceptions.NoSuchBucket:
+        return
+
+
+def _remove_stack(run: Run) -> None:
+    cloudformation = run.client("cloudformation")
+    try:
+        stack_id = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackId"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return
+        raise
     cloudformation.delete_stack(StackName=run.name)
 
     def status() -> str | None:
@@ -21,12 +48,8 @@ def run(run: Run) -> str:
             return "DELETE_COMPLETE"
         return None if found.endswith("_IN_PROGRESS") else found
 
-    seen = wait_until(status, 60, "the stack is deleted", logs=("ministack",))
+    seen = wait_until(
+        status, run.target.patience.stack_s, "the stack is deleted", logs=("ministack",)
+    )
     if seen != "DELETE_COMPLETE":
         raise StageFailed(f"the stack is {seen}: {first_failure(run)}", logs=("ministack",))
-    bucket = f"{run.name}-artefacts"
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for item in page.get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=item["Key"])
-    s3.delete_bucket(Bucket=bucket)
-    return "stack and bucket deleted"

@@ -1,13 +1,14 @@
 """GPU off: with UseGpu=false nothing stays that bills while nobody asks."""
 
 from e2e.run import Run, expect
-from e2e.stages.deploy import settled
+from e2e.stages.deploy import ids_of, settled
 from tools import stack
 
 
 def run(run: Run) -> str:
     """Queue, endpoint and their route vanish; the API stays and says that there is no queue."""
     parameters, tags = run.settings()
+    billing = ids_of(run, "AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
     # MiniStack's change sets do not see a change of conditions alone, its updates do.
     run.client("cloudformation").update_stack(
         StackName=run.name,
@@ -18,10 +19,17 @@ def run(run: Run) -> str:
     )
     settled(run, "UPDATE_COMPLETE")
     cache, ec2 = run.client("elasticache"), run.client("ec2")
-    expect(cache.describe_replication_groups()["ReplicationGroups"], [], "caches left")
+    caches = {
+        c["ReplicationGroupId"] for c in cache.describe_replication_groups()["ReplicationGroups"]
+    }
+    expect(caches & set(billing), set(), "caches left")
     endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-    kinds = {e["VpcEndpointType"] for e in endpoints if e["State"] != "deleted"}
-    expect(kinds - {"Gateway"}, set(), "endpoints that bill by the hour")
+    left = {
+        e["VpcEndpointId"]
+        for e in endpoints
+        if e["State"] != "deleted" and e["VpcEndpointType"] != "Gateway"
+    }
+    expect(left & set(billing), set(), "endpoints that bill by the hour")
     token, logs = run.users["operator"].token, (run.function_log("router"),)
     health = run.api.call("GET", "/queue-health", token)
     expect(health.status, 404, "GET /queue-health without a queue", logs=logs)

@@ -10,7 +10,8 @@ def run(run: Run) -> str:
     """All ten prompts of the cold boot are answered, to those who asked."""
     for job_id, (name, prompt) in run.jobs.items():
         document = answered(run, name, job_id)
-        expect(document, {"id": job_id, "status": "done", "reply": reply_to(prompt)}, "the reply")
+        wanted = {"id": job_id, "status": "done", "reply": _reply(run, prompt, document)}
+        expect(document, wanted, "the reply")
     job_id = next(iter(run.jobs))
     stranger = run.users["cleo"].token
     foreign = run.api.reply(stranger, job_id)
@@ -20,7 +21,14 @@ def run(run: Run) -> str:
     return f"{len(run.jobs)} replies"
 
 
-def answered(run: Run, name: str, job_id: str, limit_s: float = 20) -> dict[str, str]:
+def _reply(run: Run, prompt: str, document: dict[str, str]) -> str:
+    """What the stand-in model says; of another model, anything at all."""
+    if run.target.servers is not None:
+        return reply_to(prompt)
+    return document.get("reply") or "(any text)"
+
+
+def answered(run: Run, name: str, job_id: str) -> dict[str, str]:
     """Wait for the reply as its owner."""
 
     def final() -> dict[str, str] | None:
@@ -28,5 +36,5 @@ def answered(run: Run, name: str, job_id: str, limit_s: float = 20) -> dict[str,
         document: dict[str, str] = answer.json or {}
         return document if document.get("status") in {"done", "failed"} else None
 
-    return wait_until(final, limit_s, f"the reply to {name}'s job",
+    return wait_until(final, run.target.patience.reply_s, f"the reply to {name}'s job",
                       logs=("ministack", run.function_log("router")))  # fmt: skip

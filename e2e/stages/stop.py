@@ -8,7 +8,12 @@ def run(run: Run) -> str:
     token, logs = run.users["ada"].token, (run.function_log("stop"), "ministack")
     answer = run.api.call("POST", "/stop", token)
     expect((answer.status, answer.json), (202, {"status": "stopping"}), "POST /stop", logs=logs)
-    wait_until(lambda: run.node_state() == "stopped", 20, "the node stops", logs=logs)
+    wait_until(
+        lambda: run.node_state() == "stopped",
+        run.target.patience.node_s,
+        "the node stops",
+        logs=logs,
+    )
     again = run.api.call("POST", "/stop", token)
     expect((again.status, again.json), (200, {"status": "stopped"}), "POST /stop again", logs=logs)
     return "stopped"

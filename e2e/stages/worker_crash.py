@@ -16,11 +16,11 @@ def run(run: Run) -> str:
     job_id = sent.json["id"]
     wait_until(lambda: run.api.reply(dora, job_id).json.get("status") == "running", 10,
                "the job runs", logs=logs)  # fmt: skip
-    wait_until(lambda: run.target.model_calls().get(fingerprint(PROMPT)) == 1, 5,
+    wait_until(lambda: run.servers.model_calls().get(fingerprint(PROMPT)) == 1, 5,
                "the model thinks", logs=logs)  # fmt: skip
-    run.target.kill_worker()
+    run.servers.kill_worker()
     expect(answered(run, "dora", job_id)["reply"], reply_to(PROMPT), "the reply", logs=logs)
-    calls = run.target.model_calls()[fingerprint(PROMPT)]
+    calls = run.servers.model_calls()[fingerprint(PROMPT)]
     if calls != 2:
         raise StageFailed(
             f"the crash came to nothing: the model ran the prompt {calls} times", logs=logs

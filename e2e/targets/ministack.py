@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from typing import Any
 import boto3
 import redis
 import trustme
-from botocore.config import Config
 
 from e2e.gaps import code_cache
 from e2e.gaps.catalogue import GAPS
+from e2e.targets.clients import Clients
 from e2e.targets.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
+from e2e.targets.target import Patience
 
 # The account of whoever sends no credentials, such as a browser: APIs must live in it.
 ACCOUNT = "000000000000"
@@ -37,6 +38,8 @@ class MiniStack:
     name = "ministack"
     region = "eu-central-1"
     gaps = GAPS
+    patience = Patience(stack_s=60, node_s=20, reply_s=20, logs_s=5)
+    records = False
 
     def __init__(self, python: Path, *, port: int | None = None) -> None:
         """Choose ports; nothing is started yet.
@@ -54,12 +57,17 @@ class MiniStack:
         self._redis_port, self._front_port, self._model_port = (free_port() for _ in range(3))
         self._redis_password = secrets.token_hex(16)
         self._group: ProcessGroup | None = None
-        self._clients: dict[str, Any] = {}
-        self._session = boto3.Session(
+        session = boto3.Session(
             aws_access_key_id=ACCOUNT,
             aws_secret_access_key="test",  # noqa: S106 - MiniStack's own, known to everybody
             region_name=self.region,
         )
+        self._clients = Clients(session, self.endpoint)
+
+    @property
+    def servers(self) -> "MiniStack":
+        """Its servers are ours."""
+        return self
 
     def start(self, zips: Iterable[Path] = ()) -> None:
         """Start every server; returns when all of them answer.
@@ -152,12 +160,8 @@ class MiniStack:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the account's root, made once."""
-        if service not in self._clients:
-            config = Config(retries={"total_max_attempts": 2}, max_pool_connections=32)
-            make: Callable[..., Any] = self._session.client
-            self._clients[service] = make(service, endpoint_url=self.endpoint, config=config)
-        return self._clients[service]
+        """A boto3 client of the account's root."""
+        return self._clients(service)
 
     def cli_environment(self) -> dict[str, str]:
         """What the AWS CLI needs in its environment to talk to this account."""

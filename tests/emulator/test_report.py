@@ -8,7 +8,7 @@ from e2e import smoke as smoke_module
 from e2e.gaps.gap import Gap
 from e2e.report import Progress, failure_text
 from e2e.run import Run, StageFailed
-from e2e.smoke import Report, StageResult, smoke
+from e2e.smoke import Report, Stage, StageResult, smoke
 from e2e.targets.ministack import MiniStack
 
 
@@ -62,7 +62,7 @@ def test_last_line_is_the_contract(report: Report, line: str) -> None:
 
 def test_smoke_over_its_limit_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every stage may pass and the smoke still be too slow."""
-    monkeypatch.setattr(smoke_module, "STAGES", (("ping", lambda _: "200"),))
+    monkeypatch.setattr(smoke_module, "STAGES", (Stage("ping", lambda _: "200"),))
     monkeypatch.setattr(smoke_module, "LIMIT_S", -1)
     report = smoke(run, Progress(quiet=True))
     assert (report.passed, report.stages[0].passed) == (False, True)
@@ -76,7 +76,7 @@ def test_failed_stage_ends_the_smoke_and_says_where_to_look(
     def fails(_: Run) -> str:
         raise StageFailed("expected 200, saw 500", logs=("redis",), look="aws logs tail")
 
-    monkeypatch.setattr(smoke_module, "STAGES", (("ping", fails), ("stop", fails)))
+    monkeypatch.setattr(smoke_module, "STAGES", (Stage("ping", fails), Stage("stop", fails)))
     report = smoke(run, Progress(quiet=True))
     assert failure_text(report) == (
         "smoke: stage 'ping' failed: expected 200, saw 500\n"
@@ -96,7 +96,7 @@ def test_target_is_stopped_after_a_failure_of_the_smoke_itself(
     def breaks(_: Run) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(smoke_module, "STAGES", (("ping", breaks),))
+    monkeypatch.setattr(smoke_module, "STAGES", (Stage("ping", breaks),))
     with pytest.raises(ZeroDivisionError):
         smoke(run, Progress(quiet=True))
     assert isinstance(run.target, _Stopped)

@@ -11,7 +11,10 @@ from typing import Any
 from e2e.report import Progress, failure_text
 from e2e.run import Run
 from e2e.smoke import smoke
+from e2e.targets.aws import Aws
+from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
+from e2e.targets.target import Target
 from tools.environments import ROOT, handlers_python, ministack_python
 from tools.errors import UsageError
 
@@ -20,11 +23,20 @@ Package the handlers, start a local AWS endpoint and a real Redis, deploy the
 templates, use the API as a client would, destroy everything and verify that
 nothing is left. Progress goes to standard error; the last line on standard
 output is the result.
+
+On a LocalStack-compatible endpoint the same, as far as it goes; what it lacks
+is a gap of the report. With --stack, and on AWS always, the smoke uses a stack
+that stands there, wakes its node, stops it again, and takes its own users away.
 """
 EXAMPLES = """examples:
   tl smoke                         on this machine, with nothing installed but this project
   tl smoke --json smoke.json       and write the result down
   tl smoke --keep                  leave it running, and say how to talk to it
+  tl smoke --target localstack     on a LocalStack that runs already
+  tl smoke --endpoint http://127.0.0.1:4566
+                                   on any LocalStack-compatible endpoint
+  tl smoke --target aws --stack tinyllama-dev
+                                   on AWS, with your credentials and AWS_REGION
 """
 
 
@@ -38,8 +50,14 @@ def register(subcommands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--target", choices=["ministack"], default="ministack", help="where (ministack)"
+        "--target",
+        choices=["ministack", "localstack", "aws"],
+        help="where (ministack, started here; an endpoint when --endpoint names one)",
     )
+    parser.add_argument(
+        "--endpoint", metavar="URL", help=f"an endpoint that runs already ({LOCALSTACK_URL})"
+    )
+    parser.add_argument("--stack", metavar="NAME", help="use this stack, and leave it standing")
     parser.add_argument("--port", type=int, help="port of the local AWS endpoint (a free one)")
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
     parser.add_argument(
@@ -50,12 +68,12 @@ def register(subcommands: Any) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    target = MiniStack(ministack_python(), port=given.port)
     run = Run(
-        target=target,
-        name=f"tl-smoke-{secrets.token_hex(3)}",
+        target=_target(given),
+        name=given.stack or f"tl-smoke-{secrets.token_hex(3)}",
         source=ROOT,
         handlers_python=handlers_python(),
+        is_deployed=given.stack is not None,
     )
     if given.json is not None and not given.json.absolute().parent.is_dir():
         raise UsageError(f"smoke: no folder {given.json.absolute().parent} to write --json into")
@@ -82,6 +100,38 @@ def _run(given: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
+def _target(given: argparse.Namespace) -> Target:
+    """Where to go.
+
+    Raises:
+        UsageError: options that contradict each other; names both.
+    """
+    name = given.target or ("endpoint" if given.endpoint else "ministack")
+    if name == "ministack":
+        for option in ("endpoint", "stack"):
+            if getattr(given, option) is not None:
+                raise UsageError(
+                    f"smoke: --{option} is of no use with the target ministack, which starts "
+                    "empty; leave it out, or name another target"
+                )
+        return MiniStack(ministack_python(), port=given.port)
+    for option in ("port", "keep", "keep_on_failure"):
+        if getattr(given, option):
+            raise UsageError(
+                f"smoke: --{option.replace('_', '-')} is for the target ministack; leave it out"
+            )
+    if name == "aws":
+        if given.endpoint is not None:
+            raise UsageError("smoke: --target aws has its own endpoints; leave out --endpoint")
+        if given.stack is None:
+            raise UsageError(
+                "smoke: name the stack with --stack: on AWS, making one takes longer than a smoke "
+                "may; docs/operations/epic-2-secure-edge.md says how it is deployed"
+            )
+        return Aws()
+    return Endpoint(name, given.endpoint or LOCALSTACK_URL)
+
+
 def _stay(run: Run) -> None:
     """Say how to talk to what runs, and wait for Ctrl-C."""
     environment = "\n".join(f"  export {k}={v}" for k, v in run.target.cli_environment().items())
@@ -94,7 +144,7 @@ def _stay(run: Run) -> None:
         ]
         for user in list(run.users.values())[:1]:
             lines += [
-                f"  TOKEN=$(cat {run.target.keep('token', user.token)})  # of {user.name}",
+                f"  TOKEN=$(cat {run.servers.keep('token', user.token)})  # of {user.name}",
                 f"  curl -s '{api}/ping' -H \"authorization: Bearer $TOKEN\"",
                 f"  curl -s '{api}/infer' -H \"authorization: Bearer $TOKEN\" "
                 '-d \'{"prompt": "hello"}\'',

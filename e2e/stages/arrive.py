@@ -1,0 +1,20 @@
+"""Arrive: the stack stands, its GPU is switched on, and somebody is who may ask."""
+
+from botocore.exceptions import ClientError
+
+from e2e.run import Run, StageFailed
+from e2e.stages.deploy import outputs
+
+
+def run(run: Run) -> str:
+    """Read the outputs of a stack that was deployed before."""
+    run.target.start()
+    try:
+        run.outputs = outputs(run)
+    except ClientError as error:
+        raise StageFailed(f"stack {run.name} in {run.target.region}: {error}") from None
+    if "QueueHost" not in run.outputs:
+        raise StageFailed(
+            f"stack {run.name} has no queue; deploy it with UseGpu=true, or name another stack"
+        )
+    return f"{run.name} in {run.target.region}"

@@ -1,0 +1,32 @@
+"""boto3 clients of one account, each made once: making one reads a large service description."""
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+class Clients:
+    """Clients by service name.
+
+    Args:
+        session: credentials and region.
+        endpoint: base URL of every service; AWS's own when None.
+        attempts: how often a call is tried in all.
+    """
+
+    def __init__(
+        self, session: boto3.Session, endpoint: str | None = None, *, attempts: int = 2
+    ) -> None:
+        self._session, self._endpoint = session, endpoint
+        retries: Any = {"total_max_attempts": attempts, "mode": "standard"}
+        self._config = Config(retries=retries, max_pool_connections=32, connect_timeout=5)
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, service: str) -> Any:
+        """The client of one service."""
+        if service not in self._made:
+            make: Callable[..., Any] = self._session.client
+            self._made[service] = make(service, endpoint_url=self._endpoint, config=self._config)
+        return self._made[service]

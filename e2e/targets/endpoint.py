@@ -1,0 +1,102 @@
+"""A LocalStack-compatible endpoint that somebody else runs: LocalStack, MiniStack, another machine.
+
+Nothing is started and nothing is stopped here. The smoke deploys a stack of its own name, and
+destroys it again, also after a failure. APIs, sign-in pages and keys are found by path, as these
+endpoints serve them: https://docs.localstack.cloud/aws/services/apigateway/
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from e2e.gaps.gap import Gap
+from e2e.gaps.outside import LOCALSTACK, NO_SERVERS, UNKNOWN_ENDPOINT
+from e2e.targets.clients import Clients
+from e2e.targets.target import Patience
+from tools.errors import UsageError
+
+LOCALSTACK_URL = "http://127.0.0.1:4566"
+
+
+class Endpoint:
+    """An AWS-like account behind one URL."""
+
+    patience = Patience(stack_s=90, node_s=90, reply_s=60, logs_s=10)
+    servers = None
+    records = False
+
+    def __init__(self, name: str, url: str) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            name: `localstack`, or `endpoint` for any other.
+            url: base URL; credentials and region come from the environment, else `test`.
+
+        Raises:
+            UsageError: the URL is none.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                f"smoke: --endpoint is {url!r}; write a base URL such as {LOCALSTACK_URL}"
+            )
+        self.name = name
+        self.endpoint = url.rstrip("/")
+        known: Gap = LOCALSTACK if name == "localstack" else UNKNOWN_ENDPOINT
+        self.gaps = (known, *NO_SERVERS)
+        environment = os.environ
+        self.region = environment.get("AWS_REGION") or environment.get(
+            "AWS_DEFAULT_REGION", "eu-central-1"
+        )
+        self._key = environment.get("AWS_ACCESS_KEY_ID", "test")
+        self._secret = environment.get("AWS_SECRET_ACCESS_KEY", "test")
+        session = boto3.Session(
+            aws_access_key_id=self._key,
+            aws_secret_access_key=self._secret,
+            region_name=self.region,
+        )
+        self._clients = Clients(session, self.endpoint)
+
+    def start(self, zips: Iterable[Path] = ()) -> None:
+        """See that somebody answers."""
+        try:
+            self.client("sts").get_caller_identity()
+        except (BotoCoreError, ClientError) as error:
+            raise UsageError(
+                f"smoke: no AWS endpoint answers at {self.endpoint}: {error}; "
+                "start it, or name another with --endpoint"
+            ) from None
+
+    def stop(self) -> None:
+        """The endpoint goes on; it is not ours."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of whoever the credentials are."""
+        return self._clients(service)
+
+    def cli_environment(self) -> dict[str, str]:
+        """The endpoint and its credentials."""
+        return {
+            "AWS_ACCESS_KEY_ID": self._key,
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.endpoint,
+        }
+
+    def api_url(self, api_endpoint: str) -> str:
+        """By path, because the API's host name resolves nowhere."""
+        api_id = urlsplit(api_endpoint).netloc.split(".")[0]
+        return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
+
+    def hosted_ui_url(self, base: str) -> str:
+        """The endpoint itself."""
+        return self.endpoint
+
+    def issuer_keys_url(self, issuer: str) -> str:
+        """By the pool's id."""
+        return f"{self.endpoint}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"
