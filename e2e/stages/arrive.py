@@ -1,4 +1,4 @@
-"""Arrive: the stack stands, its GPU is switched on, and somebody is who may ask."""
+"""Arrive: the stack stands, its GPU is switched on, and its node sleeps."""
 
 from botocore.exceptions import ClientError
 
@@ -16,5 +16,11 @@ def run(run: Run) -> str:
     if "QueueHost" not in run.outputs:
         raise StageFailed(
             f"stack {run.name} has no queue; deploy it with UseGpu=true, or name another stack"
+        )
+    state = run.node_state()
+    if state != "stopped":
+        raise StageFailed(
+            f"the node is {state}: it must sleep to be woken, and it is not stopped here, because "
+            "somebody's job may run on it; POST /stop, wait, and try again"
         )
     return f"{run.name} in {run.target.region}"

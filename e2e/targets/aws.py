@@ -4,6 +4,7 @@ Making a cache and installing a node take longer than a smoke may; so the smoke 
 was deployed before, leaves it as it was, and keeps its own duration as a metric.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Aws:
             UsageError: no region is set, or the profile named does not exist.
         """
         try:
-            session = boto3.Session()
+            # The AWS CLI reads AWS_REGION, boto3 alone does not.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
         except BotoCoreError as error:
             raise UsageError(f"smoke: {error}; correct AWS_PROFILE") from None
         if session.region_name is None:
