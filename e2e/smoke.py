@@ -16,6 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from e2e.hosted_page import PageFailed
 from e2e.report import Progress
 from e2e.run import Run, StageFailed
 from e2e.stages import (
@@ -199,7 +200,7 @@ def _one(run: Run, stage: Stage) -> tuple[str, dict[str, Any] | None]:
         return str(error), found
     except UsageError as error:
         return str(error), {"stage": name, "cause": str(error), "logs": {}, "look": ""}
-    except (ProcessFailed, ClientError, BotoCoreError, HTTPError, OSError) as error:
+    except (ProcessFailed, PageFailed, ClientError, BotoCoreError, HTTPError, OSError) as error:
         cause = f"{type(error).__name__}: {error}"
         logs = {"ministack": _tail(run, "ministack")} if run.target.servers else {}
         return cause, {"stage": name, "cause": cause, "logs": logs, "look": ""}

@@ -2,19 +2,17 @@
 
 import base64
 import hashlib
-import html.parser
 import json
 import secrets
-import urllib.request
 from http.client import HTTPResponse
-from typing import Any
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+from e2e import hosted_page
+from e2e.hosted_page import Browser
 from e2e.run import Run, StageFailed, User, expect
 
 NAMES = ("ada", "bert", "cleo", "dora", "emil", "operator")
 CALLBACK = "http://127.0.0.1:8765/callback"
-TIMEOUT_S = 10
 
 
 def run(run: Run) -> str:
@@ -59,15 +57,7 @@ def _through_the_page(run: Run, user: User) -> None:
         "code_challenge": challenge.rstrip("="),
         "code_challenge_method": "S256",
     }
-    browser = _Browser()
-    page = browser.open(f"{base}/oauth2/authorize?{urlencode(asked)}")
-    expect(page.status, 200, "the hosted sign-in page")
-    form = _Form()
-    form.feed(page.read().decode())
-    fields = form.hidden | {"username": user.name, "password": user.password}
-    # Without an action a form goes back to its own page, which is not the page of `authorize`.
-    action = urljoin(page.url, form.action or urlsplit(page.url)._replace(path="/login").geturl())
-    answer = browser.open(action, fields)
+    answer = hosted_page.sign_in(base, asked, user.name, user.password)
     expect(answer.status, 302, f"signing in {user.name}")
     came_back = parse_qs(urlsplit(answer.headers["location"] or "").query)
     expect(came_back.get("state"), [state], "the state that comes back")
@@ -90,55 +80,8 @@ def _exchange(base: str, client_id: str, code: str, verifier: str) -> HTTPRespon
         "redirect_uri": CALLBACK,
         "code_verifier": verifier,
     }
-    return _Browser().open(f"{base}/oauth2/token", body)
-
-
-class _Browser:
-    """Keeps cookies and follows redirects, except to the callback, where a listener would be."""
-
-    def __init__(self) -> None:
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
-            urllib.request.HTTPCookieProcessor(),
-            _ToTheCallback(),
-        ):
-            self._opener.add_handler(handler)
-
-    def open(self, url: str, form: dict[str, str] | None = None) -> HTTPResponse:
-        """GET, or POST of a form; any status is an answer."""
-        data = None if form is None else urlencode(form).encode()
-        answer: HTTPResponse = self._opener.open(url, data, TIMEOUT_S)
-        return answer
-
-
-class _ToTheCallback(urllib.request.HTTPRedirectHandler):
-    def http_response(self, request: urllib.request.Request, answer: Any) -> Any:
-        """Follow a redirect within the pages."""
-        location = answer.headers.get("location")
-        if answer.status not in (301, 302, 303, 307) or location.startswith(CALLBACK):
-            return answer
-        return self.parent.open(urljoin(request.full_url, location), None, TIMEOUT_S)
-
-    https_response = http_response
+    return Browser().open(f"{base}/oauth2/token", body)
 
 
 def _unpadded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-class _Form(html.parser.HTMLParser):
-    """Where the page's form goes, and its hidden fields."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.hidden: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        field = dict(attrs)
-        if tag == "form":
-            self.action = field.get("action") or ""
-        if tag == "input" and field.get("type") == "hidden" and field.get("name"):
-            self.hidden[str(field["name"])] = field.get("value") or ""

@@ -20,7 +20,7 @@ def test_sabotage_fits_the_tree(one: sabotage.Sabotage, tmp_path: Path) -> None:
 def test_sabotages_name_stages_that_exist() -> None:
     """And between them nearly every stage has one that it must notice."""
     named = {one.stage for one in sabotage.ALL}
-    stages = [name for name, _ in STAGES]
+    stages = [stage.name for stage in STAGES if not (stage.guest or stage.records)]
     assert [name for name in stages if name not in named] == ["boot", "sign in", "ping", "destroy"]
     assert named <= set(stages)
 
