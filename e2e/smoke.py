@@ -237,6 +237,8 @@ class _TakeAway:
         self.is_needed = False
         if self.run.target.servers is not None:
             return ""  # everything ends with the servers
+        if not self.run.users and self.run.before is None:
+            return ""  # nothing was made yet
         try:
             if self.run.is_deployed:
                 leave.remove(self.run)

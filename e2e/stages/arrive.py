@@ -8,7 +8,6 @@ from e2e.stages.deploy import outputs
 
 def run(run: Run) -> str:
     """Read the outputs of a stack that was deployed before."""
-    run.target.start()
     try:
         run.outputs = outputs(run)
     except ClientError as error:

@@ -50,7 +50,8 @@ class Aws:
             self.client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             raise UsageError(
-                f"smoke: AWS does not know who asks: {error}; sign in with the AWS CLI first"
+                f"smoke: AWS does not say who you are: {error}; look at the network, "
+                "and sign in with the AWS CLI"
             ) from None
 
     def stop(self) -> None:

@@ -101,10 +101,10 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _target(given: argparse.Namespace) -> Target:
-    """Where to go.
+    """Where to go; somebody answers there.
 
     Raises:
-        UsageError: options that contradict each other; names both.
+        UsageError: options that contradict each other, or nobody answers.
     """
     name = given.target or ("endpoint" if given.endpoint else "ministack")
     if name == "ministack":
@@ -128,8 +128,9 @@ def _target(given: argparse.Namespace) -> Target:
                 "smoke: name the stack with --stack: on AWS, making one takes longer than a smoke "
                 "may; docs/operations/epic-2-secure-edge.md says how it is deployed"
             )
-        return Aws()
-    return Endpoint(name, given.endpoint or LOCALSTACK_URL)
+    target = Aws() if name == "aws" else Endpoint(name, given.endpoint or LOCALSTACK_URL)
+    target.start()
+    return target
 
 
 def _stay(run: Run) -> None:
