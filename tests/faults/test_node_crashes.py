@@ -46,6 +46,16 @@ def journal_has(node: Node, job_id: str) -> bool:
     return bool(found == (1,))
 
 
+def mid_job(node: MakeNode, jobs: JobQueue, model: ModelServer) -> Node:
+    """A worker whose model thinks about the first job, until it is released."""
+    worker = node()
+    worker.start()
+    model.hold()
+    accept(jobs)
+    until(lambda: model.calls["p"] == 1, what="the first run")
+    return worker
+
+
 def test_node_answers_its_owner(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -101,11 +111,7 @@ def test_worker_killed_mid_job_answers_once_after_restart(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
     """The job is pending under the node's name, so the same node begins with it again."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the first run")
+    worker = mid_job(node, jobs, model)
     assert jobs.state(KEYED, "ann") == JobState("running")
     worker.kill()
     model.release()
@@ -119,11 +125,7 @@ def test_worker_killed_between_journal_and_publish_asks_the_model_once(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer, front: TlsFront
 ) -> None:
     """What the journal has is published and not run again."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the run")
+    worker = mid_job(node, jobs, model)
     front.hold()
     model.release()
     until(lambda: journal_has(worker, KEYED), what="the journal's entry")
@@ -141,11 +143,7 @@ def test_cache_lost_while_a_job_runs_and_sent_again_runs_once(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, cache: RedisServer, model: ModelServer
 ) -> None:
     """The owner is told that the job is gone, sends it again, and gets the reply of the one run."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the run")
+    mid_job(node, jobs, model)
     cache.kill()
     cache.start()
     assert jobs.state(KEYED, "ann") is None
@@ -161,11 +159,7 @@ def test_cache_lost_while_a_job_runs_and_not_sent_again_keeps_the_reply(
     node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
 ) -> None:
     """The worker knows the owner, so the reply arrives although the job is gone."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the run")
+    worker = mid_job(node, jobs, model)
     cache.kill()
     model.release()
     until(lambda: journal_has(worker, KEYED), what="the journal's entry")
@@ -197,11 +191,7 @@ def test_cache_lost_and_key_used_for_another_body_gets_its_own_answer(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, cache: RedisServer, model: ModelServer
 ) -> None:
     """The answer to the first body is not given to the second."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the run")
+    mid_job(node, jobs, model)
     cache.kill()
     cache.start()
     assert accept(jobs, prompt="q") is False
@@ -243,11 +233,7 @@ def test_heartbeat_keeps_the_lease_and_reports_what_waits(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
     """While a job runs its entry does not grow idle, and a change of the depth is reported."""
-    worker = node()
-    worker.start()
-    model.hold()
-    accept(jobs)
-    until(lambda: model.calls["p"] == 1, what="the run")
+    worker = mid_job(node, jobs, model)
     accept(jobs, JobId("waits"), "q")
     longest_ms = 0
 

@@ -28,10 +28,14 @@ from tinyllama.utils.body import (
     InferRequest,
     InvalidBody,
     parse,
-    serialise,
 )
 
 MARK = "m4rk-of-the-value"
+
+
+def serialise(request: InferRequest) -> str:
+    """The body a client would send."""
+    return json.dumps({"prompt": request.prompt, "idle": request.idle})
 
 
 def outcome(body: str | bytes | None, is_base64: bool = False) -> InferRequest | InvalidBody:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,11 +72,6 @@ def parse(body: str | bytes | None, is_base64: bool) -> InferRequest:
         if name not in ("prompt", "idle"):
             raise InvalidBody(_shown(name), BodyReason.UNKNOWN)
     return InferRequest(_prompt(members), _idle(members))
-
-
-def serialise(request: InferRequest) -> str:
-    """The body that `parse` takes back to `request`."""
-    return json.dumps({"prompt": request.prompt, "idle": request.idle})
 
 
 def idempotency_key(value: str | None) -> str | None:
