@@ -1,5 +1,6 @@
 """What a run found: findings, templates that could not be judged, and what nobody looked at."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -7,7 +8,13 @@ from typing import Any
 
 from compliance.policy import Policy, Waiver
 
+SIGHT = "TL_TEMPLATE_1"
 WAIVER = "TL_WAIVER_1"
+BASELINE = "TL_BASELINE_1"
+GAVE_UP = "the rest was not judged"
+"""How a message ends where part of a template was never looked at."""
+# Values nobody knows are named by where they are made: `${Fn::Select((12, 5))}`.
+_MARK = re.compile(r"\(\d+, \d+\)|(?<= line )\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,20 @@ class Finding:
     fix: str
     scenario: dict[str, str] = field(default_factory=dict)
     waived: bool = False
+    reason: str = ""
+    """Why it is waived."""
+    baselined: bool = False
+    """It was there when the baseline was written."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it fails the run."""
+        return not (self.waived or self.baselined)
+
+    @property
+    def stable_message(self) -> str:
+        """The message without what changes when lines move."""
+        return _MARK.sub("", self.message)
 
     def as_json(self) -> dict[str, Any]:
         """The contract's form."""
@@ -46,12 +67,23 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+    """The templates that were judged."""
 
     def exit_code(self) -> int:
-        """3 when a template could not be judged, 1 for findings that are not waived, else 0."""
+        """3 when a template could not be judged, 1 for findings that are open, else 0."""
         if self.errors:
             return 3
-        return 1 if any(not one.waived for one in self.findings) else 0
+        return 1 if any(one.is_open for one in self.findings) else 0
+
+
+def tally(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many are open, by verdict, and how many are waived or in the baseline."""
+    counts = {"fail": 0, "unknown": 0, "waived": 0, "baselined": 0}
+    for one in findings:
+        state = "waived" if one.waived else "baselined" if one.baselined else one.verdict.lower()
+        counts[state] += 1
+    return counts
 
 
 def order(finding: Finding) -> tuple[Any, ...]:
@@ -76,8 +108,10 @@ def waive(
         used = False
         for index, one in enumerate(found):
             same = (one.rule, one.resource) == (waiver.rule, waiver.resource)
+            same = same and waiver.message in ("", one.stable_message)
             if same and (not waiver.file or _names(waiver, one.file)):
-                found[index], used = replace(one, waived=True), True
+                found[index] = replace(one, waived=True, reason=waiver.reason)
+                used = True
         if not used:
             found.append(_about(waiver, policy, "waives nothing", "remove it"))
     return sorted(found, key=order)

@@ -1,6 +1,7 @@
 """`tl`: the operator's commands. Each says what it does with `--help`."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,17 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     words = sys.argv[1:] if arguments is None else list(arguments)
-    for command in commands.load(words):
-        command.register(subcommands)
+    try:
+        for command in commands.load(words):
+            command.register(subcommands)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
     given = parser.parse_args(words)
     # A polite end is an end like Ctrl-C: what was started is ended, what was written removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: int = given.run(given)
+        sys.stdout.flush()
         return code
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read it has seen enough, as in `tl rules | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 3
     except KeyboardInterrupt:
         print(f"{given.command}: interrupted; everything it started has ended", file=sys.stderr)
         return 3

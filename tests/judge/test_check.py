@@ -57,6 +57,7 @@ def test_summary_counts_what_nobody_looked_at(tmp_path: Path) -> None:
         "fail": 0,
         "unknown": 1,
         "waived": 0,
+        "baselined": 0,
         "errors": 0,
         "not_covered": {"AWS::EC2::Route": 1, "AWS::Nobody::Knows": 1},
         "unknown_types": {"AWS::Nobody::Knows": 1},
@@ -129,9 +130,10 @@ def test_text_is_readable_at_80_columns_and_safe(tmp_path: Path) -> None:
     (tmp_path / "\x1b[31m\n\udcff.yaml").unlink()
     shown = text.render(replace_file(found))
     assert shown == (
-        "t.yaml:2 G: TL_EGRESS_1 no egress declared, so AWS allows all; declare\n"
-        "  SecurityGroupEgress with private ranges, groups or prefix lists only\n\n"
-        "check: FAIL: 1 failed, 0 unknown, 0 waived, 0 not judged; 1 templates, 1 resources\n"
+        "t.yaml:2 G: TL_EGRESS_1 no egress declared, so AWS allows all\n"
+        "  fix: declare SecurityGroupEgress with private ranges, groups or prefix lists\n"
+        "    only\n\n"
+        "check: FAIL: 1 failed, 0 unknown; 1 template, 1 resource\n"
     )
     raw = text.render(found)
     assert "\x1b" not in raw

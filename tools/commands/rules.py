@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import textwrap
 from typing import Any
 
 
@@ -11,9 +12,11 @@ def register(subcommands: Any) -> None:
         "rules",
         help="list the rules that templates are judged by",
         description="List every rule: id, what must hold, why, what to do, and the source.",
-        epilog="example: tl rules --format json",
+        epilog="examples: tl rules | less; tl rules --format markdown > docs/rules.md",
     )
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="(text)")
+    parser.add_argument(
+        "--format", choices=["text", "json", "markdown"], default="text", help="(text)"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -24,6 +27,13 @@ def _run(given: argparse.Namespace) -> int:
         names = ("id", "title", "why", "fix", "source", "types")
         print(json.dumps([{name: getattr(rule, name) for name in names} for rule in ALL], indent=2))
         return 0
+    if given.format == "markdown":
+        from compliance.reports import rules_page
+
+        print(rules_page.render(ALL), end="")
+        return 0
     for rule in ALL:
-        print(f"{rule.id:<12} {rule.title}\n  why  {rule.why}\n  fix  {rule.fix}")
+        print(f"{rule.id:<12} {rule.title}")
+        for name, text in (("why", rule.why), ("fix", rule.fix)):
+            print(textwrap.fill(f"  {name}  {text}", 80, subsequent_indent="       "))
     return 0
