@@ -5,12 +5,44 @@
 
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
-NAMES = ("package", "smoke", "sabotage", "check", "rules")
+from tools.errors import UsageError
+
+NAMES = ("package", "smoke", "sabotage", "check", "rules", "cost", "bench")
 
 
 def load(arguments: list[str]) -> list[ModuleType]:
-    """The module of the command that `arguments` name, or all of them for the list."""
+    """The module of the command that `arguments` name, or all of them for the list.
+
+    Raises:
+        UsageError: the command needs a package that is not installed.
+    """
     named = [word for word in arguments if not word.startswith("-")][:1]
     wanted = named if named and named[0] in NAMES else NAMES
-    return [import_module(f"tools.commands.{name}") for name in wanted]
+    found = []
+    for name in wanted:
+        try:
+            found.append(import_module(f"tools.commands.{name}"))
+        except ModuleNotFoundError as error:
+            package = (error.name or "").split(".")[0]
+            if package in ("tools", "compliance", "e2e", "handlers"):
+                raise
+            if [name] == named:
+                raise UsageError(
+                    f"{name}: needs {package}, which is not installed here; run it in a clone of "
+                    f"the repository: .venv/bin/tox run -e tl -- {name}"
+                ) from None
+            found.append(_not_here(name, package))
+    return found
+
+
+def _not_here(name: str, package: str) -> ModuleType:
+    """A line in the list of commands, for one that cannot run here."""
+
+    def register(subcommands: Any) -> None:
+        subcommands.add_parser(name, help=f"(needs {package}, which is not installed here)")
+
+    module = ModuleType(name)
+    module.register = register  # type: ignore[attr-defined]
+    return module

@@ -1,0 +1,122 @@
+"""`tl check` beside its peers: checkov with the same rules, cfn-guard with fewer, and a cache.
+
+Commands run from shell to shell, start-up included, as a person or a hook runs them. checkov runs
+the rules through their adapter, cfn-guard four intents of them (`four_intents.guard`).
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import corpus
+from tools.bench.measure import Comparison, Ran, alternately, run
+from tools.environments import ROOT
+from tools.errors import UsageError
+
+ROUNDS = 5
+FOUND = (0, 1)
+_GUARD = Path("node_modules/@cdklabs/cdk-validator-cfnguard/bin/ubuntu/x86_64/cfn-guard")
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Where the others are: checkov's own interpreter, and cfn-guard's binary."""
+
+    checkov: Path
+    guard: Path
+
+
+def peers() -> Peers:
+    """Both, as their environments hold them.
+
+    Raises:
+        UsageError: one is not installed; says how.
+    """
+    checkov = ROOT / ".tox" / "checkov" / "bin" / "checkov"
+    guard = Path(os.environ.get("TL_BENCH_FOLDER", ROOT / ".tox" / "bench")) / _GUARD
+    for path in (checkov, guard):
+        if not path.exists():
+            raise UsageError(f"bench: no {path}; run `.venv/bin/tox run -e checkov,bench --notest`")
+    return Peers(checkov, guard)
+
+
+def judging(count: int) -> Iterator[Comparison]:
+    """One template, `count` templates, and `count` that have not changed."""
+    found = peers()
+    with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
+        folder = Path(name)
+        one, many = folder / "one", folder / "many"
+        for target, number in ((one, 1), (many, count)):
+            target.mkdir()
+            corpus.write(target, number)
+        bench = _Bench(found, folder)
+        yield from _one(bench, one)
+        yield from _many(bench, many, count)
+
+
+def _one(bench: "_Bench", one: Path) -> Iterator[Comparison]:
+    ours, checkov, bare = alternately(
+        ROUNDS,
+        lambda: bench.tl(one, "--no-cache").seconds * 1e3,
+        lambda: bench.checkov(one).seconds * 1e3,
+        bench.bare,
+    )
+    note = f"the interpreter alone takes {bare:.0f} ms"
+    yield Comparison("one template", "ms", ours, checkov, "checkov, same rules", 15, True, note)
+    yield Comparison("one template, limit", "ms", ours, 150, "the limit", 1, is_faster=False)
+
+
+def _many(bench: "_Bench", many: Path, count: int) -> Iterator[Comparison]:
+    cold = bench.tl(many, "--no-cache")
+    guard = bench.guard(many)
+    again = bench.tl(many, "--no-cache")
+    checkov = bench.checkov(many)
+    seconds = (cold.seconds + again.seconds) / 2
+    what = f"{count} templates"
+    yield Comparison(what, "s", seconds, checkov.seconds, "checkov, same rules", 30, True)
+    yield Comparison(
+        f"{what}, each", "ms", seconds / count * 1e3, guard.seconds / count * 1e3,
+        "cfn-guard, four intents", 1, is_faster=True,
+    )  # fmt: skip
+    note = f"checkov {checkov.peak_mib:.0f}, cfn-guard {guard.peak_mib:.0f} MiB"
+    peak_mib = max(cold.peak_mib, again.peak_mib)
+    yield Comparison(f"{what}, memory", "MiB", peak_mib, 64, "the limit", 1, False, note)
+    bench.tl(many)
+    warm = bench.tl(many)
+    yield Comparison(
+        f"{what}, unchanged", "s", warm.seconds, seconds, "ours without the cache", 5, True
+    )
+
+
+class _Bench:
+    def __init__(self, found: Peers, folder: Path) -> None:
+        self._peers, self._folder = found, folder
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._environment = kept | {"XDG_CACHE_HOME": str(folder / "cache"), "LOG_LEVEL": "ERROR"}
+
+    def tl(self, templates: Path, *options: str) -> Ran:
+        return self._run(
+            [str(Path(sys.executable).with_name("tl")), "check", str(templates), *options]
+        )
+
+    def checkov(self, templates: Path) -> Ran:
+        rules = ROOT / "compliance" / "checkov_rules"
+        command = [str(self._peers.checkov), "-d", str(templates), "--framework", "cloudformation"]
+        command += ["--external-checks-dir", str(rules), "--check", "TL_*"]
+        return self._run([*command, "--skip-download", "--quiet", "--compact"])
+
+    def guard(self, templates: Path) -> Ran:
+        rules = Path(__file__).with_name("four_intents.guard")
+        command = [str(self._peers.guard), "validate", "-d", str(templates), "-r", str(rules)]
+        command += ["--type", "CFNTemplate", "--show-summary", "none"]
+        return self._run(command, codes=(0, 5, 19))
+
+    def bare(self) -> float:
+        """Milliseconds that the interpreter takes to start and end."""
+        return self._run([sys.executable, "-I", "-S", "-c", "pass"]).seconds * 1e3
+
+    def _run(self, command: list[str], codes: tuple[int, ...] = FOUND) -> Ran:
+        return run(command, cwd=self._folder, environment=self._environment, codes=codes)
