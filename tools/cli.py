@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from tools import commands
-from tools.errors import UsageError
+from tools.errors import CouldNotFinish, UsageError
 
 EXIT_CODES = (
     "exit codes: 0 clean, 1 findings or a failed smoke, "
@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
+    except CouldNotFinish as error:
+        print(error, file=sys.stderr)
+        return 3
     except BrokenPipeError:
         # Whoever read it has seen enough, as in `tl rules | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,16 +4,14 @@ Making a cache and installing a node take longer than a smoke may; so the smoke 
 was deployed before, leaves it as it was, and keeps its own duration as a metric.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from e2e.gaps.outside import NO_SERVERS
-from e2e.targets.clients import Clients
+from e2e.targets.clients import Clients, operator_session
 from e2e.targets.target import Patience
 from tools.errors import UsageError
 
@@ -34,13 +32,7 @@ class Aws:
         Raises:
             UsageError: no region is set, or the profile named does not exist.
         """
-        try:
-            # The AWS CLI reads AWS_REGION, boto3 alone does not.
-            session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-        except BotoCoreError as error:
-            raise UsageError(f"smoke: {error}; correct AWS_PROFILE") from None
-        if session.region_name is None:
-            raise UsageError("smoke: no region is set; export AWS_REGION, for example eu-central-1")
+        session = operator_session()
         self.region: str = session.region_name
         self._clients = Clients(session, attempts=6)
 

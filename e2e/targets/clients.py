@@ -1,10 +1,30 @@
 """boto3 clients of one account, each made once: making one reads a large service description."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from tools.errors import UsageError
+
+
+def operator_session() -> boto3.Session:
+    """Credentials and region of whoever runs this.
+
+    Raises:
+        UsageError: no region is set, or the profile named does not exist.
+    """
+    try:
+        # The AWS CLI reads AWS_REGION, boto3 alone does not.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    except BotoCoreError as error:
+        raise UsageError(f"aws: {error}; correct AWS_PROFILE") from None
+    if session.region_name is None:
+        raise UsageError("aws: no region is set; export AWS_REGION, for example eu-central-1")
+    return session
 
 
 class Clients:

@@ -62,9 +62,7 @@ def accepting() -> Iterator[Comparison]:
         ids = iter(range(10**9))
         huey = RedisHuey(host="127.0.0.1", port=port, protocol=2)
 
-        @huey.task()
-        def job(prompt: str) -> str:
-            return prompt
+        job = huey.task()(len)
 
         def accept() -> None:
             queue.accept(job_id=f"{next(ids)}", sub="ada", prompt=PROMPT, idle=5, now_ms=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.errors import UsageError
 
-NAMES = ("package", "smoke", "sabotage", "check", "rules", "cost", "bench")
+NAMES = ("package", "smoke", "sabotage", "check", "rules", "mutate", "cost", "bench")
 
 
 def load(arguments: list[str]) -> list[ModuleType]:

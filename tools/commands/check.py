@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import UsageError
+from tools.errors import CouldNotFinish, UsageError
 
 if TYPE_CHECKING:
     from compliance.findings import Report
+    from compliance.policy import Policy
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
 EXAMPLES = """examples:
@@ -18,6 +19,8 @@ EXAMPLES = """examples:
   tl check . --format sarif --output findings.sarif
   tl check . --write-baseline baseline.json      accept what there is today
   tl check . --baseline baseline.json            and fail for what is new
+  tl check --deployed my-stack --policy policy.toml
+                                                 what stands in the account, and its drift
 
 exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 a template could not be judged
 """
@@ -33,7 +36,12 @@ def register(subcommands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="templates or folders")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
+    parser.add_argument(
+        "--deployed",
+        metavar="STACK",
+        help="judge a deployed stack and those nested in it, with your credentials; only reads",
+    )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds and waivers, TOML")
     parser.add_argument(
         "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
@@ -47,27 +55,20 @@ def register(subcommands: Any) -> None:
     known.add_argument(
         "--write-baseline", type=Path, metavar="FILE", help="put what is found now into it"
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="judge again what was judged before and is unchanged",
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="processes for many files (2, of the cores there are)"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
-    from compliance import policy as policies
-    from compliance.check import ParametersError, check, read_parameters
-
-    for path in given.paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"check: no file or folder {str(path)!r}; name a template or a folder")
-    for path in (given.output, given.write_baseline):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"check: no folder {path.absolute().parent} to write into")
-    try:
-        policy = policies.load(given.policy)
-        parameters = read_parameters(given.parameters) if given.parameters else {}
-    except (policies.PolicyError, ParametersError) as error:
-        raise UsageError(f"check: {error}") from None
-    report = check(given.paths, policy, parameters)
-    if given.baseline or given.write_baseline:
-        report = _with_baseline(report, given)
+    _refuse_contradictions(given)
+    report = _deployed(given) if given.deployed else _templates(given)
     text = _rendered(report, given)
     if given.output is None:
         sys.stdout.write(text)
@@ -77,6 +78,74 @@ def _run(given: argparse.Namespace) -> int:
 
         print(result(report))
     return report.exit_code()
+
+
+def _refuse_contradictions(given: argparse.Namespace) -> None:
+    if bool(given.deployed) == bool(given.paths):
+        raise UsageError("check: name templates or folders, or one deployed stack with --deployed")
+    for option in ("parameters", "baseline", "write_baseline"):
+        if given.deployed and getattr(given, option):
+            raise UsageError(
+                f"check: --{option.replace('_', '-')} is for templates; a deployed stack has its "
+                "own parameters, and what is meant to be so is waived in the policy"
+            )
+    for path in (given.output, given.write_baseline):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"check: no folder {path.absolute().parent} to write into")
+
+
+def _policy(given: argparse.Namespace) -> "Policy":
+    from compliance import policy as policies
+
+    try:
+        return policies.load(given.policy)
+    except policies.PolicyError as error:
+        raise UsageError(f"check: {error}") from None
+
+
+def _deployed(given: argparse.Namespace) -> "Report":
+    """A deployed stack; what differs from its template is said on standard error."""
+    policy = _policy(given)
+    try:
+        from botocore.exceptions import BotoCoreError
+
+        from e2e.targets.clients import Clients, operator_session
+        from tools import deployed
+        from tools.live.stacks import CouldNotLook, NoSuchStack
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"check: --deployed needs {error.name}, which is not installed here; run it in a clone "
+            "of the repository: .venv/bin/tox run -e tl -- check --deployed STACK"
+        ) from None
+    try:
+        found = deployed.judge(Clients(operator_session(), attempts=5), given.deployed, policy)
+    except NoSuchStack as error:
+        raise UsageError(f"check: {error}") from None
+    except (CouldNotLook, BotoCoreError) as error:
+        raise CouldNotFinish(f"check: {error}") from None
+    for line in deployed.notes(found):
+        print(f"check: {line}", file=sys.stderr)
+    return found.report
+
+
+def _templates(given: argparse.Namespace) -> "Report":
+    from compliance.cache import default_folder
+    from compliance.check import ParametersError, check, read_parameters
+
+    for path in given.paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"check: no file or folder {str(path)!r}; name a template or a folder")
+    policy = _policy(given)
+    try:
+        parameters = read_parameters(given.parameters) if given.parameters else {}
+    except ParametersError as error:
+        raise UsageError(f"check: {error}") from None
+    folder = None if given.no_cache else default_folder(os.environ)
+    jobs = min(2, os.cpu_count() or 1) if given.jobs is None else given.jobs
+    if jobs < 1:
+        raise UsageError(f"check: --jobs {jobs}; it takes 1 or more")
+    report = check(given.paths, policy, parameters, cache=folder, processes=jobs)
+    return _with_baseline(report, given) if given.baseline or given.write_baseline else report
 
 
 def _with_baseline(report: "Report", given: argparse.Namespace) -> "Report":

@@ -1,0 +1,74 @@
+"""The one file that checkov runs: it finds the project, then installs the adapter.
+
+checkov runs each file that stands beside an `__init__.py`; `adapter/` has none, and is passed over.
+What such a file raises is logged and no more, so a fault here ends the run with exit code 2. Where
+checkov runs its frameworks in processes of their own it ignores their exit codes; there the fault
+becomes a failed record.
+"""
+
+import multiprocessing
+import os
+import sys
+
+
+def load() -> None:
+    """Install the adapter of the project that this file belongs to.
+
+    Raises:
+        SystemExit: it cannot be installed.
+    """
+    here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - also on an old Python
+    project = os.path.dirname(os.path.dirname(here))  # noqa: PTH120
+    try:
+        sys.path.insert(0, project)
+        try:
+            from compliance.checkov_rules.adapter import checks
+        finally:
+            sys.path.remove(project)
+        if not os.path.realpath(checks.__file__).startswith(here + os.sep):
+            raise ImportError(f"the package compliance came from {checks.__file__}")
+        checks.install(failed)
+    except Exception as error:  # noqa: BLE001 - checkov would log it and exit with 0
+        version = ".".join(str(part) for part in sys.version_info[:3])
+        kind = "" if type(error).__name__ == "ConfigurationError" else f" (Python {version})"
+        message = f"compliance/checkov_rules: {error}{kind}; nothing was judged"
+        if multiprocessing.parent_process() is None:
+            sys.stderr.write(f"{message}\n")
+            raise SystemExit(2) from None
+        _report(message)
+
+
+def failed(message: str) -> object:
+    """The record that says why these rules did not run."""
+    from checkov.common.models.enums import CheckResult
+    from checkov.common.output.record import Record
+
+    path = os.path.realpath(__file__)
+    return Record(
+        check_id="TL_CHECKOV_1",
+        check_name=message,
+        check_result={"result": CheckResult.FAILED, "evaluated_keys": []},
+        code_block=[(1, "\n")],
+        file_path=path,
+        file_line_range=[1, 1],
+        resource="Checkov.load.py",
+        evaluations={},
+        check_class=__name__,
+        file_abs_path=path,
+    )
+
+
+def _report(message: str) -> None:
+    """Have the CloudFormation runner report it, with its own checks."""
+    from checkov.cloudformation.runner import Runner
+
+    original = Runner.check_definitions
+
+    def check_definitions(runner, root_folder, runner_filter, report):  # type: ignore[no-untyped-def]
+        original(runner, root_folder, runner_filter, report)
+        report.add_record(failed(message))
+
+    Runner.check_definitions = check_definitions
+
+
+load()

@@ -1,0 +1,1 @@
+"""A stack as the account has it: what CloudFormation says of it, and what the services say."""
