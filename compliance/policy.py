@@ -8,6 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from compliance.cost import policy as cost_policy
+from compliance.cost.policy import CostPolicy
+from compliance.cost.prices import PricesError
+
 DEFAULT = Path(__file__).with_name("default_policy.toml")
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 SERVICE_RETENTION_DAYS = (
@@ -40,13 +44,14 @@ class Internet:
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A finding that is accepted until a date."""
+    """A finding that is accepted until a date; with `message`, that one and no other."""
 
     rule: str
     resource: str
     reason: str
     expires: date
     file: str = ""
+    message: str = ""
     line: int = 1
 
 
@@ -66,7 +71,10 @@ class Policy:
     trusted_accounts: tuple[str, ...]
     deputies: tuple[str, ...]
     scenario_cap: int
+    cost: CostPolicy
     waivers: tuple[Waiver, ...] = field(default=())
+    today: date | None = None
+    """Decides how old prices are; the clock's day where it is not given."""
 
 
 def load(path: Path | None = None) -> Policy:
@@ -94,6 +102,7 @@ _SCHEMA: dict[str, dict[str, str]] = {
     },
     "logs": {"retention_days": "a list of numbers", "stack_vanishes": "true or false"},
     "tags": {"required": _STRINGS},
+    "cost": cost_policy.KEYS,
 }
 
 
@@ -116,9 +125,19 @@ def _over(default: dict[str, Any], body: dict[str, Any], path: Path) -> dict[str
             continue
         if not isinstance(values, dict):
             raise PolicyError(f"{path}: [{section}] is no table; write [{section}]")
-        default[section] = default.get(section, {}) | values
+        default[section] = _merged(default.get(section, {}), values)
     extra = {key: value for key, value in body.items() if key not in _SCHEMA}
     return default | extra
+
+
+def _merged(default: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Key by key, in tables within too; a list is replaced."""
+    found = default | values
+    for key, inner in values.items():
+        before = default.get(key)
+        if isinstance(before, dict) and isinstance(inner, dict):
+            found[key] = before | inner
+    return found
 
 
 def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
@@ -178,8 +197,18 @@ def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
         trusted_accounts=tuple(get("iam", "trusted_accounts", _are_texts)),
         deputies=tuple(get("iam", "confused_deputies", _are_texts)),
         scenario_cap=get("scenarios", "cap", lambda v: type(v) is int and 1 <= v <= 4096),
+        cost=_cost(body["cost"], path),
         waivers=_waivers(body.get("waivers", []), path, text),
     )
+
+
+def _cost(body: dict[str, Any], path: Path) -> CostPolicy:
+    try:
+        return cost_policy.read(body, path.parent)
+    except ValueError as error:
+        raise PolicyError(f"{path}: {error}") from None
+    except PricesError as error:
+        raise PolicyError(f"{path}: cost.prices: {error}") from None
 
 
 def _check_range(one: Range, path: Path) -> None:
@@ -214,10 +243,11 @@ def _waivers(rows: Any, path: Path, text: str) -> tuple[Waiver, ...]:
         line = lines[index] if index < len(lines) else 1
         where = f"{path}:{line}"
         keys = {"rule", "resource", "reason", "expires"}
-        if not isinstance(row, dict) or not keys <= row.keys() <= keys | {"file"}:
-            raise PolicyError(f"{where}: a waiver has {', '.join(sorted(keys))}, and may have file")
+        if not isinstance(row, dict) or not keys <= row.keys() <= keys | {"file", "message"}:
+            wanted = f"{', '.join(sorted(keys))}, and may have file and message"
+            raise PolicyError(f"{where}: a waiver has {wanted}")
         if not all(isinstance(row[key], str) and row[key] for key in row if key != "expires"):
-            raise PolicyError(f"{where}: rule, resource, reason and file are texts; write them so")
+            raise PolicyError(f"{where}: all but expires are texts; write them so")
         if type(row["expires"]) is not date:
             raise PolicyError(f"{where}: expires is {row['expires']!r}; write a date: 2027-01-31")
         found.append(Waiver(**row, line=line))

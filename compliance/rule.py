@@ -22,9 +22,17 @@ class Verdict:
 Check = Callable[["Resource", "Policy"], Iterator[Verdict]]
 
 
+def _always(policy: "Policy") -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `check` yields nothing where it holds."""
+    """One rule; `check` yields nothing where it holds.
+
+    `types` may be `*`, everything that takes tags, or `**`, everything; a rule that does not apply
+    under a policy is not asked.
+    """
 
     id: str
     title: str
@@ -33,6 +41,7 @@ class Rule:
     source: str
     types: tuple[str, ...]
     check: Check
+    applies: Callable[["Policy"], bool] = _always
 
 
 def fail(message: str, mark: "Mark") -> Verdict:

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
 
 Without a path, this project's own templates, policy and parameters are taken. Idle is the
 scenario without the on-demand part, in which nobody asks; only schedules go on. Prices, with a
-source for each line, are in compliance/prices.toml; the command does not fetch any.
+source for each line, are in compliance/cost/prices.toml; the command does not fetch any.
 
 exit codes: 0 within the ceilings, 1 over one or a price is not known, 2 usage or configuration,
 3 a template could not be read
@@ -53,9 +53,9 @@ def register(subcommands: Any) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from compliance import policy as policies
-    from compliance import prices as price_files
     from compliance.check import ParametersError, read_parameters
-    from compliance.cost_pricing import estimate
+    from compliance.cost import prices as price_files
+    from compliance.cost.pricing import estimate
     from compliance.reports import cost_json, cost_table
 
     paths, policy_file, parameter_file = given.paths, given.policy, given.parameters

@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from compliance.policy import Policy
 from compliance.resolve import Resource
 from compliance.rule import Rule, Verdict, fail, unknown
-from compliance.rules.iam.statements import CARRIERS, statements
+from compliance.rules.iam.statements import CARRIERS, ROLE, TRUST, document, statements
 from compliance.values import is_plain, pieces, shown, why
 
 PERMISSION = "AWS::Lambda::Permission"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge every statement of every policy the resource carries."""
+    """Judge every statement of every policy the resource carries, and of a role's trust."""
     if resource.type == PERMISSION:
         yield from _judged(resource.get("Action"), resource.mark_of("Action"))
         return
-    for statement in statements(resource):
+    found = list(statements(resource))
+    if resource.type == ROLE:
+        trust = document(resource.get(TRUST), resource.mark_of(TRUST))
+        found += [one for one in trust if not one.why]  # said where trust is judged
+    for statement in found:
         if statement.why:
             yield unknown(f"its policy cannot be read: {statement.why}", statement.mark)
         elif statement.allows():

@@ -16,6 +16,7 @@ from compliance.rules.iam.statements import (
 )
 from compliance.values import rendered, shown, why
 
+MOST_NAMED = 20
 # Their ARNs begin with the name, not with a kind of resource.
 NO_KIND = frozenset({"s3", "sns", "sqs", "execute-api", "codecommit"})
 
@@ -45,7 +46,7 @@ def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
     narrowed = bounded_by(statement, "resourcetag", *policy.narrowing_keys)
     if narrowed:
         return
-    named = ", ".join(sorted(limitable)[:3]) or "what NotAction leaves"
+    named = _listed(limitable) or "what NotAction leaves"
     for value, mark, surely in broad:
         if surely and narrowed is False:
             yield fail(f"allows {named} on {shown(value)}", mark)
@@ -65,6 +66,12 @@ def is_broad(arn: str) -> bool:
     if not names or not names[0].strip("*?"):
         return True
     return parts[2] not in NO_KIND and len(names) > 1 and not names[1].strip("*?")
+
+
+def _listed(actions: list[str]) -> str:
+    """All of them, so that a waiver of these waives no other."""
+    more = f" and {len(actions) - MOST_NAMED} more" if len(actions) > MOST_NAMED else ""
+    return ", ".join(sorted(actions)[:MOST_NAMED]) + more
 
 
 def _has_no_resource(action: str) -> bool:

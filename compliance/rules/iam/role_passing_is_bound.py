@@ -1,14 +1,14 @@
 """TL_IAM_4: a role is passed to one named service, and nobody widens his own rights."""
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from compliance.policy import Policy
 from compliance.resolve import Resource
 from compliance.rule import Rule, Verdict, fail, unknown
 from compliance.rules.iam.resources_are_named import is_broad
-from compliance.rules.iam.statements import IDENTITY, Statement, bounded_by, statements
+from compliance.rules.iam.statements import IDENTITY, Statement, beside, bounded_by, statements
 from compliance.values import rendered, shown, why
+from compliance.wildcards import matches
 
 PASSES = "iam:passrole"
 # With a role in hand, each of these runs code under it.
@@ -52,10 +52,14 @@ ESCALATES = frozenset(
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge all statements of the resource together: what one passes, another may run."""
+    """Judge all statements of a principal together: what one passes, another may run."""
     allowed = [s for s in statements(resource) if not s.why and s.allows()]
-    actions = {action for statement in allowed for action in statement.actions()}
-    runs = sorted(name for name in RUNS_CODE if _covers(actions, name))
+    runs: list[str] = []
+    if any(_covers(set(one.actions()), PASSES) for one in allowed):
+        others = [s for one in beside(resource) for s in statements(one)]
+        everything = [*allowed, *(s for s in others if not s.why and s.allows())]
+        actions = {action for statement in everything for action in statement.actions()}
+        runs = sorted(name for name in RUNS_CODE if _covers(actions, name))
     for statement in allowed:
         mine = set(statement.actions())
         mark = next((at for _, at in statement.values("Action")), statement.mark)
@@ -69,7 +73,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 
 
 def _covers(actions: set[str], name: str) -> bool:
-    return any(fnmatchcase(name, action) for action in actions)
+    return name in actions or any(matches(name, action) for action in actions)
 
 
 def _passing(statement: Statement, mark: tuple[int, int], runs: list[str]) -> Iterator[Verdict]:

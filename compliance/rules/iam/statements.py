@@ -9,7 +9,15 @@ from compliance.document import Map, Mark
 from compliance.resolve import Resource
 from compliance.values import NOVALUE, Text, Unknown, pieces, rendered, why
 
-_ROLE_LIKE = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
+ROLE, MANAGED = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
+TRUST = "AssumeRolePolicyDocument"
+# Of a principal, to the properties by which a policy names such principals.
+_NAMED_BY = {
+    ROLE: ("Roles", "RoleName"),
+    "AWS::IAM::User": ("Users", "UserName"),
+    "AWS::IAM::Group": ("Groups", "GroupName"),
+}
+_ROLE_LIKE = tuple(_NAMED_BY)
 # Type to the property that holds its document.
 ATTACHED = {
     "AWS::IAM::Policy": "PolicyDocument",
@@ -38,6 +46,7 @@ ON_RESOURCES = {
 # There, a resource of "*" means the resource that carries the policy.
 MEANS_ITSELF = ("AWS::KMS::Key", "AWS::KMS::ReplicaKey", "AWS::SecretsManager::ResourcePolicy")
 SAM = ("AWS::Serverless::Function", "AWS::Serverless::StateMachine")
+_ATTACHABLE = tuple(kind for kind in ATTACHED if kind.startswith("AWS::IAM::"))
 IDENTITY = (*_ROLE_LIKE, *ATTACHED, *SAM)
 CARRIERS = (*IDENTITY, *ON_RESOURCES)
 
@@ -77,8 +86,12 @@ def mark_in(container: Any, key: str, otherwise: Mark) -> Mark:
     return found
 
 
-def statements(resource: Resource) -> Iterator[Statement]:
+def statements(resource: Resource) -> tuple[Statement, ...]:
     """Every statement of every policy a resource carries, its trust policy not among them."""
+    return resource.world.recall(("statements", resource), lambda: tuple(_statements(resource)))
+
+
+def _statements(resource: Resource) -> Iterator[Statement]:
     if resource.type in _ROLE_LIKE or resource.type in SAM:
         value = resource.get("Policies")
         mark = resource.mark_of("Policies")
@@ -95,6 +108,54 @@ def statements(resource: Resource) -> Iterator[Statement]:
         if resource.type == "AWS::Events::EventBusPolicy" and isinstance(value, dict):
             value = {"Statement": value}
         yield from document(value, resource.mark_of(name))
+
+
+def attached(*principals: Resource) -> Iterator[Resource]:
+    """The policies declared here that name one of these roles, users or groups, or it them."""
+    if not principals:
+        return
+    world, found = principals[0].world, dict[Resource, None]()
+    for policy in world.all_of(*_ATTACHABLE):
+        if any(one in principals for one in _names(policy)) and policy.exists():
+            found[policy] = None
+    for principal in principals:
+        found.update(dict.fromkeys(one for one in _managed(principal) if one.exists()))
+    yield from found
+
+
+def beside(resource: Resource) -> Iterator[Resource]:
+    """Other resources whose statements are the same principal's."""
+    if resource.type in _ROLE_LIKE:
+        yield from attached(resource)
+        return
+    principals = [one for one in _names(resource) if one.exists()]
+    if resource.type == MANAGED:
+        everybody = resource.world.all_of(*_ROLE_LIKE)
+        principals += [one for one in everybody if resource in _managed(one) and one.exists()]
+    yield from principals
+    yield from (one for one in attached(*principals) if one is not resource)
+
+
+def _names(policy: Resource) -> Iterator[Resource]:
+    """The principals that a policy names."""
+    for kind, names in _NAMED_BY.items():
+        for name in names:
+            value = policy.get(name)
+            for one in value if isinstance(value, list) else [value]:
+                named = policy.world.at(one.origin) if isinstance(one, Unknown) else None
+                if named is not None and named.type == kind:
+                    yield named
+
+
+def _managed(principal: Resource) -> list[Resource]:
+    """The managed policies declared here that a principal names."""
+    arns = principal.get("ManagedPolicyArns")
+    named = [
+        principal.world.at(one.origin)
+        for one in (arns if isinstance(arns, list) else ())
+        if isinstance(one, Unknown)
+    ]
+    return [one for one in named if one is not None and one.type == MANAGED]
 
 
 def _inline(policy: Any, mark: Mark) -> Iterator[Statement]:
@@ -172,7 +233,8 @@ def bounded_by(statement: Statement, *keys: str) -> bool | None:
     """Whether a condition really narrows by one of these keys, in lower case; None: not known.
 
     A key that ends in `/` or `:` stands for all that begin with it. `...IfExists`, `ForAllValues:`
-    and negations let a request without the key in, so they narrow nothing.
+    and negations let a request without the key in, so they narrow nothing. `aws:SourceArn` narrows
+    where it names an account or, as a bucket's, has none.
     """
     block = statement.body.get("Condition")
     if isinstance(block, Unknown):
@@ -191,9 +253,10 @@ def bounded_by(statement: Statement, *keys: str) -> bool | None:
             values = value if isinstance(value, list) else [value]
             like = name in ("stringlike", "arnlike", "arnequals")
             texts = [rendered(v, "*" if like else "x") for v in values]
-            if values and not any(_is_anything(text) for text in texts):
+            everybody = _is_anybody if key.lower() == "aws:sourcearn" else _is_anything
+            if values and not any(everybody(text) for text in texts):
                 return True
-            unclear = unclear or not any(isinstance(v, str) and _is_anything(v) for v in values)
+            unclear = unclear or not any(isinstance(v, str) and everybody(v) for v in values)
     return None if unclear else False
 
 
@@ -201,6 +264,11 @@ def _is_one_of(key: str, keys: tuple[str, ...]) -> bool:
     return any(key.startswith(one) if one.endswith(("/", ":")) else key == one for one in keys) or (
         ":resourcetag/" in key and "resourcetag" in keys
     )
+
+
+def _is_anybody(arn: str) -> bool:
+    parts = arn.split(":")
+    return _is_anything(arn) or (len(parts) > 5 and bool(parts[4]) and _is_anything(parts[4]))
 
 
 def _is_anything(text: str) -> bool:

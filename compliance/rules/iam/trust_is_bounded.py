@@ -8,7 +8,13 @@ from compliance.document import Mark, as_text
 from compliance.policy import Policy
 from compliance.resolve import Resource
 from compliance.rule import Rule, Verdict, fail, unknown
-from compliance.rules.iam.statements import Statement, bounded_by, document, mark_in
+from compliance.rules.iam.statements import (
+    NARROW_OPERATORS,
+    Statement,
+    bounded_by,
+    document,
+    mark_in,
+)
 from compliance.values import Text, Unknown, is_plain, pieces, rendered, shown, why
 
 NAME = "AssumeRolePolicyDocument"
@@ -96,35 +102,49 @@ def _account(
 
 
 def _federated(statement: Statement, value: Any, mark: Mark) -> Iterator[Verdict]:
-    actions = statement.actions()
-    if "saml" in "".join(actions) and not isinstance(value, Text | Unknown):
+    """Judge what a provider's token must say; AWS itself checks the audience of SAML."""
+    if not any(_takes_web_identity(action) for action in statement.actions()):
         return
     block = statement.body.get("Condition")
-    keys = {
-        key.lower(): tests
-        for operator, inner in (block.items() if isinstance(block, dict) else ())
-        if isinstance(inner, dict)
-        for key, tests in inner.items()
-        if not operator.lower().endswith("ifexists")
-    }
     if isinstance(block, Unknown):
         yield unknown("under which conditions it trusts a provider is not known", mark)
         return
-    if any("saml" in action for action in actions):
-        return
-    if not any(key.endswith(":aud") for key in keys):
+    tests = list(_narrowing(block))
+    audiences = [one for key, one in tests if key.endswith(":aud")]
+    if not audiences or any(_is_everything(one, "x") for one in audiences):
         yield fail("trusts an identity provider for any audience; no condition on its aud", mark)
+    elif any(_is_everything(one, "*") for one in audiences):
+        yield unknown("for which audience it trusts a provider is not known", mark)
     if "cognito-identity" in rendered(value, "x"):
         return
-    subjects = [v for key, v in keys.items() if key.endswith(":sub")]
+    subjects = [one for key, one in tests if key.endswith(":sub")]
     if not subjects:
         yield fail("trusts every subject of an identity provider; no condition on its sub", mark)
-    for subject in subjects:
-        for one in subject if isinstance(subject, list) else [subject]:
-            if not re.sub(r"^[a-z_]+:", "", rendered(one, "x")).strip("*?:/"):
-                yield fail(f"trusts every subject: sub is {shown(one)}", mark)
-            elif not re.sub(r"^[a-z_]+:", "", rendered(one, "*")).strip("*?:/"):
-                yield unknown(f"which subjects it trusts is not known: {why(one)}", mark)
+    for one in subjects:
+        if _is_everything(one, "x"):
+            yield fail(f"trusts every subject: sub is {shown(one)}", mark)
+        elif _is_everything(one, "*"):
+            yield unknown(f"which subjects it trusts is not known: {why(one)}", mark)
+
+
+def _takes_web_identity(action: str) -> bool:
+    """Whether an action may take an OpenID Connect token; one that is not known may."""
+    return "saml" not in action and action not in ("sts:tagsession", "sts:setsourceidentity")
+
+
+def _narrowing(block: Any) -> Iterator[tuple[str, Any]]:
+    """Key in lower case and value of each test that a token without the key does not pass."""
+    for operator, tests in block.items() if isinstance(block, dict) else ():
+        narrows = operator.lower().removeprefix("foranyvalue:") in NARROW_OPERATORS
+        for key, value in tests.items() if narrows and isinstance(tests, dict) else ():
+            for one in value if isinstance(value, list) else [value]:
+                # Compared letter by letter, what nobody knows is one value all the same.
+                exact = "like" not in operator.lower() and isinstance(one, Unknown | Text)
+                yield key.lower(), "x" if exact else one
+
+
+def _is_everything(value: Any, unclear: str) -> bool:
+    return not re.sub(r"^[a-z_]+:", "", rendered(value, unclear)).strip("*?:/")
 
 
 RULE = Rule(

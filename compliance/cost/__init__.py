@@ -1,0 +1,1 @@
+"""What a deployment costs: resources to charges, charges to a bill, a bill against ceilings."""

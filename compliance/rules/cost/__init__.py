@@ -1,0 +1,1 @@
+"""What a project may cost, when, and for how long."""

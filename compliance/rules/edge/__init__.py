@@ -1,0 +1,1 @@
+"""How the world comes in: routes, who may call them, and how often."""
