@@ -1,22 +1,32 @@
 """Files and folders in, one report out: one bad template is one error, and the rest are judged."""
 
+import gc
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from compliance.document import TemplateError
 from compliance.findings import Finding, Problem, Report, order, tally, waive
 from compliance.judge import Judge, Judged
 from compliance.policy import Policy
 from compliance.resolve import NESTED
 from compliance.rule import Rule
 from compliance.rules import ALL
+from compliance.template import content_of, digest_of
+
+if TYPE_CHECKING:
+    from compliance.cache import Cache
 
 SUFFIXES = (".yaml", ".yml", ".json", ".template")
 SKIPPED_FOLDERS = ("node_modules", "__pycache__", "venv")
+MANY = 20
+"""Files from which on a second process is worth its start."""
 
 
 class ParametersError(Exception):
@@ -30,6 +40,8 @@ def check(
     *,
     rules: Sequence[Rule] = ALL,
     today: date | None = None,
+    cache: Path | None = None,
+    processes: int = 1,
 ) -> Report:
     """Judge every template in `paths`.
 
@@ -38,22 +50,31 @@ def check(
         policy: thresholds and waivers.
         given: `Parameters` and `Tags` as a parameter file has them.
         rules: which rules; all of them unless a test chooses.
-        today: decides which waivers have expired.
+        today: decides which waivers have expired, and how old prices are.
+        cache: a folder for verdicts; what has not changed is taken from there.
+        processes: how many judge when there are many files; only with all rules.
     """
-    judge = Judge(policy, given or {}, rules)
+    today = today or datetime.now(UTC).date()
+    policy = replace(policy, today=policy.today or today)
+    run = _Run(policy, given or {}, rules, processes)
+    if cache is not None and rules is ALL:
+        from compliance.cache import Cache
+
+        run.cache = Cache(cache, policy, given or {}, today)
     parents: list[tuple[Path, bool]] = []
     single: list[tuple[Path, bool]] = []
     for path, named in templates(paths):
-        (parents if _may_nest(path) else single).append((path, named))
-    found = [(path, judge.judged(path, named)) for path, named in parents]
+        (parents if run.look(path, named) else single).append((path, named))
+    found = list(zip(parents, run.judged(parents), strict=True))
     nested = {
-        Path(file).resolve() for path, one in found for file in one.files if file != str(path)
+        Path(file).resolve() for (path, _), one in found for file in one.files if file != str(path)
     }
     judged = [
-        one if path.resolve() not in nested else Judged(errors=one.errors) for path, one in found
+        Judged(errors=one.errors) if path.resolve() in nested else one for (path, _), one in found
     ]
-    judged += [judge.judged(path, named) for path, named in single if path.resolve() not in nested]
-    return _report(judged, policy, today or datetime.now(UTC).date())
+    judged += run.judged([task for task in single if task[0].resolve() not in nested])
+    run.close()
+    return _report(judged, policy, today)
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -98,12 +119,62 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(here) / name
 
 
-def _may_nest(path: Path) -> bool:
-    """Whether a file holds a nested stack, without parsing it."""
+class _Run:
+    """What is known about the files of one run before they are judged."""
+
+    def __init__(
+        self, policy: Policy, given: dict[str, Any], rules: Sequence[Rule], processes: int
+    ) -> None:
+        self._policy, self._given, self._rules = policy, given, rules
+        self._processes = processes if rules is ALL else 1
+        self._known: dict[Path, Judged] = {}
+        self.cache: Cache | None = None
+
+    def look(self, path: Path, named: bool) -> bool:
+        """Look for what was found before; whether the file holds a nested stack."""
+        try:
+            content = content_of(path)
+        except TemplateError:
+            return False  # it will be an error when it is judged
+        if self.cache is not None:
+            known = self.cache.get(path, named, digest_of(content))
+            if known is not None:
+                self._known[path] = known
+        return NESTED.encode() in content
+
+    def judged(self, tasks: Sequence[tuple[Path, bool]]) -> list[Judged]:
+        """What is found in each."""
+        unknown = [task for task in tasks if task[0] not in self._known]
+        with _uncollected():
+            if self._processes > 1 and len(unknown) >= MANY:
+                from compliance import workers
+
+                found = workers.judged(unknown, self._policy, self._given, self._processes)
+            else:
+                judge = Judge(self._policy, self._given, self._rules)
+                found = [judge.judged(path, named) for path, named in unknown]
+        for (path, named), one in zip(unknown, found, strict=True):
+            self._known[path] = one
+            if self.cache is not None:
+                self.cache.put(path, named, one)
+        return [self._known.pop(path) for path, _ in tasks]
+
+    def close(self) -> None:
+        """Leave the cache within its bounds."""
+        if self.cache is not None:
+            self.cache.close()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A deployment lets go of what it holds, so that looking for circles is a waste of time."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        return path.is_file() and NESTED.encode() in path.read_bytes()[: 1 << 22]
-    except OSError:
-        return False
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _report(judged: Iterable[Judged], policy: Policy, today: date) -> Report:

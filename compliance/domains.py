@@ -10,10 +10,10 @@ from typing import Any
 from compliance.document import Call, Map, Seq, as_text
 from compliance.references import calls
 from compliance.template import Template
-from compliance.values import Text, Unknown, is_plain, key_of
+from compliance.values import MAX_PIECES, Text, Unknown, is_plain, key_of, why
 
 _MAX_PATTERN = 500
-_WILD = ("*", "a*", "*a", "?", "a/*", "a:*", "0.0.0.0/0")
+_WILD = ("*", "a*", "*a", "?", "a/*", "a:*", "0.0.0.0/0", "https://*", "http://*")
 
 
 def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -26,6 +26,9 @@ def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[s
     for call in calls(template.conditions):
         if call.name == "Fn::Equals" and isinstance(call.argument, list):
             _note(call.argument, literals)
+    for call in calls(template.rules):
+        if call.name in ("Fn::Equals", "Fn::Contains") and isinstance(call.argument, list):
+            _note_rule(call.argument, literals)
     if not template.mappings:
         return literals, keys
     for call in calls(template.resources):
@@ -41,6 +44,14 @@ def _note(sides: list[Any], literals: dict[str, list[str]]) -> None:
             known = literals.setdefault(one.argument, [])
             if as_text(other) not in known:
                 known.append(as_text(other))
+
+
+def _note_rule(sides: list[Any], literals: dict[str, list[str]]) -> None:
+    """What a rule of the template asks of a parameter is a value it may have."""
+    for one, other in (sides, sides[::-1]) if len(sides) == 2 else ():
+        if isinstance(one, Call) and not str(one.argument).startswith("AWS::"):
+            for literal in other if isinstance(other, list) else [other]:
+                _note([one, literal], literals)
 
 
 def _note_keys(
@@ -84,9 +95,8 @@ def admitted(
     if not isinstance(declared, Map):
         return [Unknown(f"{path}{name}", f"parameter {name} is not declared as a mapping")]
     kind = as_text(declared.get("Type", "String"))
-    symbol = _symbol(f"{path}{name}", name, declared, kind)
     if kind.startswith("AWS::SSM::Parameter::Value"):
-        return [symbol]
+        return [_symbol(f"{path}{name}", name, declared, kind)]
     allowed = declared.get("AllowedValues")
     options: list[Any] = list(allowed) if isinstance(allowed, list) else []
     first: Any = None
@@ -95,7 +105,7 @@ def admitted(
     elif declared.get("Default") is not None:
         first = declared["Default"]
     elif fixed:
-        return [symbol]
+        return [_symbol(f"{path}{name}", name, declared, kind)]
     if fixed or name in given:
         also = [w for w in wanted if not options or w in [as_text(o) for o in options]]
         options = [first] if fixed else _distinct([first, *also])
@@ -104,8 +114,9 @@ def admitted(
     elif first is not None:
         options = _distinct([first, *wanted])
     else:
+        symbol = _symbol(f"{path}{name}", name, declared, kind)
         options = [*wanted, *(key for key in keys or () if key not in wanted), symbol]
-    return [_typed(option, kind, symbol) for option in options]
+    return [_typed(option, kind, name) for option in options]
 
 
 def _distinct(options: list[Any]) -> list[Any]:
@@ -123,15 +134,18 @@ def _list_key(option: Any) -> str:
     return ",".join(map(key_of, option)) if isinstance(option, list) else key_of(option)
 
 
-def _typed(option: Any, kind: str, symbol: Unknown) -> Any:
+def _typed(option: Any, kind: str, name: str) -> Any:
     if isinstance(option, Unknown):
         return option
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
         if isinstance(option, Text):
-            return Unknown(option.key, symbol.why, is_plain(option), True)
+            return Unknown(option.key, why(option), is_plain(option), True)
         if isinstance(option, list):
             return option
-        found = Seq(piece.strip() for piece in as_text(option).split(","))
+        text = as_text(option)
+        if text.count(",") > MAX_PIECES:
+            return Unknown(name, f"parameter {name} has more than {MAX_PIECES} pieces")
+        found = Seq(piece.strip() for piece in text.split(","))
         found.marks, found.static = [(1, 1)] * len(found), True
         return found
     if isinstance(option, Text | list | dict):
@@ -159,7 +173,10 @@ def _symbol(key: str, name: str, declared: Map, kind: str) -> Unknown:
         f"{key}!other",
         f"parameter {name} has no default",
         plain=aws_made or kind == "Number" or len([t for t in refused if t]) == len(_WILD),
-        nonempty=aws_made or kind == "Number" or "" in refused or (minimum or 0) >= 1,
+        nonempty=aws_made
+        or kind == "Number"
+        or "" in refused
+        or (isinstance(minimum, int | float) and minimum >= 1),
     )
 
 

@@ -1,11 +1,11 @@
 """What a template refers to: every name must exist, and nothing may depend on itself."""
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from compliance.document import Call, Mark, Seq
+
 if TYPE_CHECKING:
-    from compliance.document import Mark
     from compliance.template import Template
 
 PSEUDO = frozenset(
@@ -20,7 +20,6 @@ PSEUDO = frozenset(
         "AWS::URLSuffix",
     ]
 )
-PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
 def calls(value: Any) -> Iterator[Any]:
@@ -28,15 +27,20 @@ def calls(value: Any) -> Iterator[Any]:
     pending = [value]
     while pending:
         value = pending.pop()
-        if isinstance(value, dict):
-            if not value.static:  # type: ignore[attr-defined]
-                pending.extend(value.values())
-        elif isinstance(value, list):
-            if not getattr(value, "static", True):
-                pending.extend(value)
-        elif hasattr(value, "argument"):
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is Call:
             yield value
             pending.append(value.argument)
+        elif isinstance(value, dict):
+            if not value.static:  # type: ignore[attr-defined]
+                pending.extend(value.values())
+        elif isinstance(value, Seq):
+            if not value.static:
+                pending.extend(value)
+        elif isinstance(value, list):
+            pending.extend(value)
 
 
 def names(call: Any) -> Iterator[str]:
@@ -49,9 +53,23 @@ def names(call: Any) -> Iterator[str]:
             yield call.argument[0]
     elif call.name == "Fn::Sub":
         text, given = sub_parts(call.argument)
-        for escaped, name in PLACEHOLDER.findall(text):
-            if not escaped and name.strip() not in given:
+        for _, _, name in placeholders(text):
+            if name[:1] != "!" and name.strip() not in given:
                 yield name.strip().split(".", 1)[0]
+
+
+def placeholders(text: str) -> Iterator[tuple[int, int, str]]:
+    """Each `${...}` of a Sub's text: where it begins and ends, and what is inside.
+
+    In time that only grows with the text, whatever is left open in it.
+    """
+    begins = text.find("${")
+    while begins >= 0:
+        ends = text.find("}", begins)
+        if ends < 0:
+            return
+        yield begins, ends + 1, text[begins + 2 : ends]
+        begins = text.find("${", ends)
 
 
 def sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
@@ -72,10 +90,11 @@ def check_references(template: "Template", error: type[Exception]) -> None:
     Raises:
         error: called with file, mark and message.
     """
-    may_appear = bool(template.hidden or template.transforms)
+    # Loops are written out by now; what another transform makes is not there yet.
+    may_appear = bool(template.hidden or set(template.transforms) - {"AWS::LanguageExtensions"})
     known = PSEUDO | template.parameters.keys() | template.resources.keys()
 
-    def missing(name: str, mark: "Mark", kind: str) -> Exception:
+    def missing(name: str, mark: Mark, kind: str) -> Exception:
         return error(template.file, mark, f"no {kind} {name[:80]!r} is declared; correct the name")
 
     needs: dict[str, set[str]] = {}
@@ -95,9 +114,12 @@ def check_references(template: "Template", error: type[Exception]) -> None:
             if isinstance(name, str) and name
         )
         condition = resource.get("Condition")
-        if condition is not None and condition not in template.conditions and not may_appear:
+        named = isinstance(condition, str)
+        if named and condition not in template.conditions and not may_appear:
             raise missing(condition, resource.marks["Condition"], "condition")
-        needs[logical_id] = needed & template.resources.keys()
+        # What SAM makes of a resource may need less than what was written.
+        is_sam = resource["Type"].startswith("AWS::Serverless::")
+        needs[logical_id] = set() if is_sam else needed & template.resources.keys()
     circle = _circle(needs)
     if circle:
         raise error(
@@ -149,7 +171,7 @@ def condition_names(body: Any) -> Iterator[str]:
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
-        elif hasattr(value, "argument"):
+        elif isinstance(value, Call):
             pending.append(value.argument)
 
 

@@ -6,19 +6,28 @@ taken. Conditions that share a parameter stay correlated, because the parameter 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-_MEMORY = 16  # beyond, looking up costs more than computing
 CAP = 256
 """Combinations looked at for one rule and one resource."""
+MAX_STORED = 1_000_000
+"""Values remembered for one deployment."""
 
 
 class Unreachable(Exception):
     """No deployment has this combination, for example a map has no such key."""
 
 
-@dataclass(slots=True)
+class Open(Exception):
+    """An answer is asked for that this combination leaves open."""
+
+
+class TooMany(Exception):
+    """The cap was reached before all combinations were looked at."""
+
+
+@dataclass(slots=True, eq=False)
 class Choice:
     """One answer: `taken` of `options`, shown as `label`."""
 
@@ -31,45 +40,107 @@ class Choice:
 class Choices:
     """The answers of one run; those already fixed are replayed."""
 
+    __slots__ = ("asked", "made", "trail")
+
     def __init__(self, fixed: Sequence[Choice] = ()) -> None:
         self.trail = list(fixed)
-        self.made: dict[str, int] = {choice.key: choice.taken for choice in fixed}
-        self._recorders: list[set[str]] = []
+        self.made = {choice.key: choice for choice in fixed}
+        self.asked: list[Choice] = []
 
     def choose(self, key: str, label: str, options: Sequence[Any]) -> Any:
         """The answer of this run."""
         if len(options) == 1:
             return options[0]
-        for recorder in self._recorders:
-            recorder.add(key)
-        taken = self.made.get(key)
-        if taken is None:
-            taken = self.made[key] = 0
-            self.trail.append(Choice(key, label, 0, options))
-        return options[taken]
+        choice = self.made.get(key)
+        if choice is None:
+            choice = self.first(key, label, options)
+        self.asked.append(choice)
+        return choice.options[choice.taken]
+
+    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+        """A choice nobody asked for before."""
+        choice = self.made[key] = Choice(key, label, 0, options)
+        self.trail.append(choice)
+        return choice
 
     def scenario(self) -> dict[str, str]:
         """Parameter to value, as a person would pass it."""
         return {choice.label: _shown(choice.options[choice.taken]) for choice in self.trail}
 
-    def remembered(self, memory: dict[Any, Any], key: Any, compute: Callable[[], Any]) -> Any:
+
+class Made(Choices):
+    """What a run has chosen, and nothing more: what it did not ask for stays open."""
+
+    __slots__ = ()
+
+    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+        """Nobody chooses.
+
+        Raises:
+            Open: always.
+        """
+        raise Open
+
+
+@dataclass(slots=True, eq=False)
+class _Branch:
+    """A computation that asked for `choice`: what followed, by answer."""
+
+    choice: Choice
+    below: dict[int, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Leaf:
+    value: Any
+
+
+class Memory:
+    """What computations gave under which answers.
+
+    A computation asks in an order that only the answers decide, so that what it asked before can be
+    asked again without it: a tree by answers, followed to the value.
+    """
+
+    __slots__ = ("_trees", "stored", "work")
+
+    def __init__(self) -> None:
+        self._trees: dict[Any, _Branch | _Leaf] = {}
+        self.work = 0
+        self.stored = 0
+
+    def recall(self, choices: Choices, key: Any, compute: Callable[[], Any]) -> Any:
         """What `compute` gave before under the same answers, or gives now."""
-        entries = memory.setdefault(key, [])
-        made = self.made
-        for used, value in entries:
-            if all(made.get(name) == taken for name, taken in used):
-                for recorder in self._recorders:
-                    recorder.update(name for name, _ in used)
-                return value
-        mine: set[str] = set()
-        self._recorders.append(mine)
-        try:
-            value = compute()
-        finally:
-            self._recorders.pop()
-        if len(entries) < _MEMORY:
-            entries.append((tuple((name, made[name]) for name in mine), value))
+        node = self._trees.get(key)
+        made, asked = choices.made, choices.asked
+        while type(node) is _Branch:
+            wanted = node.choice
+            choice = made.get(wanted.key)
+            if choice is None:
+                choice = choices.first(wanted.key, wanted.label, wanted.options)
+            asked.append(choice)
+            node = node.below.get(choice.taken)
+        if type(node) is _Leaf:
+            return node.value
+        before, work = len(asked), self.work
+        value = compute()
+        self.stored += self.work - work + 1
+        if self.stored <= MAX_STORED:
+            self._store(key, dict.fromkeys(asked[before:]), value)
         return value
+
+    def _store(self, key: Any, used: dict[Choice, None], value: Any) -> None:
+        above: Any = self._trees
+        for choice in used:
+            branch = above.get(key)
+            if branch is None:
+                branch = above[key] = _Branch(choice)
+            above, key = branch.below, choice.taken
+        above[key] = _Leaf(value)
+
+    def settled(self, key: Any) -> bool:
+        """Whether the value is the same under all answers."""
+        return type(self._trees.get(key)) is _Leaf
 
 
 def explore(cap: int = CAP) -> Iterator[Choices]:
@@ -77,21 +148,25 @@ def explore(cap: int = CAP) -> Iterator[Choices]:
 
     The caller runs its judgement with each before it asks for the next.
     """
-    choices = Choices()
+    choices: Choices | None = Choices()
     for _ in range(cap):
-        yield choices
-        trail = [Choice(c.key, c.label, c.taken, c.options) for c in choices.trail]
-        while trail and trail[-1].taken + 1 == len(trail[-1].options):
-            trail.pop()
-        if not trail:
+        if choices is None:
             return
-        trail[-1].taken += 1
-        choices = Choices(trail)
-    raise TooMany
+        yield choices
+        choices = following(choices)
+    if choices is not None:
+        raise TooMany
 
 
-class TooMany(Exception):
-    """The cap was reached before all combinations were looked at."""
+def following(choices: Choices) -> Choices | None:
+    """The combination after one that was looked at; None after the last."""
+    trail = choices.trail
+    while trail and trail[-1].taken + 1 == len(trail[-1].options):
+        trail = trail[:-1]
+    if not trail:
+        return None
+    last = trail[-1]
+    return Choices([*trail[:-1], Choice(last.key, last.label, last.taken + 1, last.options)])
 
 
 def _shown(option: Any) -> str:

@@ -5,15 +5,30 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from compliance.document import Builder, Call, Map, Mark, NotATemplate, TemplateError, as_text
+from compliance.builder import Builder
+from compliance.document import (
+    Call,
+    Map,
+    Mark,
+    NotATemplate,
+    Partial,
+    TemplateError,
+    as_text,
+    made_map,
+)
+from compliance.loops import PREFIX, write_out
 from compliance.references import check_references
 
+LANGUAGE = "AWS::LanguageExtensions"
+NOTHING: Mapping[str, Any] = {}
 MAX_BYTES = 4 * 1024 * 1024  # CloudFormation itself takes 1 MiB
 MAX_RESOURCES = 1_000  # the service takes 500
 
@@ -25,11 +40,14 @@ class Template:
     file: str
     parameters: Map
     mappings: Map
+    rules: Map
     conditions: Map
     resources: Map
     outputs: Map
     transforms: tuple[str, ...]
     hidden: tuple[tuple[str, Mark, str], ...]
+    digest: str
+    """Of what was read."""
 
 
 SECTIONS = frozenset(
@@ -51,12 +69,41 @@ SECTIONS = frozenset(
 )
 
 
-def load(path: Path) -> Template:
+def load(path: Path, given: Mapping[str, Any] | None = NOTHING) -> Template:
     """Read one file.
+
+    Args:
+        path: of the file.
+        given: what is passed for its parameters, as far as it is known; None where nobody knows.
+            Only the collections of loops depend on it.
 
     Raises:
         TemplateError: it cannot be read, or nobody could deploy it.
         NotATemplate: it is readable and something else.
+    """
+    content = content_of(path)
+    digest = digest_of(content)
+    try:
+        return replace(read(_decoded(content, path), str(path), given), digest=digest)
+    except TemplateError as error:
+        error.digest = digest
+        raise
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TemplateError(
+            str(path), (1, 1), f"byte {error.start} is not UTF-8; save it as UTF-8"
+        ) from None
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file that is no larger than a template may be.
+
+    Raises:
+        TemplateError: it cannot be read, or is none.
     """
     file = str(path)
     try:
@@ -64,23 +111,24 @@ def load(path: Path) -> Template:
             raise TemplateError(file, (1, 1), "is no regular file; name a template or a folder")
         size_bytes = path.stat().st_size
         if size_bytes > MAX_BYTES:
-            raise TemplateError(
-                file,
-                (1, 1),
-                f"{size_bytes} bytes, and {MAX_BYTES} are read at most; CloudFormation takes 1 MiB",
-            )
-        return read(path.read_bytes().decode("utf-8-sig"), file)
-    except UnicodeDecodeError as error:
+            found = f"{size_bytes} bytes, and {MAX_BYTES} are read at most"
+            raise TemplateError(file, (1, 1), f"{found}; CloudFormation takes 1 MiB")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "its name is no file's"
         raise TemplateError(
-            file, (1, 1), f"byte {error.start} is not UTF-8; save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise TemplateError(
-            file, (1, 1), f"cannot be read: {error.strerror}; look at its permissions"
+            file, (1, 1), f"cannot be read: {why}; look at its name and permissions"
         ) from None
 
 
-def read(text: str, file: str = "template.yaml") -> Template:
+def digest_of(content: bytes) -> str:
+    """What tells one content from another."""
+    return sha256(content).hexdigest()
+
+
+def read(
+    text: str, file: str = "template.yaml", given: Mapping[str, Any] | None = NOTHING
+) -> Template:
     """Parse the text of one template.
 
     Raises:
@@ -105,7 +153,7 @@ def read(text: str, file: str = "template.yaml") -> Template:
         raise TemplateError(
             file, (1, 1), f"does not parse: {str(error).splitlines()[0]}; correct the syntax"
         ) from None
-    return _template(root, file)
+    return _template(root, file, given, PREFIX in text)
 
 
 _SURROGATES = re.compile(r"(?<!\\)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
@@ -116,7 +164,7 @@ def _joined(match: re.Match[str]) -> str:
     return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
 
-def _template(root: Any, file: str) -> Template:
+def _template(root: Any, file: str, given: Mapping[str, Any] | None, has_loops: bool) -> Template:
     if not isinstance(root, Map):
         raise NotATemplate(file, (1, 1), "is no mapping; a template has Resources")
     if "Resources" not in root:
@@ -130,30 +178,46 @@ def _template(root: Any, file: str) -> Template:
             )
     hidden: list[tuple[str, Mark, str]] = []
     transforms = _transforms(root, hidden)
+    sections = _sections(root, file, hidden)
+    if has_loops and LANGUAGE in transforms:
+        hidden += [
+            (key[:80], mark, f"{key[:80]} is not expanded: {why}")
+            for key, (mark, why) in write_out(sections, file, given).items()
+        ]
+    elif has_loops and not hidden:
+        _refuse_loops(sections, file)
+    for name, section in sections.items():
+        sections[name] = _without_macros(section, hidden, file)
+    if not sections["Resources"] and not hidden:
+        raise TemplateError(file, root.marks["Resources"], "no resource; declare at least one")
+    _check_resources(sections["Resources"], file, LANGUAGE in transforms)
+    template = Template(
+        file=file,
+        parameters=sections["Parameters"],
+        mappings=sections["Mappings"],
+        rules=sections["Rules"],
+        conditions=sections["Conditions"],
+        resources=sections["Resources"],
+        outputs=sections["Outputs"],
+        transforms=transforms,
+        hidden=tuple(hidden),
+        digest="",
+    )
+    check_references(template, TemplateError)
+    return template
+
+
+def _sections(root: Map, file: str, hidden: list[tuple[str, Mark, str]]) -> dict[str, Map]:
     sections = {}
-    for name in ("Parameters", "Mappings", "Conditions", "Outputs", "Resources"):
+    for name in ("Parameters", "Mappings", "Rules", "Conditions", "Outputs", "Resources"):
         section = root.get(name)
         if isinstance(section, Call):
             hidden.append((name, section.mark, f"{section.name} makes the section {name}"))
             section = None
         elif section is not None and not isinstance(section, Map):
             raise TemplateError(file, root.marks[name], f"{name} is no mapping; write one")
-        sections[name] = _without_loops(section or _empty(), hidden, file)
-    if not sections["Resources"] and not hidden:
-        raise TemplateError(file, root.marks["Resources"], "no resource; declare at least one")
-    _check_resources(sections["Resources"], file)
-    template = Template(
-        file,
-        sections["Parameters"],
-        sections["Mappings"],
-        sections["Conditions"],
-        sections["Resources"],
-        sections["Outputs"],
-        transforms,
-        tuple(hidden),
-    )
-    check_references(template, TemplateError)
-    return template
+        sections[name] = section or made_map({}, {})
+    return sections
 
 
 def _transforms(root: Map, hidden: list[tuple[str, Mark, str]]) -> tuple[str, ...]:
@@ -165,7 +229,7 @@ def _transforms(root: Map, hidden: list[tuple[str, Mark, str]]) -> tuple[str, ..
     hidden.extend(
         ("Transform", root.marks["Transform"], f"{name} rewrites the template")
         for name in names
-        if name != "AWS::LanguageExtensions" and not name.startswith("AWS::Serverless")
+        if name != LANGUAGE and not name.startswith("AWS::Serverless")
     )
     if "Fn::Transform" in root:
         mark = root.marks["Fn::Transform"]
@@ -173,27 +237,31 @@ def _transforms(root: Map, hidden: list[tuple[str, Mark, str]]) -> tuple[str, ..
     return names
 
 
-def _empty() -> Map:
-    found = Map()
-    found.marks, found.static = {}, True
-    return found
+def _refuse_loops(sections: dict[str, Map], file: str) -> None:
+    for section in sections.values():
+        for key in section:
+            if key.startswith(PREFIX):
+                found = f"{key[:80]} takes Transform: {LANGUAGE}; add it"
+                raise TemplateError(file, section.marks[key], found)
 
 
-def _without_loops(section: Map, hidden: list[tuple[str, Mark, str]], file: str) -> Map:
-    """The section without `Fn::ForEach` and `Fn::Transform`, which are noted as hidden."""
-    loops = [key for key in section if key.startswith("Fn::")]
-    if not loops:
+def _without_macros(section: Map, hidden: list[tuple[str, Mark, str]], file: str) -> Map:
+    """The section without loops and `Fn::Transform`, noted as hidden."""
+    if type(section) is not Partial:
         return section
-    kept = Map({k: v for k, v in section.items() if k not in loops})
-    kept.marks, kept.static = section.marks, section.static
-    for key in loops:
-        if key != "Fn::Transform" and not key.startswith("Fn::ForEach"):
+    kept = {}
+    noted = {key for key, _, _ in hidden}
+    for key, value in section.items():
+        if not key.startswith("Fn::"):
+            kept[key] = value
+        elif key != "Fn::Transform" and not key.startswith("Fn::ForEach"):
             raise TemplateError(file, section.marks[key], f"{key} cannot stand here; remove it")
-        hidden.append((key, section.marks[key], f"{key} is not expanded"))
-    return kept
+        elif key[:80] not in noted:
+            hidden.append((key[:80], section.marks[key], f"{key[:80]} is not expanded"))
+    return made_map(kept, section.marks)
 
 
-def _check_resources(resources: Map, file: str) -> None:
+def _check_resources(resources: Map, file: str, is_extended: bool) -> None:
     if len(resources) > MAX_RESOURCES:
         found = f"{len(resources)} resources, and {MAX_RESOURCES} are judged at most"
         raise TemplateError(file, (1, 1), f"{found}; CloudFormation takes 500")
@@ -213,7 +281,8 @@ def _check_resources(resources: Map, file: str) -> None:
             raise TemplateError(
                 file, resource.marks["Properties"], f"{logical_id}: Properties is no mapping"
             )
-        if not isinstance(resource.get("Condition", ""), str):
+        condition = resource.get("Condition", "")
+        if not isinstance(condition, str) and not (is_extended and isinstance(condition, Call)):
             raise TemplateError(
                 file, resource.marks["Condition"], f"{logical_id}: Condition is no text; name one"
             )

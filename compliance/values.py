@@ -1,10 +1,16 @@
 """Values that are not, or not wholly, known; and text made of known and unknown pieces."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from compliance.document import as_text
+from compliance.document import Call, as_text
+
+MAX_LENGTH = 1_000_000
+"""Characters and pieces of one text; a template has at most as many bytes."""
+MAX_PIECES = 10_000
+"""Elements of a list that text is split into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +52,28 @@ NOVALUE = _NoValue()
 
 
 def join(parts: Iterable[Any]) -> Any:
-    """One text of many pieces: `str`, `Unknown` or `Text`."""
+    """One text of many pieces: `str`, `Unknown` or `Text`; unknown where it grows beyond bounds."""
     flat: list[str | Unknown] = []
+    run: list[str] = []
+    length = 0
     for part in parts:
         for piece in part.parts if isinstance(part, Text) else (part,):
-            if not isinstance(piece, Unknown):
-                if isinstance(piece, dict | list):
-                    piece = Unknown("shape", "a list or mapping stands where text is wanted")
-                else:
-                    piece = as_text(piece)
-            if isinstance(piece, str) and flat and isinstance(flat[-1], str):
-                flat[-1] += piece
-            elif piece != "":
+            if isinstance(piece, dict | list):
+                piece = Unknown("shape", "a list or mapping stands where text is wanted")
+            length += 1
+            if isinstance(piece, Unknown):
+                if run:
+                    flat.append("".join(run))
+                    run = []
                 flat.append(piece)
+            elif text := as_text(piece):
+                run.append(text)
+                length += len(text)
+        if length > MAX_LENGTH:
+            key = f"long {length} {key_of(part)[:40]}"
+            return Unknown(key, f"it is longer than {MAX_LENGTH} characters")
+    if run:
+        flat.append("".join(run))
     if not flat:
         return ""
     return flat[0] if len(flat) == 1 else Text(tuple(flat))
@@ -101,3 +116,33 @@ def shown(value: Any, limit: int = 100) -> str:
         p if isinstance(p, str) else f"${{{p.key.removesuffix('!other')}}}" for p in pieces(value)
     )
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def key_of_any(value: Any) -> str:
+    """A stable text for any value."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=repr, sort_keys=True)
+    if isinstance(value, Call):
+        return f"{value.name}({key_of_any(value.argument)})"
+    return key_of(value)
+
+
+def has_unknown(value: Any, *, plain_too: bool = False) -> bool:
+    """Whether a piece is unknown; one that is known to be plain counts with `plain_too`."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        kind = type(value)
+        if kind is str:
+            continue
+        if kind is Unknown:
+            if plain_too or not value.plain:
+                return True
+        elif kind is Text:
+            if plain_too or not is_plain(value):
+                return True
+        elif isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return False

@@ -84,6 +84,20 @@ def test_waiver_is_used_unused_or_expired(tmp_path: Path) -> None:
     }
 
 
+def test_waiver_with_a_message_is_about_that_finding_only(tmp_path: Path) -> None:
+    """Another one of the same rule and resource fails the run."""
+    both = {"SecurityGroupEgress": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "8.8.8.8/32"}]}
+    body = template({"G": of_type("AWS::EC2::SecurityGroup", both)})
+    messages = [one.message for one in report(tmp_path, body).findings]
+    assert len(messages) == 2
+    named = replace(DEFAULT, waivers=(waiver(message=messages[0]),))
+    found = report(tmp_path, body, policy=named)
+    assert [(one.message, one.waived) for one in found.findings] == [
+        (messages[0], True),
+        (messages[1], False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -14,10 +14,10 @@ import yaml
 
 from compliance.builder import MAX_DEPTH, MAX_NODES
 from compliance.judge import MAX_RUNS
+from compliance.nesting import MAX_STACKS
 from compliance.policy import DEFAULT
 from compliance.reports import rules_page
 from compliance.reports.about_runs import ABOUT
-from compliance.resolve import MAX_STACKS
 from compliance.rules import ALL
 from compliance.template import MAX_BYTES, MAX_RESOURCES
 from tests.judge.factory import of_type, report, template

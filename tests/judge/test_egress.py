@@ -44,6 +44,8 @@ Resources:
         "fix": "declare SecurityGroupEgress with private ranges, groups or prefix lists only",
         "scenario": {"UseGpu": "true"},
         "waived": False,
+        "reason": "",
+        "baselined": False,
     }
 
 

@@ -127,6 +127,17 @@ def test_function_may_not_create_its_group_again(tmp_path: Path) -> None:
     assert word(tmp_path, "TL_LOGS_3", body("logs:*")) == "FAIL"
     through = body("logs:PutLogEvents", ManagedPolicyArns=[basic])
     assert word(tmp_path, "TL_LOGS_3", through) == "FAIL"
+    unclear = body("logs:PutLogEvents", ManagedPolicyArns=[{"Fn::ImportValue": "m"}])
+    assert word(tmp_path, "TL_LOGS_3", unclear) == "UNKNOWN"
+    named_by_role = body("logs:PutLogEvents", ManagedPolicyArns=[{"Ref": "M"}])
+    statement = {
+        "Effect": "Allow",
+        "Action": "logs:CreateLogGroup",
+        "Resource": "arn:aws:logs:r:1:x",
+    }
+    policy = {"PolicyDocument": {"Statement": [statement]}}
+    named_by_role["Resources"]["M"] = of_type("AWS::IAM::ManagedPolicy", policy)
+    assert word(tmp_path, "TL_LOGS_3", named_by_role) == "FAIL"
     foreign = body("logs:PutLogEvents")
     foreign["Resources"]["F"]["Properties"]["Role"] = {"Fn::ImportValue": "r"}
     assert word(tmp_path, "TL_LOGS_3", foreign) == "UNKNOWN"

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from compliance.check import check
 from tests.judge.factory import DEFAULT, TAGS, TODAY, findings, of_type, template, word
 
@@ -133,3 +135,144 @@ def test_nested_stack_elsewhere_is_shown(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text(json.dumps(body))
     found = check([tmp_path / "t.json"], DEFAULT, {"Tags": TAGS}, today=TODAY)
     assert found.summary["not_followed"] == [f"{tmp_path}/t.json:1 N"]
+
+
+CHOOSE = {"Fn::If": ["Open", "0.0.0.0/0", "10.0.0.0/8"]}
+
+
+def ruled(*rules: dict[str, Any], **stage: Any) -> dict[str, Any]:
+    """A group that is open when Exposure is open, in a template with rules."""
+    return template(
+        {"G": group(CHOOSE)},
+        Parameters={
+            "Exposure": {
+                "Type": "String",
+                "Default": "closed",
+                "AllowedValues": ["closed", "open"],
+            },
+            "Stage": {"Type": "String", **(stage or {"AllowedValues": ["dev", "prod"]})},
+            "Zones": {"Type": "CommaDelimitedList", "Default": "a,b"},
+        },
+        Conditions={"Open": equals("Exposure", "open"), "Prod": equals("Stage", "prod")},
+        Rules={f"R{i}": rule for i, rule in enumerate(rules)},
+    )
+
+
+def asserts(assertion: Any, condition: Any = None) -> dict[str, Any]:
+    rule = {"Assertions": [{"Assert": assertion, "AssertDescription": "not so"}]}
+    return rule if condition is None else rule | {"RuleCondition": condition}
+
+
+@pytest.mark.parametrize(
+    "assertion",
+    [
+        equals("Exposure", "closed"),
+        {"Fn::Not": [equals("Exposure", "open")]},
+        {"Fn::Contains": [["closed", "shut"], {"Ref": "Exposure"}]},
+        {"Fn::And": [equals("Stage", "dev"), equals("Exposure", "closed")]},
+        {"Fn::Or": [equals("Exposure", "closed"), {"Fn::Contains": [["z"], {"Ref": "Exposure"}]}]},
+        {"Fn::EachMemberIn": [[{"Ref": "Exposure"}], ["closed"]]},
+        {"Fn::EachMemberEquals": [[{"Ref": "Exposure"}], "closed"]},
+        {"Fn::EachMemberIn": [{"Ref": "Zones"}, ["a"]]},
+        False,
+    ],
+    ids=["equals", "not", "contains", "and", "or", "each in", "each equals", "list", "never"],
+)  # fmt: skip
+def test_combination_that_a_rule_of_the_template_forbids_is_unreachable(
+    tmp_path: Path, assertion: Any
+) -> None:
+    """What CloudFormation refuses to deploy is no counter-example."""
+    assert word(tmp_path, EGRESS, ruled()) == "FAIL"
+    assert word(tmp_path, EGRESS, ruled(asserts(assertion, equals("Exposure", "open")))) == "PASS"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        asserts(equals("Stage", "dev")),
+        asserts(equals("Exposure", "closed"), equals("Stage", "prod")),
+        asserts(equals("Exposure", "open")),
+        asserts({"Fn::Contains": [{"Fn::RefAll": "AWS::EC2::VPC::Id"}, {"Ref": "Exposure"}]}),
+        asserts({"Fn::EachMemberIn": [{"Fn::ValueOfAll": ["AWS::EC2::VPC::Id", "x"]}, ["y"]]}),
+        asserts({"Fn::Equals": [{"Fn::ValueOf": ["Exposure", "x"]}, "y"]}),
+        asserts({"Fn::Contains": [["a"]]}),
+        asserts("closed"),
+        asserts({"Fn::Not": [{"Fn::Sometimes": []}]}),
+        {"Assertions": "none"},
+        {"Assertions": [equals("Exposure", "closed")]},
+        "no rule",
+    ],
+)
+def test_rule_that_is_not_decided_forbids_nothing(tmp_path: Path, rule: Any) -> None:
+    """It depends on what was not asked for, or nobody understands it."""
+    assert word(tmp_path, EGRESS, ruled(rule)) == "FAIL"
+
+
+def test_rule_names_values_that_its_parameter_may_have(tmp_path: Path) -> None:
+    """The default is forbidden, so the value that the rule wants is judged."""
+    body = template(
+        {"G": group({"Ref": "Range"})},
+        Parameters={"Range": {"Type": "String", "Default": "10.0.0.0/8"}},
+        Rules={"R": asserts({"Fn::Contains": [["0.0.0.0/0", "10.1.0.0/16"], {"Ref": "Range"}]})},
+    )
+    (found,) = findings(tmp_path, body)
+    assert (found.verdict, found.scenario) == ("FAIL", {"Range": "0.0.0.0/0"})
+
+
+def test_template_that_forbids_everything_is_unknown(tmp_path: Path) -> None:
+    """Nothing can be deployed, and it says which rule is why."""
+    found = findings(tmp_path, ruled(asserts(False)))
+    assert {(one.verdict, one.message) for one in found} == {
+        ("UNKNOWN", "no combination can be deployed: rule R0 forbids it: not so")
+    }
+
+
+def test_rule_of_a_nested_stack_forbids_what_its_parent_passes(tmp_path: Path) -> None:
+    """The child refuses the world, so the parent cannot open it."""
+    child = template(
+        {"G": group({"Ref": "Range"})},
+        Parameters={"Range": {"Type": "String"}},
+        Rules={"R": asserts({"Fn::Not": [equals("Range", "0.0.0.0/0")]})},
+    )
+    inside = {"TemplateURL": "./child.json", "Parameters": {"Range": CHOOSE}}
+    parent = ruled() | {"Resources": {"N": of_type("AWS::CloudFormation::Stack", inside)}}
+    (tmp_path / "t.json").write_text(json.dumps(parent))
+    for rules, verdicts in ((child["Rules"], set()), ({}, {"FAIL"})):
+        (tmp_path / "child.json").write_text(json.dumps(child | {"Rules": rules}))
+        found = check([tmp_path / "t.json"], DEFAULT, {"Tags": TAGS}, today=TODAY)
+        assert found.errors == []
+        assert {one.verdict for one in found.findings} == verdicts
+
+
+@pytest.mark.parametrize("passed", [{"Ref": "Switch"}, {"Fn::Sub": "${Switch}"}])
+@pytest.mark.parametrize("declared", [{"Default": "off"}, {}])
+def test_switch_that_only_a_nested_stack_looks_at_is_turned_on(
+    tmp_path: Path, passed: Any, declared: dict[str, Any]
+) -> None:
+    """The parent compares it with nothing; what the child compares it with is tried."""
+    child = template(
+        {"G": group("0.0.0.0/0") | {"Condition": "On"}},
+        Parameters={"Given": {"Type": "String"}},
+        Conditions={"On": equals("Given", "on")},
+    )
+    (tmp_path / "child.json").write_text(json.dumps(child))
+    parameters = {"Switch": {"Type": "String", **declared}}
+    body = {"TemplateURL": "./child.json", "Parameters": {"Given": passed}}
+    parent = template({"C": of_type("AWS::CloudFormation::Stack", body)}, Parameters=parameters)
+    found = [one for one in findings(tmp_path, parent) if one.rule == EGRESS]
+    assert [(one.resource, one.scenario) for one in found] == [("G", {"Switch": "on"})]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [({"Ref": "AWS::Region"}, "FAIL"), ({"Fn::ImportValue": "k"}, "FAIL"), ("here", "PASS")],
+)
+def test_default_of_a_lookup_is_looked_at(tmp_path: Path, key: Any, expected: str) -> None:
+    """Where nobody knows the key, it may be one that the map has not."""
+    cidr = {"Fn::FindInMap": ["M", key, "cidr", {"DefaultValue": "0.0.0.0/0"}]}
+    body = template(
+        {"G": group(cidr)},
+        Mappings={"M": {"here": {"cidr": "10.0.0.0/8"}}},
+        Transform="AWS::LanguageExtensions",
+    )
+    assert word(tmp_path, EGRESS, body) == expected

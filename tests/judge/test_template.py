@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from compliance.document import Call, NotATemplate, TemplateError, plain
+from compliance.document import Call, NotATemplate, TemplateError
+from compliance.scalars import plain
 from compliance.template import read
 from tests.judge.factory import findings, of_type, template
 
@@ -121,16 +122,14 @@ Resources:
     assert (found.line, found.column, found.scenario) == (12, 13, {"S": "b"})
 
 
-def test_macro_loop_and_sam_are_unknown(tmp_path: Path) -> None:
+def test_macro_and_sam_are_unknown(tmp_path: Path) -> None:
     """What is made after the judge has looked is out of its sight, and it says so."""
-    loop = {"Fn::ForEach::Q": ["N", ["a"], {"Q${N}": of_type("AWS::SQS::Queue")}]}
     body = template(
-        {"T": of_type("AWS::SNS::Topic"), **loop, "F": of_type("AWS::Serverless::SimpleTable")},
+        {"T": of_type("AWS::SNS::Topic"), "F": of_type("AWS::Serverless::SimpleTable")},
         Transform=["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31", "Mine"],
     )
     found = {(one.rule, one.resource, one.verdict) for one in findings(tmp_path, body)}
     assert found == {
         ("TL_TEMPLATE_1", "Transform", "UNKNOWN"),
-        ("TL_TEMPLATE_1", "Fn::ForEach::Q", "UNKNOWN"),
         ("TL_TEMPLATE_1", "F", "UNKNOWN"),
     }

@@ -1,13 +1,17 @@
 """Hostile input ends in a clear error, soon, and never in a traceback."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compliance import check as judge
+from compliance import judge as judge_module
 from compliance.document import TemplateError
 from compliance.template import MAX_BYTES, read
 from tests.judge.factory import DEFAULT, TODAY, of_type, report, template
@@ -121,3 +125,94 @@ def test_nested_stack_does_not_nest_itself(tmp_path: Path) -> None:
         found = report(tmp_path, template({"N": stack}), name="t.json")
         assert len(found.errors) == 1
         assert found.exit_code() == 3
+
+
+def nested_sub(levels: int) -> dict[str, Any]:
+    """Each level names the one below twice."""
+    inner: Any = "x" * 10
+    for _ in range(levels):
+        inner = {"Fn::Sub": ["${A}${A}", {"A": inner}]}
+    return {"Fn::Sub": ["${A}", {"A": inner}]}
+
+
+def nested_json(levels: int) -> dict[str, Any]:
+    """Each level escapes the quotes and backslashes of the one below."""
+    inner: Any = '"'
+    for _ in range(levels):
+        inner = {"Fn::ToJsonString": {"a": inner}}
+    return {"Fn::Sub": ["${A}", {"A": inner}]}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested_sub(25),
+        nested_json(40),
+        {"Fn::Sub": "${" * 1_000_000},
+        {"Fn::Sub": "${!a}" * 500_000},
+        {"Fn::Sub": "${A}" * 500_000},
+        {"Fn::Join": ["", ["x" * 20] * 100_000]},
+        {"Fn::Select": [7, {"Fn::Split": ["a", "a" * 2_000_000]}]},
+        {"Fn::Select": [7, {"Ref": "Many"}]},
+    ],
+    ids=["subs", "json", "open", "escaped", "names", "join", "split", "list"],
+)
+def test_text_that_grows_is_bounded(tmp_path: Path, value: Any) -> None:
+    """Doubling at each level, or quadratic in the text: unknown, and soon."""
+    sub = isinstance(value.get("Fn::Sub"), str)
+    rules = [{"CidrIp": {"Fn::Join": ["", [value, "/1"]]} if not sub else value}]
+    body = template(
+        {"G": of_type("AWS::EC2::SecurityGroup", {"SecurityGroupEgress": rules})},
+        Parameters={
+            "A": {"Type": "String", "Default": "aa"},
+            "Many": {"Type": "CommaDelimitedList", "Default": "," * 500_000},
+        },
+    )
+    found = report(tmp_path, body, name="t.json")
+    assert found.errors == []
+    assert {(one.rule, one.resource) for one in found.findings} == {("TL_EGRESS_1", "G")}
+    assert max(len(one.message) for one in found.findings) < 400
+
+
+def test_text_that_doubles_from_stack_to_stack_is_bounded(tmp_path: Path) -> None:
+    """Each nested stack hands on twice what it was given."""
+    child = template(
+        {"T": of_type("AWS::SNS::Topic", {"DisplayName": {"Ref": "P"}})},
+        Parameters={"P": {"Type": "String"}},
+        Outputs={"O": {"Value": {"Fn::Sub": "${P}${P}"}}},
+    )
+    (tmp_path / "child.json").write_text(json.dumps(child))
+    nests: dict[str, Any] = {}
+    passed: Any = "x" * 100
+    for i in range(90):
+        inside = {"TemplateURL": "./child.json", "Parameters": {"P": passed}}
+        nests[f"N{i:02}"] = of_type("AWS::CloudFormation::Stack", inside)
+        passed = {"Fn::GetAtt": [f"N{i:02}", "Outputs.O"]}
+    rules = [{"CidrIp": passed}]
+    nests["G"] = of_type("AWS::EC2::SecurityGroup", {"SecurityGroupEgress": rules})
+    found = report(tmp_path, template(nests), name="t.json")
+    assert {(one.rule, one.verdict) for one in found.findings} == {("TL_EGRESS_1", "UNKNOWN")}
+
+
+def test_work_for_one_deployment_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many combinations of a large resource: given up after a while, and said so."""
+    monkeypatch.setattr(judge_module, "MAX_SECONDS", 0.5)
+    names = [f"C{i}" for i in range(12)]
+    rules = [
+        {"Fn::If": [names[i % 12], {"CidrIp": "10.0.0.0/8"}, {"CidrIp": "10.0.0.0/9"}]}
+        for i in range(20_000)
+    ]
+    body = template(
+        {
+            f"G{i}": of_type("AWS::EC2::SecurityGroup", {"SecurityGroupEgress": rules})
+            for i in range(1)
+        },
+        Parameters={f"P{n}": {"Type": "String", "AllowedValues": ["a", "b"]} for n in names},
+        Conditions={n: {"Fn::Equals": [{"Ref": f"P{n}"}, "a"]} for n in names},
+    )
+    found = report(tmp_path, body, policy=replace(DEFAULT, scenario_cap=4_096), name="t.json")
+    assert [(one.rule, one.verdict, one.message) for one in found.findings] == [
+        ("TL_TEMPLATE_1", "UNKNOWN", "more than 0 seconds of work: the rest was not judged")
+    ]

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from compliance.document import Mark
@@ -94,21 +95,26 @@ def network_of(value: Any) -> Network | None:
     """The range a CIDR names, in any spelling; None where it names none."""
     if not isinstance(value, str) or "/" not in value or len(value) > 60:
         return None
+    return _network(value.strip())
+
+
+@lru_cache(maxsize=1_024)
+def _network(text: str) -> Network | None:
     try:
-        return ipaddress.ip_network(value.strip(), strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
 
 
 def _is_allowed(network: Network, rule: Egress, world: World, policy: Policy) -> bool:
-    if any(_inside(network, ipaddress.ip_network(one)) for one in _NOWHERE):
+    if any(_inside(network, network_of(one)) for one in _NOWHERE):
         return True
-    if str(network) == _BROADCAST:
+    if network.prefixlen == 32 and str(network) == _BROADCAST:
         return _shown(rule.get("IpProtocol")).lower() in ("icmp", "1") and (
             number(rule.get("FromPort")),
             number(rule.get("ToPort")),
         ) == (252, 86)
-    if any(_inside(network, ipaddress.ip_network(one.cidr)) for one in policy.allowed_ranges):
+    if any(_inside(network, network_of(one.cidr)) for one in policy.allowed_ranges):
         return True
     own = (network_of(vpc.get("CidrBlock")) for vpc in world.all_of("AWS::EC2::VPC"))
     if any(one is not None and one.prefixlen >= 16 and _inside(network, one) for one in own):
@@ -116,8 +122,11 @@ def _is_allowed(network: Network, rule: Egress, world: World, policy: Policy) ->
     return _is_excepted(rule, policy)
 
 
-def _inside(network: Network, other: Network) -> bool:
-    return network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
+@lru_cache(maxsize=1_024)
+def _inside(network: Network, other: Network | None) -> bool:
+    if other is None or network.version != other.version:
+        return False
+    return network.subnet_of(other)  # type: ignore[arg-type]
 
 
 def _is_own_range(value: Any, world: World) -> bool:

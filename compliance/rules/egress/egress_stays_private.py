@@ -53,6 +53,9 @@ def _union(group: Resource) -> Iterator[Verdict]:
                 v4.append(found)
             elif isinstance(found, ipaddress.IPv6Network) and found.prefixlen:
                 v6.append(found)
+    # Fewer addresses than there are cover nothing whole.
+    if sum(2.0**-one.prefixlen for one in v4) < 1 and sum(2.0**-one.prefixlen for one in v6) < 1:
+        return
     whole_v4 = any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v4))
     if whole_v4 or any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v6)):
         yield fail("its rules together cover the internet", group.mark_of("SecurityGroupEgress"))

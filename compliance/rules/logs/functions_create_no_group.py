@@ -1,14 +1,14 @@
 """TL_LOGS_3: no function may create its declared group again after it is deleted."""
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from compliance.policy import Policy
 from compliance.resolve import Resource
 from compliance.rule import Rule, Verdict, fail, unknown
-from compliance.rules.iam.statements import statements
+from compliance.rules.iam.statements import attached, statements
 from compliance.rules.logs.groups import function_group, is_declared
 from compliance.values import NOVALUE, Unknown, rendered, why
+from compliance.wildcards import matches
 
 CREATE = "logs:createloggroup"
 # Managed policies that hold it.
@@ -37,27 +37,20 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     if declared is None:
         yield unknown(f"what its role may do is not known: {why(role)}", mark)
         return
-    carriers = [declared, *_attached(declared)]
-    for carrier in carriers:
+    managed = declared.get("ManagedPolicyArns")
+    arns = managed if isinstance(managed, list) else [] if managed is NOVALUE else [managed]
+    for carrier in (declared, *attached(declared)):
         for statement in statements(carrier):
             if statement.why:
                 yield unknown(f"what its role may do is not known: {statement.why}", mark)
-            elif statement.allows() and any(fnmatchcase(CREATE, a) for a in statement.actions()):
+            elif statement.allows() and any(matches(CREATE, a) for a in statement.actions()):
                 yield fail(f"{declared.id} may logs:CreateLogGroup", mark)
-    managed = declared.get("ManagedPolicyArns")
-    for one in managed if isinstance(managed, list) else ():
-        name = rendered(one, "*").rsplit("/", 1)[-1]
+    for one in arns:
+        name = rendered(one, "\0").rsplit("/", 1)[-1]
         if name.lower() in CREATORS:
             yield fail(f"{declared.id} may logs:CreateLogGroup through {name}", mark)
-
-
-def _attached(role: Resource) -> Iterator[Resource]:
-    kinds = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
-    for policy in role.world.all_of(*kinds):
-        roles = policy.get("RoleName" if policy.type == kinds[2] else "Roles")
-        for one in roles if isinstance(roles, list) else [roles]:
-            if isinstance(one, Unknown) and role.world.at(one.origin) is role and policy.exists():
-                yield policy
+        elif "\0" in name:
+            yield unknown(f"what its role may do is not known: {why(one)}", mark)
 
 
 RULE = Rule(

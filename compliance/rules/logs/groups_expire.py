@@ -44,7 +44,8 @@ def _loose(resource: Resource) -> str:
 
 def _loose_in(stack: Stack, raw: Any) -> str:
     for call in calls(raw):
-        declared = stack.template.parameters.get(call.argument) if call.name == "Ref" else None
+        name = call.argument if call.name == "Ref" and isinstance(call.argument, str) else ""
+        declared = stack.template.parameters.get(name)
         if not isinstance(declared, Map):
             continue
         if stack.parent is not None:

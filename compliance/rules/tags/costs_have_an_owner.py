@@ -19,7 +19,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     mark = resource.mark_of(how.name)
     tags = {tag.key: tag for tag in (*above.found, *mine.found)}
     missing = [key for key in policy.required_tags if key not in tags]
-    spelled = {tag.key.lower(): tag for tag in mine.found}
+    spelled = {tag.key.lower(): tag for tag in mine.found} if missing else {}
     for key in [key for key in missing if key.lower() in spelled]:
         wrong = spelled[key.lower()]
         missing.remove(key)
@@ -30,16 +30,15 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     elif missing:
         yield fail(f"has no tag {', '.join(missing)}", mark)
     for key in policy.required_tags:
-        if key in tags:
-            at = tags[key].mark if tags[key] in mine.found else mark
-            yield from _filled(key, emptiness(tags[key].value), at)
+        tag = tags.get(key)
+        if tag is not None and (state := emptiness(tag.value)) != "full":
+            yield _not_filled(key, state, tag.mark if tag in mine.found else mark)
 
 
-def _filled(key: str, state: str, mark: Mark) -> Iterator[Verdict]:
+def _not_filled(key: str, state: str, mark: Mark) -> Verdict:
     if state in ("empty", "may be empty"):
-        yield fail(f"the tag {key} {'is' if state == 'empty' else 'may be'} empty", mark)
-    elif state != "full":
-        yield unknown(f"the value of the tag {key} is not known: {state}", mark)
+        return fail(f"the tag {key} {'is' if state == 'empty' else 'may be'} empty", mark)
+    return unknown(f"the value of the tag {key} is not known: {state}", mark)
 
 
 RULE = Rule(

@@ -49,7 +49,7 @@ def _template(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         mine = [s for s in specifications if isinstance(s, dict) and s.get("ResourceType") == kind]
         unclear = [
             s for s in specifications
-            if isinstance(s, Unknown) or isinstance(s.get("ResourceType"), Unknown | Text)
+            if not isinstance(s, dict) or isinstance(s.get("ResourceType"), Unknown | Text)
         ]  # fmt: skip
         tags = [listed(s.get("Tags"), mark) for s in mine]
         filled = {t.key: emptiness(t.value) for found in tags for t in found.found}

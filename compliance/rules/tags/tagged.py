@@ -36,7 +36,10 @@ def own(resource: Resource) -> Tags:
     how = tagging().get(resource.type)
     if how is None:
         return Tags(())
-    return listed(resource.get(how.name), resource.mark_of(how.name))
+    name = how.name
+    return resource.world.recall(
+        ("tags", resource), lambda: listed(resource.get(name), resource.mark_of(name))
+    )
 
 
 def listed(value: Any, mark: Mark) -> Tags:
@@ -63,9 +66,14 @@ def from_stack(resource: Resource) -> Tags:
     how = tagging().get(resource.type)
     if how is None or not how.from_stack or resource.type in NOT_FROM_STACK:
         return Tags(())
-    found = [Tag(key, value, (1, 1)) for key, value in resource.world.tags.items()]
+    above = resource.stack
+    return resource.world.recall(("tags above", above), lambda: _from_above(above))
+
+
+def _from_above(below: Stack) -> Tags:
+    found = [Tag(key, value, (1, 1)) for key, value in below.world.tags.items()]
     unclear = ""
-    for stack in reversed(list(_up(resource.stack))):
+    for stack in reversed(list(_up(below))):
         given = own(stack)
         found += given.found
         unclear = unclear or given.unclear
@@ -85,6 +93,8 @@ def _why(value: Any) -> str:
 
 def emptiness(value: Any) -> str:
     """`full`, `empty`, `may be empty` for a parameter that admits it, or why nobody can know."""
+    if type(value) is str:
+        return "full" if value.strip() else "empty"
     parts = pieces(value) if not isinstance(value, dict | list) else ("x",)
     if any(p.strip() if isinstance(p, str) else p.nonempty for p in parts):
         return "full"
