@@ -546,3 +546,10 @@ def test_command_that_cannot_look_could_not_finish(account: MiniStack) -> None:
     code, said, noted = command(account, "--deployed", "x", AWS_ENDPOINT_URL=nobody)
     assert (code, said, noted.count("\n")) == (3, "", 1)
     assert nobody in noted
+
+
+def test_page_lists_the_actions_that_reading_takes() -> None:
+    """Whoever writes a policy for it takes them from there."""
+    page = (ROOT / "docs" / "adopt.md").read_text()
+    listed = page.split("```text\n")[1].split("```")[0].split()
+    assert listed == deployed.actions()
