@@ -19,8 +19,9 @@ FIXTURES = Path("tests/fixtures/mutants")
 DESCRIPTION = """\
 Break templates on purpose, one thing at a time, judge each mutant by the rules,
 and show by which rule it is caught. A finding that was there before, or that a
-waiver hides, catches nothing. Without PATH: cloudformation/ with its policy and
-the parameters of dev, and the fixtures in tests/fixtures/mutants with theirs.
+waiver hides, catches nothing, so name templates that pass `tl check`.
+Without PATH: cloudformation/ with its policy and the parameters of dev, and the
+fixtures in tests/fixtures/mutants with theirs.
 """
 EXAMPLES = """examples:
   tl mutate                              our templates and the fixtures, about a minute
@@ -66,6 +67,8 @@ def _run(given: argparse.Namespace) -> int:
     from compliance.mutants.spread import spread
     from compliance.reports import mutants as report
 
+    if given.jobs < 0:
+        raise UsageError(f"mutate: --jobs is {given.jobs}; write 0 or more")
     operators = _operators(given.operator)
     to_file = given.json if given.json is not None and given.json != Path("-") else None
     if to_file is not None and not to_file.absolute().parent.is_dir():
