@@ -28,6 +28,7 @@ MAX_TOTAL_BYTES = 64 * 1024 * 1024
 MAX_ENTRY_BYTES = 256 * 1024
 _KEPT = 0.75  # of the bounds, after the oldest were removed
 _CODE = (".py", ".toml", ".json")
+_DECIDES_NOTHING = ("__pycache__", "checkov_rules", "mutants", "reports")
 
 
 def default_folder(environment: Mapping[str, str]) -> Path | None:
@@ -119,7 +120,7 @@ def code_digest() -> str:
     """Of everything in this package that decides a verdict."""
     found = sha256()
     for here, folders, files in os.walk(Path(__file__).parent):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders[:] = sorted(name for name in folders if name not in _DECIDES_NOTHING)
         for name in sorted(files):
             if name.endswith(_CODE):
                 path = os.path.join(here, name)  # noqa: PTH118 - a hundred at each start

@@ -29,10 +29,8 @@ def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[s
     for call in calls(template.rules):
         if call.name in ("Fn::Equals", "Fn::Contains") and isinstance(call.argument, list):
             _note_rule(call.argument, literals)
-    if not template.mappings:
-        return literals, keys
-    for call in calls(template.resources):
-        if call.name == "Fn::FindInMap" and isinstance(call.argument, Seq):
+    for call in template.lookups if template.mappings else ():
+        if isinstance(call.argument, Seq):
             _note_keys(call.argument, template, literals, keys)
     return literals, keys
 

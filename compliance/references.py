@@ -85,7 +85,7 @@ def sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
 
 
 def check_references(template: "Template", error: type[Exception]) -> None:
-    """Refuse names that stand nowhere, and circles.
+    """Refuse names that stand nowhere, and circles; note the look-ups on the way.
 
     Raises:
         error: called with file, mark and message.
@@ -105,7 +105,9 @@ def check_references(template: "Template", error: type[Exception]) -> None:
                 if name not in known and not may_appear:
                     raise missing(name, call.mark, "parameter or resource")
                 needed.add(name)
-            if call.name == "Fn::If":
+            if call.name == "Fn::FindInMap":
+                template.lookups.append(call)
+            elif call.name == "Fn::If":
                 _check_condition(template, call, missing, may_appear)
         after = resource.get("DependsOn", ())
         needed.update(

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class Template:
     hidden: tuple[tuple[str, Mark, str], ...]
     digest: str
     """Of what was read."""
+    lookups: list[Call] = field(default_factory=list)
+    """Every `Fn::FindInMap` of a resource."""
 
 
 SECTIONS = frozenset(
@@ -119,6 +121,15 @@ def content_of(path: Path) -> bytes:
         raise TemplateError(
             file, (1, 1), f"cannot be read: {why}; look at its name and permissions"
         ) from None
+
+
+def may_be_template(content: bytes) -> bool:
+    """Whether the words that every template has could be in a text, without parsing it."""
+    return any(word in content for word in _WORDS) or _ESCAPED.search(content) is not None
+
+
+_WORDS = (b"Resources", b"AWSTemplateFormatVersion", b"Transform")
+_ESCAPED = re.compile(rb"\\[uUx\r\n]")  # a key may be written by the numbers of its letters
 
 
 def digest_of(content: bytes) -> str:

@@ -40,18 +40,28 @@ def judged(
         processes: how many work, this one among them; at least two.
     """
     chunks = [tasks[at : at + CHUNK] for at in range(0, len(tasks), CHUNK)]
-    results: dict[int, list[Judged]] = {}
     _begin(policy, given)
     gc.freeze()  # what is there now is shared with the others, and stays shared
+    try:
+        results = _shared_out(chunks, policy, given, processes - 1)
+    finally:
+        gc.unfreeze()
+    return [one for index in range(len(chunks)) for one in results[index]]
+
+
+def _shared_out(
+    chunks: Sequence[Sequence[Task]], policy: Policy, given: Mapping[str, Any], others: int
+) -> dict[int, list[Judged]]:
+    results: dict[int, list[Judged]] = {}
     with ProcessPoolExecutor(
-        processes - 1, _context(), initializer=_begin_worker, initargs=(policy, given)
+        others, _context(), initializer=_begin_worker, initargs=(policy, given)
     ) as pool:
         waiting = deque(range(len(chunks)))
         away: dict[Future[list[Judged]], int] = {}
         while waiting or away:
             # The others take from the front, one chunk in work and one in hand; this one from
             # the back.
-            while waiting and len(away) < 2 * (processes - 1):
+            while waiting and len(away) < 2 * others:
                 index = waiting.popleft()
                 try:
                     away[pool.submit(_chunk, chunks[index])] = index
@@ -65,8 +75,7 @@ def judged(
             for future in ready:
                 index = away.pop(future)
                 results[index] = _result(future, chunks[index])
-    gc.unfreeze()
-    return [one for index in range(len(chunks)) for one in results[index]]
+    return results
 
 
 def _context() -> BaseContext:

@@ -95,10 +95,15 @@ def _survey(world: World, policy: Policy, prices: Prices) -> Survey:
                 found.idle[part.name] = parts
     for one in bills:
         if one.lines and found.anchor is None:
-            found.anchor = one.lines[0].resource
+            found.anchor = min((line.resource for line in one.lines), key=_name)
         for over in _sums(one, policy.cost, prices, found):
             found.sums.setdefault(over.dearest(), []).append(over)
     return found
+
+
+def _name(resource: Resource) -> tuple[str, str]:
+    """A mapping has no order, so that equals are told apart by this."""
+    return resource.stack.path, resource.id
 
 
 def _of(found: Bill, part: Component, cost: CostPolicy) -> Iterator[Line]:
@@ -118,12 +123,12 @@ class Sum:
     parts: tuple[tuple[float, Resource], ...]
 
     def dearest(self) -> Resource:
-        """The resource with the largest share, the first of equals."""
-        return max(self.parts, key=lambda part: part[0])[1]
+        """The resource with the largest share, the first by name of equals."""
+        return min(self.parts, key=lambda part: (-part[0], *_name(part[1])))[1]
 
     def message(self) -> str:
         """The sum, the ceiling and the largest parts."""
-        parts = sorted(self.parts, key=lambda part: -part[0])
+        parts = sorted(self.parts, key=lambda part: (-part[0], *_name(part[1])))
         shown = ", ".join(f"{usd:.2f} {one.id}" for usd, one in parts[:_SHOWN])
         rest = len(parts) - _SHOWN
         more = f" and {rest} more" if rest > 0 else ""

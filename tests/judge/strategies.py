@@ -18,7 +18,7 @@ SECTIONS: dict[str, Any] = {
     "Conditions": {"IsA": {"Fn::Equals": [{"Ref": "Choice"}, "a"]}},
 }
 UNKNOWN: dict[str, Any] = {"Fn::ImportValue": "elsewhere"}
-UNRESOLVABLE = [UNKNOWN, {"Ref": "Free"}, "{{resolve:ssm:/a/b}}", {"Fn::Sub": "${Free}-x"}]
+UNRESOLVABLE = [UNKNOWN, {"Ref": "Free"}, "{{resolve:ssm:/a/b}}"]
 
 
 def strict() -> Policy:
@@ -175,11 +175,20 @@ volumes = st.builds(
     keeps,
 )
 KINDS = {
-    "groups": groups, "policies": policies, "roles": roles, "log_groups": log_groups,
-    "functions": functions, "tables": tables, "launches": launches, "apis": apis,
-    "routes": routes, "authorizers": authorizers, "stages": stages, "gateways": gateways,
-    "volumes": volumes,
-}  # fmt: skip
+    "AWS::EC2::SecurityGroup": groups,
+    "AWS::IAM::ManagedPolicy": policies,
+    "AWS::IAM::Role": roles,
+    "AWS::Logs::LogGroup": log_groups,
+    "AWS::Lambda::Function": functions,
+    "AWS::DynamoDB::Table": tables,
+    "AWS::EC2::LaunchTemplate": launches,
+    "AWS::ApiGatewayV2::Api": apis,
+    "AWS::ApiGatewayV2::Route": routes,
+    "AWS::ApiGatewayV2::Authorizer": authorizers,
+    "AWS::ApiGatewayV2::Stage": stages,
+    "AWS::EC2::NatGateway": gateways,
+    "AWS::EC2::Volume": volumes,
+}
 resources = st.one_of(*KINDS.values())
 several = st.dictionaries(
     st.sampled_from([f"R{i}" for i in range(6)]), resources, min_size=1, max_size=4

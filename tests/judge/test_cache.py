@@ -19,6 +19,8 @@ from compliance.cost.policy import Ceiling
 from compliance.findings import Report
 from compliance.policy import Policy, Waiver
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
+from tests.judge.test_check import run
+from tools.errors import UsageError
 
 OPEN = template({"G": of_type("AWS::EC2::SecurityGroup", {})})
 MARKER = "this came from the cache"
@@ -318,3 +320,20 @@ def test_process_that_dies_is_an_error_for_what_it_had_in_hand(
     assert ended.isdisjoint(judged)
     assert len(ended) < 40
     assert found.exit_code() == 3
+
+
+def test_command_remembers_unless_told_not_to(
+    tmp_path: Path, cache_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the user's cache; and the words of both runs are the same."""
+    place, said = Place(tmp_path), []
+    kept = cache_home / "tinyllama-on-demand" / "verdicts"
+    for words, entries in (
+        (["--no-cache"], 0), (["--jobs", "1"], 1), ([], 1), (["--no-cache", "--jobs", "2"], 1)
+    ):  # fmt: skip
+        assert run("check", str(place.file), *words) == 1
+        said.append(capsys.readouterr().out)
+        assert len(list(kept.glob("*"))) == entries
+    assert len(set(said)) == 1
+    with pytest.raises(UsageError, match="--jobs 0; it takes 1 or more"):
+        run("check", str(place.file), "--jobs", "0")

@@ -47,16 +47,11 @@ def failed(found: Said) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
 def test_laws_are_about_every_rule(rule: Any) -> None:
     """Each has a kind of resource among the strategies that it is asked about."""
-    kinds = {"AWS::EC2::NatGateway"}
-    for strategy in strategies.KINDS.values():
-        kinds.add(strategy.example()["Type"])
-    everything = {"*", "**"}
     if rule.id == "TL_COST_4":  # what it says under another policy, TL_COST_3 says under this one
         assert not rule.applies(STRICT)
     else:
         assert rule.applies(STRICT)
-        assert kinds | everything & set(rule.types)
-        assert not (kinds | everything).isdisjoint(rule.types)
+        assert not {*strategies.KINDS, "*", "**"}.isdisjoint(rule.types)
 
 
 def shuffled(value: Any, by: random.Random) -> Any:
@@ -133,8 +128,8 @@ def test_what_has_nothing_to_do_with_it_never_matters(resources: dict[str, Any],
 
 @quick
 @given(strategies.several, st.one_of(*[
-    one for name, one in strategies.KINDS.items()
-    if name not in ("log_groups", "stages", "gateways", "volumes")
+    strategies.KINDS[kind] for kind in sorted(strategies.KINDS)
+    if not kind.endswith(("::LogGroup", "::Stage", "::NatGateway", "::Volume"))
 ]))  # fmt: skip
 def test_another_resource_never_mends_one(resources: dict[str, Any], more: Any) -> None:
     """What failed still fails.
@@ -210,7 +205,7 @@ def _is_call(value: Any) -> bool:
 def test_value_nobody_could_resolve_is_never_evidence_of_compliance(
     resources: dict[str, Any], data: st.DataObject
 ) -> None:
-    """A value that becomes unresolvable never turns the FAIL of a rule into its PASS."""
+    """A value that becomes unresolvable never turns FAIL into PASS."""
     before = said(template(resources, **SECTIONS))
     name = data.draw(st.sampled_from(sorted(resources)))
     options = scalars(resources[name].get("Properties", {}))
@@ -219,8 +214,15 @@ def test_value_nobody_could_resolve_is_never_evidence_of_compliance(
     path = (name, "Properties", *data.draw(st.sampled_from(options)))
     changed = replaced(resources, path, data.draw(st.sampled_from(UNRESOLVABLE)))
     after = said(template(changed, **SECTIONS))
-    still = {(rule, resource) for rule, resource, _ in after}
-    # A sum of costs is a finding of what costs most, which may now be another.
-    of_sums = {("TL_COST_1", one) for one in resources}
-    assert failed(before) - of_sums <= still
-    assert bool(failed(before) & of_sums) <= any(rule == "TL_COST_1" for rule, _ in still)
+    # By family, because an action nobody knows is said once, whatever it might have been. A sum of
+    # costs is a finding of what costs most, which may now be another.
+    sums = {("TL_COST", one) for one in resources if ("TL_COST_1", one) in failed(before)}
+    still = {family((rule, one)) for rule, one, _ in after}
+    assert {family(one) for one in failed(before)} - sums <= still
+    assert bool(sums) <= any(rule == "TL_COST_1" for rule, _, _ in after)
+
+
+def family(finding: tuple[str, str]) -> tuple[str, str]:
+    """`TL_IAM`, and whose."""
+    rule, resource = finding
+    return rule.rpartition("_")[0], resource
