@@ -319,6 +319,17 @@ def test_without_a_path_it_prices_this_project(
         assert last == "cost: PASS: idle 2.97 USD a month, active 0.716 an hour"
 
 
+def test_picture_in_the_docs_is_the_bill_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tl cost --chart docs/cost.svg` after a change of templates, policy or prices."""
+    monkeypatch.setattr(prices, "MAX_AGE_DAYS", 100_000)  # whatever day it is
+    monkeypatch.chdir(ROOT)
+    chart = tmp_path / "cost.svg"
+    assert run("--chart", str(chart)) == 0
+    assert chart.read_text() == (ROOT / "docs" / "cost.svg").read_text()
+
+
 def test_command_writes_json_and_a_chart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
