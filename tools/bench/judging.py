@@ -111,7 +111,8 @@ class _Bench:
     def guard(self, templates: Path) -> Ran:
         rules = Path(__file__).with_name("four_intents.guard")
         command = [str(self._peers.guard), "validate", "-d", str(templates), "-r", str(rules)]
-        command += ["--type", "CFNTemplate", "--show-summary", "none"]
+        # Its quickest report: the others show the code around each finding, thirty times slower.
+        command += ["--show-summary", "none", "--structured", "--output-format", "json"]
         return self._run(command, codes=(0, 5, 19))
 
     def bare(self) -> float:
