@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 from tools.environments import ROOT
 
@@ -41,3 +42,12 @@ def test_every_document_that_is_linked_exists() -> None:
     """Paths in backticks that look like files are files."""
     named = set(re.findall(r"`((?:docs|cloudformation|handlers)/[\w./-]+\.\w+)`", README))
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_command_that_lives_elsewhere_says_where() -> None:
+    """The peers of the bench are not installed here; a traceback would say nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", "bench"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("run it in its own environment: .venv/bin/tox run -e bench\n")

@@ -5,9 +5,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tools.errors import UsageError
+
+if TYPE_CHECKING:
+    from tools.bench.measure import Comparison
 
 GROUPS = ("requests", "check")
 EXAMPLES = """examples:
@@ -44,13 +47,18 @@ def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from tools.bench.measure import Comparison
-
     table = Table(box=None, pad_edge=False)
     for column in ("what", "ours", "peer", "", "ratio", "goal", ""):
         table.add_column(column, justify="right" if column in ("ours", "peer", "ratio") else "left")
     found: list[Comparison] = []
-    for measure in _measures(given):
+    try:
+        measures = list(_measures(given))
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"bench: needs {error.name}, which is not installed here; "
+            "run it in its own environment: .venv/bin/tox run -e bench"
+        ) from None
+    for measure in measures:
         for one in measure():
             found.append(one)
             print(f"bench: {one.name}: {one.ratio:.2f}", file=sys.stderr, flush=True)
