@@ -7,6 +7,7 @@ somehow, the keeper ends the whole group and removes the working folder.
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,12 @@ def others():
                 pass
 while time.monotonic() < deadline and any(others()):
     time.sleep(0.01)
+# Whoever is left is ended before the folder goes: it could write into it while it is removed.
+for pid in list(others()):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
 shutil.rmtree(sys.argv[1], ignore_errors=True)
 os.killpg(0, signal.SIGKILL)
 """
@@ -147,6 +154,8 @@ class ProcessGroup:
             self._keeper.wait()
         for process in self._processes.values():
             process.wait()
+        # The keeper has done it, unless the machine was so busy that it was ended itself.
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def free_port() -> int:

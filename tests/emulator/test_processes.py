@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.targets.processes import ProcessGroup
 from tools.environments import ROOT
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
@@ -127,3 +128,24 @@ def test_half_installed_environment_is_one_clear_line(tmp_path: Path, start: Sta
         f"the environment of {half} is only half installed: no ministack in it; "
         "run `.venv/bin/tox run -e ministack --recreate`\n",
     )
+
+
+def test_folder_goes_although_a_process_will_not_end_and_writes_on() -> None:
+    """It is killed first: a file written while the folder is removed would keep the folder."""
+    group = ProcessGroup()
+    stubborn = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "pathlib.Path('ready').touch()\n"
+        "while True:\n"
+        "    pathlib.Path(f'{time.monotonic_ns()}').touch()\n"
+        "    time.sleep(0.0005)\n"
+    )
+    group.start(
+        "stubborn",
+        [sys.executable, "-c", stubborn],
+        environment={},
+        ready=lambda: (group.folder / "ready").exists(),
+    )
+    group.close()
+    assert not group.folder.exists()
