@@ -168,15 +168,8 @@ class Builder:
         found = Seq()
         places: list[Any] = []
         static = True
-        while (kind := type(element := next_event())) is not SequenceEndEvent:
-            if element.anchor is not None or kind is AliasEvent:
-                value = self._node(element, depth + 1)
-            elif kind is ScalarEvent:
-                value = self._scalar(element)
-            elif kind is MappingStartEvent:
-                value = self._mapping(element, depth + 1)
-            else:
-                value = self._sequence(element, depth + 1)
+        while type(element := next_event()) is not SequenceEndEvent:
+            value = self._node(element, depth + 1)
             self._nodes += 1
             if self._nodes > MAX_NODES:
                 raise self._too_many(element)
@@ -199,15 +192,7 @@ class Builder:
                 raise self._fail(key_event, "a key is plain text; quote it")
             key = key_event.value
             element = next_event()
-            kind = type(element)
-            if element.anchor is not None or kind is AliasEvent:
-                value = self._node(element, depth + 1)
-            elif kind is ScalarEvent:
-                value = self._scalar(element)
-            elif kind is MappingStartEvent:
-                value = self._mapping(element, depth + 1)
-            else:
-                value = self._sequence(element, depth + 1)
+            value = self._node(element, depth + 1)
             self._nodes += 1
             if self._nodes > MAX_NODES:
                 raise self._too_many(key_event)

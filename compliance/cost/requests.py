@@ -22,13 +22,16 @@ def function(meter: Meter) -> Iterator[Charge]:
     named = any(p == meter.resource.id and "requests_month" in dict(changed)
                 for p, changed in meter.policy.usage_of)  # fmt: skip
     for times, when in calls(meter.resource, meter.usage, named):
-        unclear = next((q for q in (times, memory, disk) if isinstance(q, NotKnown)), None)
-        if unclear is not None or not isinstance(chip, str):
-            reason = unclear.why if unclear is not None else "its architecture is not known"
+        if (
+            isinstance(times, NotKnown)
+            or isinstance(memory, NotKnown)
+            or isinstance(disk, NotKnown)
+            or not isinstance(chip, str)
+        ):
+            unclear = [q.why for q in (times, memory, disk) if isinstance(q, NotKnown)]
+            reason = unclear[0] if unclear else "its architecture is not known"
             yield unpriced("calls", MONTH, when, reason)
             continue
-        assert not isinstance(times, NotKnown) and not isinstance(memory, NotKnown)  # noqa: S101, PT018
-        assert not isinstance(disk, NotKnown)  # noqa: S101
         seconds = times * meter.usage.function_ms / 1000
         written = times * meter.usage.log_kb_call / _KB_A_GB
         yield meter.charge(
