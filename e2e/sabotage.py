@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)

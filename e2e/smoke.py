@@ -44,7 +44,7 @@ from e2e.stages import (
     worker_crash,
 )
 from e2e.targets.processes import ProcessFailed
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 LIMIT_S = 120
 WARNING_S = 90

@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from compliance.check import check
-from compliance.findings import WAIVER, Finding, Problem, Report, tally, waive
-from compliance.policy import Policy
-from compliance.resolve import World
-from compliance.template import load
+from tljudge.decode.loader import load
+from tljudge.engine.findings import WAIVER, Finding, Problem, Report, tally, waive
+from tljudge.engine.policy import Policy
+from tljudge.resolve.deployment import World
+from tljudge.runner.check import check
 from tools.live.overlay import Drift, Seen, see
 from tools.live.reading import Account
 from tools.live.stacks import Client, LiveStack, document, file_of, follow

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 

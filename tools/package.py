@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE_LIMIT_BYTES = 5 * 1024 * 1024

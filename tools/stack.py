@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 
 def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@
 
 checkov gives a custom check one resource, without siblings or conditions, and never one whose
 condition is false by default or whose file it could not read. So a check looks up what
-`compliance.check` found in the whole folder, and after checkov's own walk each finding becomes one
+`tljudge` found in the whole folder, and after checkov's own walk each finding becomes one
 record, whether or not checkov came by its resource:
 
 - FAIL and UNKNOWN are failed records (checkov drops what is unknown); the name of an UNKNOWN begins

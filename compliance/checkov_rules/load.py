@@ -1,4 +1,4 @@
-"""The one file that checkov runs: it finds the project, then installs the adapter.
+"""The one file that checkov runs: it finds the judge beside it, then installs the adapter.
 
 checkov runs each file that stands beside an `__init__.py`; `adapter/` has none, and is passed over.
 What such a file raises is logged and no more, so a fault here ends the run with exit code 2. Where
@@ -12,21 +12,23 @@ import sys
 
 
 def load() -> None:
-    """Install the adapter of the project that this file belongs to.
+    """Install the adapter that stands beside this file.
 
     Raises:
         SystemExit: it cannot be installed.
     """
     here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - also on an old Python
-    project = os.path.dirname(os.path.dirname(here))  # noqa: PTH120
+    compliance = os.path.dirname(here)  # noqa: PTH120
     try:
-        sys.path.insert(0, project)
+        sys.path.insert(0, compliance)
         try:
-            from compliance.checkov_rules.adapter import checks
+            from checkov_rules.adapter import checks
         finally:
-            sys.path.remove(project)
-        if not os.path.realpath(checks.__file__).startswith(here + os.sep):
-            raise ImportError(f"the package compliance came from {checks.__file__}")
+            sys.path.remove(compliance)
+        for name in ("checkov_rules.adapter.checks", "tljudge"):
+            file = str(sys.modules[name].__file__)
+            if not os.path.realpath(file).startswith(compliance + os.sep):
+                raise ImportError(f"{name} came from {file}, not from {compliance}")
         checks.install(failed)
     except Exception as error:  # noqa: BLE001 - checkov would log it and exit with 0
         version = ".".join(str(part) for part in sys.version_info[:3])

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from e2e.gaps.outside import NO_SERVERS
 from e2e.targets.clients import Clients, operator_session
 from e2e.targets.target import Patience
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 
 class Aws:

@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 
 def operator_session() -> boto3.Session:

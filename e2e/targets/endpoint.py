@@ -18,7 +18,7 @@ from e2e.gaps.gap import Gap
 from e2e.gaps.outside import LOCALSTACK, NO_SERVERS, UNKNOWN_ENDPOINT
 from e2e.targets.clients import Clients
 from e2e.targets.target import Patience
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 LOCALSTACK_URL = "http://127.0.0.1:4566"
 

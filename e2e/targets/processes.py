@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 END_LIMIT_S = 3.0
 

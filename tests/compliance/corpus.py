@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compliance.rules import ALL
+from tljudge.rules import ALL
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEEP_IN = "TL_CORPUS"
@@ -35,7 +35,11 @@ def harvest(folder: Path) -> None:
     done = subprocess.run(
         [*command, *map(str, files)],
         cwd=PROJECT,
-        env={**os.environ, KEEP_IN: str(folder), "PYTHONPATH": str(PROJECT)},
+        env={
+            **os.environ,
+            KEEP_IN: str(folder),
+            "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'compliance'}",
+        },
         capture_output=True,
         text=True,
         timeout=200,

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from compliance import policy as policies
-from compliance.check import check, read_parameters
-from compliance.rules import ALL
 from tests.compliance import corpus
+from tljudge.decode.parameter_file import read_parameters
+from tljudge.engine import policy as policies
+from tljudge.rules import ALL
+from tljudge.runner.check import check
 
 # Some hundred templates take checkov half a minute on an idle machine.
 pytestmark = pytest.mark.timeout(400)

@@ -13,13 +13,13 @@ from typing import Any
 import boto3
 import pytest
 
-from compliance import policy as policies
-from compliance.findings import Finding
-from compliance.values import NOVALUE, Text, Unknown
 from e2e.run import Run
 from e2e.stages import deploy, destroy
 from e2e.targets.clients import Clients
 from e2e.targets.ministack import ACCOUNT, MiniStack
+from tljudge.engine import policy as policies
+from tljudge.engine.findings import Finding
+from tljudge.resolve.values import NOVALUE, Text, Unknown
 from tools import deployed
 from tools.deployed import Deployed
 from tools.environments import ROOT, handlers_python
@@ -493,7 +493,7 @@ def command(account: MiniStack, *arguments: str, **variables: str) -> tuple[int,
     """`tl check --deployed` as an operator runs it: exit code, both outputs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     done = subprocess.run(
-        [sys.executable, "-m", "tools", "check", *arguments],
+        [sys.executable, "-m", "tljudge", "check", *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
         env=kept | account.cli_environment() | variables,
     )  # fmt: skip

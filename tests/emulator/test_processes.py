@@ -40,7 +40,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def smoke(*arguments: str, **more: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "tools", "smoke", *arguments],
+            [sys.executable, "-m", "tljudge", "smoke", *arguments],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(tmp_path), **more},
             stdout=subprocess.PIPE,

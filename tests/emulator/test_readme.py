@@ -47,7 +47,7 @@ def test_every_document_that_is_linked_exists() -> None:
 def test_command_that_lives_elsewhere_says_where() -> None:
     """The peers of the bench are not installed here; a traceback would say nothing."""
     done = subprocess.run(
-        [sys.executable, "-m", "tools", "bench"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "tljudge", "bench"], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("run it in its own environment: .venv/bin/tox run -e bench\n")

@@ -24,9 +24,9 @@ from e2e.targets.aws import Aws
 from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
+from tljudge.cli.errors import UsageError
 from tools.commands import smoke as command
 from tools.environments import ROOT, handlers_python
-from tools.errors import UsageError
 
 LIFE = [s.name for s in STAGES if not (s.guest or s.servers or s.records)]
 VISIT = [s.name for s in STAGES if not (s.life or s.servers or s.records)]
@@ -176,7 +176,7 @@ def test_endpoint_where_nobody_answers_is_one_clear_line() -> None:
     """Before anything is packaged or deployed elsewhere."""
     url = "http://127.0.0.1:9"
     done = subprocess.run(
-        [sys.executable, "-m", "tools", "smoke", "--endpoint", url],
+        [sys.executable, "-m", "tljudge", "smoke", "--endpoint", url],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from compliance import policy as policies
-from compliance.check import check
-from compliance.findings import Finding, Report
-from compliance.policy import Policy
+from tljudge.engine import policy as policies
+from tljudge.engine.findings import Finding, Report
+from tljudge.engine.policy import Policy
+from tljudge.runner.check import check
 
 DEFAULT = policies.load()
 TODAY = date(2026, 11, 23)
@@ -19,7 +19,7 @@ TAGS = {"Project": "p", "Component": "c", "Environment": "e", "CostCenter": "cc"
 
 def ours() -> Policy:
     """The policy of this project."""
-    return policies.load(Path(policies.__file__).with_name("policy.toml"))
+    return policies.load(Path(policies.__file__).parents[2] / "policy.toml")
 
 
 def of_type(kind: str, properties: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

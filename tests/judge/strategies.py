@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from compliance.policy import Policy
 from tests.judge.factory import DEFAULT, TAGS, of_type
+from tljudge.engine.policy import Policy
 
 SECTIONS: dict[str, Any] = {
     "Parameters": {

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from compliance import baseline
-from compliance import check as judge
-from compliance.baseline import BaselineError, Entry, Key
-from compliance.findings import Finding, Problem, Report, tally
-from compliance.policy import Policy, Waiver
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
+from tljudge.engine.findings import Finding, Problem, Report, tally
+from tljudge.engine.policy import Policy, Waiver
+from tljudge.runner import baseline
+from tljudge.runner import check as judge
+from tljudge.runner.baseline import BaselineError, Entry, Key
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = template({"G": of_type("AWS::EC2::SecurityGroup")})
@@ -314,9 +314,9 @@ def test_baseline_that_is_not_there() -> None:
 def tl(*arguments: str) -> tuple[int, str, str]:
     """The command itself."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tools", *arguments],
+        [sys.executable, "-P", "-m", "tljudge", *arguments],
         capture_output=True, text=True, timeout=60, check=False,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        env={"PYTHONPATH": str(ROOT / "compliance"), "PATH": ""},
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

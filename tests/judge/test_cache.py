@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from compliance import cache as verdicts
-from compliance import judge as judge_module
-from compliance import template as reading
-from compliance.check import check
-from compliance.cost.policy import Ceiling
-from compliance.findings import Report
-from compliance.policy import Policy, Waiver
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
-from tests.judge.test_check import run
-from tools.errors import UsageError
+from tests.judge.commands import run
+from tljudge.cli.errors import UsageError
+from tljudge.decode.source import Source
+from tljudge.engine import evaluate as judge_module
+from tljudge.engine.cost_policy import Ceiling
+from tljudge.engine.findings import Report
+from tljudge.engine.policy import Policy, Waiver
+from tljudge.runner import cache as verdicts
+from tljudge.runner.check import check
 
 OPEN = template({"G": of_type("AWS::EC2::SecurityGroup", {})})
 MARKER = "this came from the cache"
@@ -129,8 +129,9 @@ def test_what_decides_a_verdict_is_part_of_its_key(
 def test_code_digest_is_of_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule, a table or a default that changes is another version; what is compiled is not."""
     (tmp_path / "rules").mkdir()
-    (tmp_path / "cache.py").write_text("")
-    monkeypatch.setattr(verdicts, "__file__", str(tmp_path / "cache.py"))
+    (tmp_path / "runner").mkdir()
+    (tmp_path / "runner" / "cache.py").write_text("")
+    monkeypatch.setattr(verdicts, "__file__", str(tmp_path / "runner" / "cache.py"))
     found = {verdicts.code_digest()}
     for name in ("rules/one.py", "default_policy.toml", "table.json"):
         for text in ("a", "b"):
@@ -303,14 +304,14 @@ def test_process_that_dies_is_an_error_for_what_it_had_in_hand(
 ) -> None:
     """The other process judges the rest, and the exit code says that some were not."""
     paths = many(tmp_path)
-    here, really = os.getpid(), reading.load
+    here, really = os.getpid(), judge_module.decode
 
-    def load(path: Path, given: Any) -> Any:
-        if os.getpid() != here and path.name == "t03.json":
+    def decode(source: Source, given: Any) -> Any:
+        if os.getpid() != here and source.path.name == "t03.json":
             os._exit(9)
-        return really(path, given)
+        return really(source, given)
 
-    monkeypatch.setattr(judge_module, "load", load)
+    monkeypatch.setattr(judge_module, "decode", decode)
     found = check(paths, DEFAULT, today=TODAY, processes=2)
     ended = {Path(one.file).name for one in found.errors if "was ended" in one.message}
     judged = {Path(one.file).name for one in found.findings}

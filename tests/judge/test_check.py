@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
-from compliance import policy as policies
-from compliance.check import ParametersError, check, read_parameters
-from compliance.findings import Report
-from compliance.policy import PolicyError, Waiver
-from compliance.reports import json_report, text
-from compliance.rules import ALL
+from tests.judge.commands import run
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, ours, report, template
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
+from tljudge.decode.parameter_file import ParametersError, read_parameters
+from tljudge.engine import policy as policies
+from tljudge.engine.findings import Report
+from tljudge.engine.policy import PolicyError, Waiver
+from tljudge.formatters import json_report, text
+from tljudge.rules import ALL
+from tljudge.runner.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = template({"G": of_type("AWS::EC2::SecurityGroup")})
@@ -160,28 +162,6 @@ def replace_file(found: Report) -> Report:
     return replace(found, findings=[replace(one, file="t.yaml") for one in found.findings])
 
 
-def alone(name: str) -> Any:
-    """One command's module without the others, which need what this environment has not."""
-    path = ROOT / "tools" / "commands" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"tl_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(*arguments: str) -> int:
-    """The command, as `tl` runs it."""
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers()
-    alone("check").register(commands)
-    alone("rules").register(commands)
-    given = parser.parse_args(arguments)
-    code: int = given.run(given)
-    return code
-
-
 def test_command_writes_the_contracts_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,8 +212,8 @@ def test_fast_path_imports_nothing_heavy(tmp_path: Path) -> None:
     """Start-up is most of the time of one template."""
     (tmp_path / "t.json").write_text(json.dumps(CLEAN))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom compliance import policy\n"
-        "from compliance.check import check\ncheck([Path(sys.argv[1])], policy.load())\n"
+        "import sys\nfrom pathlib import Path\nfrom tljudge.engine import policy\n"
+        "from tljudge.runner.check import check\ncheck([Path(sys.argv[1])], policy.load())\n"
         "print(sorted({'rich', 'cfnlint', 'jsonschema', 'boto3', 'botocore', 'checkov', 'e2e',"
         " 'tools', 'tests'} & {name.split('.')[0] for name in sys.modules}))"
     )

@@ -10,15 +10,17 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compliance.builder import Builder
-from compliance.check import check, templates
-from compliance.document import Call, TemplateError
-from compliance.findings import Report
-from compliance.judge import Judge, Judged
-from compliance.rules import ALL
-from compliance.template import read
 from tests.judge import shipped, strategies
 from tests.judge.factory import DEFAULT, TAGS, TODAY, ours
+from tljudge.decode.errors import TemplateError
+from tljudge.decode.files import templates
+from tljudge.decode.loader import read
+from tljudge.decode.nodes import Call
+from tljudge.decode.parser import Parser
+from tljudge.engine.evaluate import Judge, Judged
+from tljudge.engine.findings import Report
+from tljudge.rules import ALL
+from tljudge.runner.check import check
 from tools import corpus as benchmark
 
 AT_LEAST = 180
@@ -83,7 +85,7 @@ def documents(corpus: list[Path]) -> list[dict[str, Any]]:
     for path, _ in templates([corpus[-1], Path("cloudformation")]):
         try:
             text = path.read_text("utf-8")
-            document = long_form(Builder(text, str(path), path.suffix == ".json").document())
+            document = long_form(Parser(text, str(path), path.suffix == ".json").document())
         except (TemplateError, ValueError, yaml.YAMLError):
             continue
         if isinstance(document, dict) and isinstance(document.get("Resources"), dict):

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from compliance import policy as policies
-from compliance.cost import prices
-from compliance.cost.bill import bill, charges
-from compliance.cost.calls import a_month
-from compliance.findings import Finding
-from compliance.policy import Policy
-from compliance.quantities import NotKnown
-from compliance.resolve import World
-from compliance.rules import ALL
-from compliance.template import load, read
 from tests.judge import factory
 from tests.judge.factory import DEFAULT, TODAY, of_type, ours, template, word
 from tests.judge.places import places, replaced
+from tljudge.cost.bill import bill, charges
+from tljudge.cost.calls import a_month
+from tljudge.data import prices
+from tljudge.decode.loader import load, read
+from tljudge.engine import policy as policies
+from tljudge.engine.findings import Finding
+from tljudge.engine.policy import Policy
+from tljudge.resolve.deployment import World
+from tljudge.resolve.quantities import NotKnown
+from tljudge.rules import ALL
 
 ROOT = Path(__file__).resolve().parents[2]
 CEILINGS, HOURS, STAYS, SILENT = "TL_COST_1", "TL_COST_2", "TL_COST_3", "TL_COST_4"
@@ -689,9 +689,9 @@ def test_default_policy_does_not_pay_for_prices(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(template({"N": NAT})))
     program = (
-        "import sys\nfrom pathlib import Path\nfrom compliance import policy\n"
-        "from compliance.check import check\ncheck([Path(sys.argv[1])], policy.load())\n"
-        "print('compliance.cost.services' in sys.modules)"
+        "import sys\nfrom pathlib import Path\nfrom tljudge.engine import policy\n"
+        "from tljudge.runner.check import check\ncheck([Path(sys.argv[1])], policy.load())\n"
+        "print('tljudge.cost.services' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)],

@@ -12,14 +12,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from compliance import policy as policies
-from compliance.cost import prices
-from compliance.cost.estimate import Estimate
-from compliance.cost.pricing import estimate
-from compliance.policy import Policy
-from compliance.reports import cost_chart, cost_json, cost_table
+from tests.judge.commands import run
 from tests.judge.factory import TODAY, of_type, ours, template
-from tools.errors import UsageError
+from tljudge.cli.clone import Clone
+from tljudge.cli.errors import UsageError
+from tljudge.cost.estimate import Estimate
+from tljudge.cost.pricing import estimate
+from tljudge.data import prices
+from tljudge.engine import policy as policies
+from tljudge.engine.policy import Policy
+from tljudge.formatters import cost_chart, cost_json, cost_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = json.loads((ROOT / "cloudformation" / "parameters" / "dev.json").read_text())
@@ -291,20 +293,9 @@ def test_chart_of_nothing(tmp_path: Path) -> None:
 # ---- the command ----
 
 
-def run(*arguments: str) -> int:
-    """The command, as `tl` runs it; without the others, which need what is not here."""
-    spec = importlib.util.spec_from_file_location(
-        "tl_cost", ROOT / "tools" / "commands" / "cost.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    parser = argparse.ArgumentParser()
-    module.register(parser.add_subparsers())
-    given = parser.parse_args(["cost", *arguments])
-    code: int = given.run(given)
-    return code
+def cost(*arguments: str) -> int:
+    """`tl cost` in a clone."""
+    return run("cost", *arguments, clone=Clone(root=ROOT))
 
 
 def test_without_a_path_it_prices_this_project(
@@ -314,7 +305,7 @@ def test_without_a_path_it_prices_this_project(
     monkeypatch.setattr(prices, "MAX_AGE_DAYS", 100_000)  # whatever day it is
     for folder in (ROOT, tmp_path):
         monkeypatch.chdir(folder)
-        assert run() == 0
+        assert cost() == 0
         last = capsys.readouterr().out.splitlines()[-1]
         assert last == "cost: PASS: idle 2.97 USD a month, active 0.716 an hour"
 
@@ -326,7 +317,7 @@ def test_picture_in_the_docs_is_the_bill_of_today(
     monkeypatch.setattr(prices, "MAX_AGE_DAYS", 100_000)  # whatever day it is
     monkeypatch.chdir(ROOT)
     chart = tmp_path / "cost.svg"
-    assert run("--chart", str(chart)) == 0
+    assert cost("--chart", str(chart)) == 0
     assert chart.read_text() == (ROOT / "docs" / "cost.svg").read_text()
 
 
@@ -337,7 +328,7 @@ def test_command_writes_json_and_a_chart(
     monkeypatch.setattr(prices, "MAX_AGE_DAYS", 100_000)  # whatever day it is
     path, chart = tmp_path / "t.json", tmp_path / "c.svg"
     path.write_text(json.dumps(template({"N": NAT})))
-    assert run(str(path), "--json", "--chart", str(chart), "--region", "eu-central-1") == 0
+    assert cost(str(path), "--json", "--chart", str(chart), "--region", "eu-central-1") == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["totals"][0]["usd"] == 37.96
     assert err == f"cost: drew {chart}\n"
@@ -356,4 +347,4 @@ def test_usage_errors(
     monkeypatch.chdir(tmp_path)
     Path("t.json").write_text(json.dumps(template({"N": NAT})))
     with pytest.raises(UsageError, match="nowhere"):
-        run(*arguments)
+        cost(*arguments)

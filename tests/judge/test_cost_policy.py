@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from compliance import policy as policies
-from compliance.cost.policy import Ceiling, Component, Stopped, Usage
-from compliance.policy import PolicyError
 from tests.judge.factory import DEFAULT, ours
+from tljudge.engine import policy as policies
+from tljudge.engine.cost_policy import Ceiling, Component, Stopped, Usage
+from tljudge.engine.policy import PolicyError
 
 
 def load(folder: Path, text: str) -> policies.Policy:

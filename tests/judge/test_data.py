@@ -1,6 +1,6 @@
 """The generated tables are what their sources say today."""
 
-from compliance.data import Tagging, generate, tagging, unscoped_actions
+from tljudge.data import Tagging, generate, tagging, unscoped_actions
 
 
 def test_tagging_is_what_the_schemas_say() -> None:

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from compliance.builder import MAX_DEPTH, MAX_NODES
-from compliance.judge import MAX_RUNS
-from compliance.nesting import MAX_STACKS
-from compliance.policy import DEFAULT
-from compliance.reports import rules_page
-from compliance.reports.about_runs import ABOUT
-from compliance.rules import ALL
-from compliance.template import MAX_BYTES, MAX_RESOURCES
 from tests.judge.factory import of_type, report, template
+from tljudge.decode.parser import MAX_DEPTH, MAX_NODES
+from tljudge.decode.source import MAX_BYTES
+from tljudge.decode.validation import MAX_RESOURCES
+from tljudge.engine.evaluate import MAX_RUNS
+from tljudge.engine.policy import DEFAULT
+from tljudge.formatters import rules_page
+from tljudge.formatters.about_runs import ABOUT
+from tljudge.resolve.nesting import MAX_STACKS
+from tljudge.rules import ALL
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -71,8 +72,8 @@ def tl_in(folder: Path) -> Path:
     folder.mkdir()
     script = folder / "tl"
     script.write_text(
-        f"#!{sys.executable} -P\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        "from tools.cli import main\nraise SystemExit(main())\n"
+        f"#!{sys.executable} -P\nimport sys\nsys.path.insert(0, {str(ROOT / 'compliance')!r})\n"
+        "from tljudge.cli.main import main\nraise SystemExit(main())\n"
     )
     script.chmod(0o755)
     return folder
@@ -119,8 +120,7 @@ def test_adopt_names_what_hook_and_action_have() -> None:
 def test_rule_of_the_page_passes_its_three_tests(tmp_path: Path) -> None:
     """As somebody would who follows it: files where it says, two lines in the list of rules."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("compliance", "tools"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    shutil.copytree(ROOT / "compliance", tmp_path / "compliance", ignore=ignored)
     (tmp_path / "tests" / "judge").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "judge" / "factory.py", tmp_path / "tests" / "judge")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -140,8 +140,8 @@ def test_rule_of_the_page_passes_its_three_tests(tmp_path: Path) -> None:
         return run(f"{sys.executable} {' '.join(words)}", tmp_path, tmp_path)
 
     assert "3 passed" in tests()
-    (rule,) = (tmp_path / "compliance" / "rules" / "tables").glob("tables_*.py")
-    listed = run(f"{sys.executable} -m tools rules", tmp_path, tmp_path)
+    (rule,) = (tmp_path / "compliance" / "tljudge" / "rules" / "tables").glob("tables_*.py")
+    listed = run(f"{sys.executable} -m tljudge rules", tmp_path, tmp_path)
     assert f"\n{rule.read_text().split(':')[0].lstrip(chr(34))} " in listed
     rule.write_text(rule.read_text().replace("yield fail(", "yield unknown("))
     assert "1 failed, 2 passed" in tests()
@@ -150,7 +150,7 @@ def test_rule_of_the_page_passes_its_three_tests(tmp_path: Path) -> None:
 def test_list_of_rules_is_fresh() -> None:
     """Otherwise: `tl rules --format markdown > docs/rules.md`."""
     page = (DOCS / "rules.md").read_text("utf-8")
-    assert page == rules_page.render(ALL), "run: python -m tools rules --format markdown"
+    assert page == rules_page.render(ALL), "run: python -m tljudge rules --format markdown"
     headings = re.findall(r"^### (\w+)$", page, re.MULTILINE)
     assert headings == [rule.id for rule in (*ALL, *ABOUT)]
 

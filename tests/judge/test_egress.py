@@ -130,7 +130,7 @@ def test_ranges_that_are_the_world_together_fail(tmp_path: Path) -> None:
         for half in ("0.0.0.0/1", "128.0.0.0/1")
     )
     (tmp_path / "p.toml").write_text(text)
-    from compliance import policy as policies
+    from tljudge.engine import policy as policies
 
     policy = policies.load(tmp_path / "p.toml")
     one, both = group(to("0.0.0.0/1")), group(to("0.0.0.0/1"), to("128.0.0.0/1"))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from compliance.check import check
-from compliance.document import Call, TemplateError
-from compliance.template import read
 from tests.judge.factory import DEFAULT, TAGS, TODAY, findings, of_type, report, template, word
+from tljudge.decode.errors import TemplateError
+from tljudge.decode.loader import read
+from tljudge.decode.nodes import Call
+from tljudge.runner.check import check
 
 EGRESS = "TL_EGRESS_1"
 TRANSFORM = "AWS::LanguageExtensions"

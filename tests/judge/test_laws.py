@@ -12,12 +12,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compliance.check import check
-from compliance.cost.policy import Ceiling
-from compliance.rules import ALL
 from tests.judge import strategies
 from tests.judge.factory import TODAY, of_type, template
 from tests.judge.strategies import SECTIONS, UNRESOLVABLE, places, replaced
+from tljudge.engine.cost_policy import Ceiling
+from tljudge.rules import ALL
+from tljudge.runner.check import check
 
 quick = settings(max_examples=60, deadline=None)
 Said = set[tuple[str, str, str]]

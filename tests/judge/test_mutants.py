@@ -1,6 +1,7 @@
 """Mutants: every break is caught, by the rule that should; and what says so would say if not."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,25 +12,27 @@ from typing import Any
 
 import pytest
 
-from compliance import policy as policies
-from compliance.check import check, read_parameters
-from compliance.mutants import ALL
-from compliance.mutants.disguises import KNOWN
-from compliance.mutants.edits import GONE, Break, Edit
-from compliance.mutants.equivalents import EQUIVALENT, Equivalent
-from compliance.mutants.ground import Deployment, Ground, broken, deployments, long_form, text_of
-from compliance.mutants.operator import Operator
-from compliance.mutants.run import MutantError, run
-from compliance.mutants.score import Misfit, Mutant, Score, scored
-from compliance.mutants.spread import spread
-from compliance.policy import Policy
-from compliance.reports import mutants as report
-from compliance.rule import Rule
-from compliance.rules import ALL as RULES
-from compliance.template import load
+from tests.judge.commands import run
 from tests.judge.factory import TODAY, of_type, ours, template
-from tools.commands import mutate
-from tools.errors import UsageError
+from tljudge.cli.clone import Clone
+from tljudge.cli.errors import UsageError
+from tljudge.decode.loader import load
+from tljudge.decode.parameter_file import read_parameters
+from tljudge.engine import policy as policies
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule
+from tljudge.mutation import ALL
+from tljudge.mutation import report as report
+from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.equivalents import EQUIVALENT, Equivalent
+from tljudge.mutation.obfuscations import KNOWN
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.parallel_run import spread
+from tljudge.mutation.run import MutantError, run
+from tljudge.mutation.score import Misfit, Mutant, Score, scored
+from tljudge.mutation.target import Deployment, Ground, broken, deployments, long_form, text_of
+from tljudge.rules import ALL as RULES
+from tljudge.runner.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests/fixtures/mutants"
@@ -111,9 +114,10 @@ def test_mutants_are_the_same_in_the_same_order_each_time() -> None:
         "import hashlib\nfrom tests.judge.test_mutants import changes\n"
         "print(hashlib.sha256(repr(list(changes())).encode()).hexdigest())"
     )
+    paths = f"{ROOT}{os.pathsep}{ROOT / 'compliance'}"
     said = {
         subprocess.run(
-            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": paths},
             capture_output=True, text=True, cwd=ROOT, timeout=100, check=True,
         ).stdout
         for seed in ("1", "2")
@@ -389,14 +393,8 @@ def test_json_has_every_mutant_and_the_score() -> None:
 
 
 def command(*arguments: str) -> int:
-    """`tl mutate`, as `tl` runs it."""
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    mutate.register(parser.add_subparsers())
-    given = parser.parse_args(["mutate", *arguments])
-    code: int = given.run(given)
-    return code
+    """`tl mutate` in a clone."""
+    return run("mutate", *arguments, clone=Clone(root=ROOT))
 
 
 def test_command_breaks_anybodys_template(

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compliance.cost import prices
-from compliance.cost.prices import MAX_AGE_DAYS, Price, PricesError
-from compliance.data import tagging
+from tljudge.data import prices, tagging
+from tljudge.data.prices import MAX_AGE_DAYS, Price, PricesError
 
 SOUND = """dated = 2026-01-01
 usd_per_eur = { usd = 1.1, source = "s" }

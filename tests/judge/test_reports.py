@@ -15,14 +15,14 @@ import junitparser
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from compliance import baseline
-from compliance.check import check
-from compliance.findings import Finding, Problem, Report, tally
-from compliance.policy import Waiver
-from compliance.reports import github, json_report, junit, sarif, text
-from compliance.reports.text import printable
-from compliance.rules import ALL
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
+from tljudge.engine.findings import Finding, Problem, Report, tally
+from tljudge.engine.policy import Waiver
+from tljudge.formatters import github, json_report, junit, sarif, text
+from tljudge.formatters.text import printable
+from tljudge.rules import ALL
+from tljudge.runner import baseline
+from tljudge.runner.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "tests" / "fixtures" / "sarif-schema-2.1.0.json").read_text("utf-8"))
@@ -307,10 +307,10 @@ def test_github_names_files_as_the_repository_does(tmp_path: Path) -> None:
 
 def tl(command: str, folder: Path, **environment: str) -> tuple[str, str]:
     """Both streams of a line of shell, where `tl` is the command."""
-    line = f'tl() {{ "{sys.executable}" -P -m tools "$@"; }}; {command}'
+    line = f'tl() {{ "{sys.executable}" -P -m tljudge "$@"; }}; {command}'
     done = subprocess.run(
         ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compliance"), **environment},
     )  # fmt: skip
     return done.stdout, done.stderr
 

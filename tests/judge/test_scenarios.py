@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from compliance.check import check
 from tests.judge.factory import DEFAULT, TAGS, TODAY, findings, of_type, template, word
+from tljudge.runner.check import check
 
 EGRESS = "TL_EGRESS_1"
 

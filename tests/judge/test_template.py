@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from compliance.document import Call, NotATemplate, TemplateError
-from compliance.scalars import plain
-from compliance.template import read
 from tests.judge.factory import findings, of_type, template
+from tljudge.decode.errors import NotATemplate, TemplateError
+from tljudge.decode.loader import read
+from tljudge.decode.nodes import Call
+from tljudge.decode.scalars import plain
 
 ONE = "Resources:\n  Q:\n    Type: AWS::SQS::Queue\n"
 

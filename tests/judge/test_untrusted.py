@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from compliance import check as judge
-from compliance import judge as judge_module
-from compliance.document import TemplateError
-from compliance.template import MAX_BYTES, read
 from tests.judge.factory import DEFAULT, TODAY, of_type, report, template
+from tljudge.decode.errors import TemplateError
+from tljudge.decode.loader import read
+from tljudge.decode.source import MAX_BYTES
+from tljudge.engine import evaluate as judge_module
+from tljudge.runner import check as judge
 
 
 @pytest.fixture(autouse=True)

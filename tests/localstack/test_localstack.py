@@ -92,7 +92,7 @@ def test_smoke_fails_where_localstack_lacks_something_and_says_what(
 
 def _smoke(account: Endpoint, file: Path) -> tuple[dict[str, Any], int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "tools", "smoke", "--target", "localstack",
+        [sys.executable, "-m", "tljudge", "smoke", "--target", "localstack",
          "--endpoint", account.endpoint, "--json", str(file)],
         cwd=ROOT, capture_output=True, text=True, timeout=110,
     )  # fmt: skip

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tljudge.cli.errors import UsageError
 from tools import corpus
 from tools.bench.measure import Comparison, Ran, alternately, run
 from tools.environments import ROOT
-from tools.errors import UsageError
 
 ROUNDS = 5
 FOUND = (0, 1)

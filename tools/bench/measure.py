@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 SAMPLE_S = 0.01
 

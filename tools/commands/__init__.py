@@ -1,48 +1,44 @@
-"""The subcommands of `tl`, one module each, imported when they are asked for.
+"""The operator's commands of `tl`, one module each; a clone of the repository offers them."""
 
-`tl check` must not pay for boto3, which it never uses.
-"""
+from collections.abc import Sequence
+from pathlib import Path
 
-from importlib import import_module
-from types import ModuleType
-from typing import Any
+from tljudge.cli.clone import Clone
+from tljudge.cli.errors import CouldNotFinish, UsageError
+from tljudge.engine.findings import Report
+from tljudge.engine.policy import Policy
 
-from tools.errors import UsageError
-
-NAMES = ("package", "smoke", "sabotage", "check", "rules", "mutate", "cost", "bench")
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(arguments: list[str]) -> list[ModuleType]:
-    """The module of the command that `arguments` name, or all of them for the list.
+def judge_deployed(stack: str, policy: Policy) -> tuple[Report, Sequence[str]]:
+    """Judge a deployed stack with the operator's credentials; the account is only read.
+
+    Returns:
+        The report, and a line for each property in which the account differs from the template.
 
     Raises:
-        UsageError: the command needs a package that is not installed.
+        UsageError: boto3 is not installed here, or the account has no such stack.
+        CouldNotFinish: the account does not let itself be read.
     """
-    named = [word for word in arguments if not word.startswith("-")][:1]
-    wanted = named if named and named[0] in NAMES else NAMES
-    found = []
-    for name in wanted:
-        try:
-            found.append(import_module(f"tools.commands.{name}"))
-        except ModuleNotFoundError as error:
-            package = (error.name or "").split(".")[0]
-            if package in ("tools", "compliance", "e2e", "handlers"):
-                raise
-            if [name] == named:
-                raise UsageError(
-                    f"{name}: needs {package}, which is not installed here; run it in a clone of "
-                    f"the repository: .venv/bin/tox run -e tl -- {name}"
-                ) from None
-            found.append(_not_here(name, package))
-    return found
+    try:
+        from botocore.exceptions import BotoCoreError
+
+        from e2e.targets.clients import Clients, operator_session
+        from tools import deployed
+        from tools.live.stacks import CouldNotLook, NoSuchStack
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"check: --deployed needs {error.name}, which is not installed here; run it in the "
+            "clone's own environment: .venv/bin/tox run -e tl -- check --deployed STACK"
+        ) from None
+    try:
+        found = deployed.judge(Clients(operator_session(), attempts=5), stack, policy)
+    except NoSuchStack as error:
+        raise UsageError(f"check: {error}") from None
+    except (CouldNotLook, BotoCoreError) as error:
+        raise CouldNotFinish(f"check: {error}") from None
+    return found.report, deployed.notes(found)
 
 
-def _not_here(name: str, package: str) -> ModuleType:
-    """A line in the list of commands, for one that cannot run here."""
-
-    def register(subcommands: Any) -> None:
-        subcommands.add_parser(name, help=f"(needs {package}, which is not installed here)")
-
-    module = ModuleType(name)
-    module.register = register  # type: ignore[attr-defined]
-    return module
+CLONE = Clone(("package", "smoke", "sabotage", "bench"), ROOT, judge_deployed)

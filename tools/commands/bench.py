@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import UsageError
+from tljudge.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from tools.bench.measure import Comparison

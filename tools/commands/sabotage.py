@@ -17,8 +17,8 @@ from e2e.report import Progress
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.ministack import MiniStack
+from tljudge.cli.errors import UsageError
 from tools.environments import ROOT, handlers_python, ministack_python
-from tools.errors import UsageError
 
 
 def register(subcommands: Any) -> None:

@@ -15,8 +15,8 @@ from e2e.targets.aws import Aws
 from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
+from tljudge.cli.errors import UsageError
 from tools.environments import ROOT, handlers_python, ministack_python
-from tools.errors import UsageError
 
 DESCRIPTION = """\
 Package the handlers, start a local AWS endpoint and a real Redis, deploy the

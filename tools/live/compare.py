@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compliance.document import as_text
-from compliance.values import NOVALUE, Text, Unknown, pieces, shown
+from tljudge.decode.nodes import as_text
+from tljudge.resolve.values import NOVALUE, Text, Unknown, pieces, shown
 from tools.live.reading import ABSENT
 from tools.live.stacks import as_json
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from compliance.data import Tagging, tagging
-from compliance.references import calls, names
-from compliance.resolve import NESTED, Resource, Stack, World
-from compliance.rules import ALL
-from compliance.scenarios import Choice, Choices, Unreachable
-from compliance.values import NOVALUE
+from tljudge.data import Tagging, tagging
+from tljudge.decode.references import calls, names
+from tljudge.resolve.deployment import NESTED, Resource, Stack, World
+from tljudge.resolve.scenarios import Choice, Choices, Unreachable
+from tljudge.resolve.values import NOVALUE
+from tljudge.rules import ALL
 from tools.live import tags
 from tools.live.compare import EVERYWHERE, Difference, Names
 from tools.live.reading import ABSENT, Account, CannotRead, Gone, Read

@@ -8,7 +8,7 @@ from typing import Any
 import jmespath
 from botocore.exceptions import ClientError
 
-from compliance.data import tagging
+from tljudge.data import tagging
 from tools.live.stacks import Client, reason
 from tools.live.table import READERS, Call, Reader
 

@@ -7,7 +7,7 @@ a standalone rule that is in no group is gone.
 
 from collections.abc import Iterator, Mapping
 
-from compliance.resolve import Resource, Stack
+from tljudge.resolve.deployment import Resource, Stack
 from tools.live.compare import Names
 from tools.live.reading import Read
 from tools.live.stacks import LiveStack

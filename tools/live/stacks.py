@@ -8,9 +8,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from compliance.document import Call, NotATemplate, TemplateError
-from compliance.resolve import NESTED
-from compliance.template import Template, read
+from tljudge.decode.errors import NotATemplate, TemplateError
+from tljudge.decode.loader import read
+from tljudge.decode.nodes import Call
+from tljudge.decode.template import Template
+from tljudge.resolve.deployment import NESTED
 
 Client = Callable[[str], Any]
 """A boto3 client of a service, by the service's name."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from compliance.data import tagging
-from compliance.resolve import Resource
-from compliance.rules.tags.tagged import from_stack, own
+from tljudge.data import tagging
+from tljudge.resolve.deployment import Resource
+from tljudge.resources.tags import from_stack, own
 from tools.live.compare import Difference, Names
 
 

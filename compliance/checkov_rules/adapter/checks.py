@@ -13,9 +13,9 @@ from checkov.common.output.report import Report
 from checkov.common.runners.base_runner import filter_ignored_paths
 from checkov.runner_filter import RunnerFilter
 
-from compliance.checkov_rules.adapter.judgement import Judgement, configuration, judge
-from compliance.checkov_rules.adapter.records import TITLES, UNJUDGED, records
-from compliance.rules import ALL
+from checkov_rules.adapter.judgement import Judgement, configuration, judge
+from checkov_rules.adapter.records import TITLES, UNJUDGED, records
+from tljudge.rules import ALL
 
 _CATEGORIES = {
     "IAM": CheckCategories.IAM,

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compliance import policy as policies
-from compliance.check import SUFFIXES, ParametersError, check, read_parameters
-from compliance.data import tagging
-from compliance.document import NotATemplate, TemplateError
-from compliance.findings import Finding, Report
-from compliance.policy import Policy
-from compliance.rules import ALL
-from compliance.template import Template, load
+from tljudge.data import tagging
+from tljudge.decode.errors import NotATemplate, TemplateError
+from tljudge.decode.files import SUFFIXES
+from tljudge.decode.loader import load
+from tljudge.decode.parameter_file import ParametersError, read_parameters
+from tljudge.decode.template import Template
+from tljudge.engine import policy as policies
+from tljudge.engine.findings import Finding, Report
+from tljudge.engine.policy import Policy
+from tljudge.rules import ALL
+from tljudge.runner.check import check
 
 _RULES = {rule.id: rule for rule in ALL}
 

@@ -7,9 +7,9 @@ from typing import Any
 from checkov.common.models.enums import CheckResult
 from checkov.common.output.record import Record
 
-from compliance.checkov_rules.adapter.judgement import Judgement
-from compliance.findings import WAIVER, Finding
-from compliance.rules import ALL
+from checkov_rules.adapter.judgement import Judgement
+from tljudge.engine.findings import WAIVER, Finding
+from tljudge.rules import ALL
 
 UNJUDGED = "TL_TEMPLATE_2"
 """A template that could not be judged: what `tl check` ends with exit code 3 for."""

@@ -1,0 +1,6 @@
+"""`python -m tljudge` is `tl`."""
+
+from tljudge.cli.main import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

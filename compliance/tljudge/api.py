@@ -1,0 +1,70 @@
+"""What other programs call: judge a text, judge files, read a policy."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tljudge.decode.parameter_file import ParametersError
+from tljudge.decode.source import Source, Sources
+from tljudge.engine.findings import Finding, Problem, Report
+from tljudge.engine.policy import Policy, PolicyError
+from tljudge.engine.policy import load as load_policy
+from tljudge.runner.check import check
+
+__all__ = [
+    "Finding",
+    "ParametersError",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "Report",
+    "judge_files",
+    "judge_text",
+    "load_policy",
+]
+
+
+def judge_files(
+    paths: Sequence[Path | str],
+    *,
+    policy: Policy | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Report:
+    """Judge templates; a folder is walked for YAML and JSON files.
+
+    Args:
+        paths: files and folders.
+        policy: thresholds and waivers; the built-in policy by default.
+        parameters: `{"Parameters": {...}, "Tags": {...}}`, as a parameter file has them.
+
+    Returns:
+        Findings, templates that could not be judged (`errors`), and counts (`summary`).
+    """
+    return check([Path(path) for path in paths], policy or load_policy(), dict(parameters or {}))
+
+
+def judge_text(
+    text: str,
+    *,
+    file: str = "template.yaml",
+    policy: Policy | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Report:
+    """Judge one template that need not stand in a file.
+
+    Args:
+        text: YAML or JSON.
+        file: its name in findings; nested templates are looked for beside it.
+        policy: thresholds and waivers; the built-in policy by default.
+        parameters: `{"Parameters": {...}, "Tags": {...}}`, as a parameter file has them.
+
+    Returns:
+        As `judge_files`; a text that is no template is an error of the report.
+    """
+    source = Source.of(Path(file), text.encode("utf-8", "surrogatepass"))
+    return check(
+        [source.path],
+        policy or load_policy(),
+        dict(parameters or {}),
+        sources=Sources([source]),
+    )

@@ -1,0 +1,74 @@
+"""The subcommands of `tl`, imported only when the user asks for them.
+
+The installed package has check, rules, cost and mutate. A clone of the repository adds the
+operator's commands, which need boto3 and more; `tl check` must not pay for those imports.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tljudge.cli.clone import NO_CLONE, Clone
+from tljudge.cli.errors import UsageError
+
+NAMES = ("check", "rules", "cost", "mutate")
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+def register(words: Sequence[str], subcommands: Any) -> None:
+    """Add to the parser the command that the user typed, or all commands for the list.
+
+    Args:
+        words: what the user typed after `tl`.
+        subcommands: of the parser.
+
+    Raises:
+        UsageError: the command needs a package that is not installed.
+    """
+    clone = _clone()
+    typed = next((word for word in words if not word.startswith("-")), None)
+    offered = (*NAMES, *clone.commands)
+    for name in [typed] if typed in offered else offered:
+        if name in NAMES:
+            import_module(f"tljudge.cli.{name}").register(subcommands, clone)
+        else:
+            _operator_command(name, name == typed).register(subcommands)
+
+
+def _clone() -> Clone:
+    """The clone this file stands in; a package that pip installed stands in none."""
+    if not (_ROOT / "tox.ini").is_file() or not (_ROOT / "tools" / "commands").is_dir():
+        return NO_CLONE
+    # First, so that a package called `tools` elsewhere on the path is not taken for the clone's.
+    sys.path.insert(0, str(_ROOT))
+    found: Clone = import_module("tools.commands").CLONE
+    return found
+
+
+def _operator_command(name: str, is_typed: bool) -> ModuleType:
+    try:
+        return import_module(f"tools.commands.{name}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package in ("tools", "tljudge", "e2e", "handlers"):
+            raise
+        if is_typed:
+            raise UsageError(
+                f"{name}: needs {package}, which is not installed here; run it in the clone's own "
+                f"environment: .venv/bin/tox run -e tl -- {name}"
+            ) from None
+        return _not_here(name, package)
+
+
+def _not_here(name: str, package: str) -> ModuleType:
+    """A line in the list of commands, for a command that cannot run here."""
+
+    def register(subcommands: Any) -> None:
+        subcommands.add_parser(name, help=f"(needs {package}, which is not installed here)")
+
+    module = ModuleType(name)
+    module.register = register  # type: ignore[attr-defined]
+    return module

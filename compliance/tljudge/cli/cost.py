@@ -1,0 +1,102 @@
+"""`tl cost`: what a deployment costs, idle and active, and what would stay."""
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tljudge.cli.clone import Clone
+from tljudge.cli.errors import UsageError
+
+TEMPLATES = Path("cloudformation")
+POLICY = Path("compliance", "policy.toml")
+PARAMETERS = Path("cloudformation", "parameters", "dev.json")
+OWN = """\
+  tl cost                                    the clone's own templates, parameters of dev
+"""
+EXAMPLES = """examples:
+{own}  tl cost template.yaml --region us-east-1
+  tl cost cloudformation --policy policy.toml --chart cost.svg --json
+
+Idle is the scenario without the on-demand part, in which no request comes; only schedules go on.
+Prices, with a source for each line, are in the file that `tl cost --json` names as "prices"; the
+command does not fetch any.
+
+exit codes: 0 within the ceilings, 1 over one or a price is not known, 2 usage or configuration,
+3 a template could not be read
+"""
+
+
+def register(subcommands: Any, clone: Clone) -> None:
+    """Add the command to the parser."""
+    parser = subcommands.add_parser(
+        "cost",
+        help="price templates, idle and active, against the policy's ceilings",
+        description="Price each resource: a month while nobody asks, and an hour while it works;\n"
+        "compare the sums with the policy's ceilings, and list what would go on billing\n"
+        "after the stack is deleted. A price that is not known is shown, and fails.",
+        epilog=EXAMPLES.format(own=OWN if clone.root else ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="ceilings and assumptions, TOML"
+    )
+    parser.add_argument(
+        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+    )
+    parser.add_argument("--region", metavar="NAME", help="whose prices; else the policy's")
+    parser.add_argument("--json", action="store_true", help="the bill as JSON")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw it there, too")
+    parser.set_defaults(run=_run, clone=clone.root)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from tljudge.cost.pricing import estimate
+    from tljudge.data import prices as price_files
+    from tljudge.decode.parameter_file import ParametersError, read_parameters
+    from tljudge.engine import policy as policies
+    from tljudge.formatters import cost_json, cost_table
+
+    paths, policy_file, parameter_file = given.paths, given.policy, given.parameters
+    if not paths and given.clone is None:
+        raise UsageError("cost: no path given; name a template or a folder")
+    if not paths:
+        paths = [_own(TEMPLATES, given.clone)]
+        policy_file = policy_file or _own(POLICY, given.clone)
+        parameter_file = parameter_file or _own(PARAMETERS, given.clone)
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(f"cost: no file or folder {str(path)!r}; name a template or a folder")
+    if given.chart is not None and not given.chart.absolute().parent.is_dir():
+        raise UsageError(f"cost: no folder {given.chart.absolute().parent} to draw into")
+    try:
+        policy = policies.load(policy_file)
+        prices = price_files.load(policy.cost.prices)
+        parameters = read_parameters(parameter_file) if parameter_file else {}
+    except (policies.PolicyError, price_files.PricesError, ParametersError) as error:
+        raise UsageError(f"cost: {error}") from None
+    region = given.region or policy.cost.region
+    if region not in prices.regions:
+        known = ", ".join(prices.regions)
+        raise UsageError(f"cost: no prices for region {region!r} in {prices.path}; it has {known}")
+    policy = replace(policy, cost=replace(policy.cost, region=region))
+    found = estimate(paths, policy, prices, parameters)
+    if given.chart is not None:
+        from tljudge.formatters import cost_chart
+
+        given.chart.write_text(cost_chart.render(found), "utf-8")
+        print(f"cost: drew {given.chart}", file=sys.stderr)
+    if given.json:
+        sys.stdout.write(cost_json.render(found))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        sys.stdout.write(cost_table.render(found, colour=colour))
+    return found.exit_code()
+
+
+def _own(path: Path, clone: Path) -> Path:
+    """A file of the clone, as short as the current folder allows."""
+    return path if path.exists() else clone / path

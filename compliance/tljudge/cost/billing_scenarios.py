@@ -1,0 +1,87 @@
+"""The scenarios a bill is made for: given values and defaults, and the on-demand part both ways.
+
+A judgement looks at every value a parameter may have; a bill is for the values it does have. Where
+one has no value and no default, each possible one is priced, and the bill says that it depends.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tljudge.cost.bill import is_on
+from tljudge.decode.nodes import Map
+from tljudge.resolve.deployment import World
+from tljudge.resolve.scenarios import Choice, Choices, TooMany, Unreachable, explore
+
+_REGION = "AWS::Region"
+
+
+class Likely(Choices):
+    """Answers by what is given; only what nobody gave is a choice."""
+
+    __slots__ = ("_region", "_switches", "_world")
+
+    def __init__(
+        self, world: World, region: str, switches: frozenset[str], fixed: Sequence[Choice] = ()
+    ) -> None:
+        super().__init__(fixed)
+        self._world, self._region, self._switches = world, region, switches
+
+    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+        """The given answer, or a choice that is explored."""
+        taken = self._settled(key, options)
+        if taken is None:
+            return super().first(key, label, options)
+        choice = self.made[key] = Choice(key, label, taken, options)
+        return choice
+
+    def _settled(self, key: str, options: Sequence[Any]) -> int | None:
+        if key in self._switches:
+            return None
+        if key == _REGION:
+            known = [one for one in options if isinstance(one, str)]
+            return known.index(self._region) if self._region in known else len(options) - 1
+        declared = self._world.root.template.parameters.get(key)
+        has_default = isinstance(declared, Map) and declared.get("Default") is not None
+        return 0 if key in self._world.given or has_default else None
+
+
+def switches(world: World, on_demand: str) -> frozenset[str]:
+    """The choices that decide whether the on-demand part is there."""
+    found: set[str] = set()
+    try:
+        for choices in explore():
+            world.choices = choices
+            try:
+                is_on(world, on_demand)
+            except Unreachable:
+                continue
+            found.update(choice.key for choice in choices.trail)
+    except TooMany:
+        pass
+    return frozenset(found)
+
+
+def likely(world: World, on_demand: str, region: str, cap: int) -> Iterator[Likely]:
+    """One run after the other, as `explore` gives them.
+
+    Raises:
+        TooMany: the cap was reached.
+    """
+    keys = switches(world, on_demand)
+    choices = Likely(world, region, keys)
+    for _ in range(cap):
+        yield choices
+        trail = choices.trail
+        while trail and trail[-1].taken + 1 == len(trail[-1].options):
+            trail = trail[:-1]
+        if not trail:
+            return
+        last = trail[-1]
+        following = Choice(last.key, last.label, last.taken + 1, last.options)
+        choices = Likely(world, region, keys, [*trail[:-1], following])
+    raise TooMany
+
+
+def depends_on(choices: Choices, keys: frozenset[str]) -> list[str]:
+    """What else than the switch was chosen."""
+    return [choice.label for choice in choices.trail if choice.key not in keys]

@@ -1,0 +1,103 @@
+"""How often a function is called in a month: by its schedules, else as the policy assumes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tljudge.cost.meter import ALWAYS, USED
+from tljudge.data.prices import HOURS_A_MONTH
+from tljudge.engine.cost_policy import Usage
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.quantities import NotKnown, Quantity
+from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, why
+
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+_DAYS_A_MONTH = HOURS_A_MONTH / 24
+
+
+def calls(function: Resource, usage: Usage, named: bool) -> Iterator[tuple[Quantity, str]]:
+    """How many calls, and when they are made: `always` by a schedule, `used` by somebody.
+
+    Args:
+        function: whose calls are counted.
+        usage: what is assumed.
+        named: whether the policy states the requests of this function, schedule or not.
+    """
+    scheduled = [
+        times
+        for timer in function.world.of_type("AWS::Events::Rule", "AWS::Scheduler::Schedule")
+        if timer.get("State") != "DISABLED" and _reaches(timer, function)
+        for times in [a_month(timer.get("ScheduleExpression"))]
+        if times
+    ]
+    for times in scheduled:
+        yield times, ALWAYS
+    if not scheduled or named:
+        yield usage.requests_month, USED
+
+
+def _reaches(timer: Resource, function: Resource) -> bool:
+    return any(_leads_to(arn, function) for arn in targets(timer))
+
+
+def targets(timer: Resource) -> Iterator[Any]:
+    """The ARNs that a rule or schedule calls; what is not known as it is."""
+    listed = timer.get("Targets")
+    if timer.type == "AWS::Scheduler::Schedule":
+        listed = [timer.get("Target")]
+    for target in listed if isinstance(listed, list) else [] if listed is NOVALUE else [listed]:
+        yield target.get("Arn", "") if isinstance(target, dict) else target
+
+
+def _leads_to(arn: Any, function: Resource) -> bool:
+    """By reference, or by the name at the end of the ARN."""
+    if isinstance(arn, Unknown):
+        return function.world.at(arn.origin) is function
+    name = function.get("FunctionName")
+    if not isinstance(arn, str | Text) or name is NOVALUE or isinstance(name, dict | list):
+        return False
+    return f"{key_of(arn)}:".endswith(f":function:{key_of(name)}:")
+
+
+def leads_somewhere(timer: Resource) -> bool:
+    """Whether nobody can know what it calls."""
+    return any(
+        isinstance(arn, Unknown) and timer.world.at(arn.origin) is None for arn in targets(timer)
+    )
+
+
+def a_month(expression: Any) -> Quantity:
+    """How often a schedule fires in a month, at most; 0 where there is none.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+    """
+    if expression is NOVALUE:
+        return 0.0
+    if isinstance(expression, Unknown | Text) or not isinstance(expression, str):
+        reason = why(expression) if isinstance(expression, Unknown | Text) else "it is no text"
+        return NotKnown(f"its schedule is not known: {reason}")
+    rate = re.fullmatch(r"rate\(\s*([0-9]{1,9}) (minute|hour|day)s?\s*\)", expression.strip())
+    if rate and int(rate[1]):
+        return HOURS_A_MONTH * 3600 / (int(rate[1]) * _SECONDS[rate[2]])
+    cron = re.fullmatch(r"cron\(([^()]*)\)", expression.strip())
+    fields = cron[1].split() if cron else []
+    if len(fields) == 6:
+        minutes, hours = _of(fields[0], 60), _of(fields[1], 24)
+        if minutes and hours:
+            return minutes * hours * _DAYS_A_MONTH
+    if expression.strip().startswith("at("):
+        return 1.0
+    return NotKnown(f"its schedule {expression[:40]!r} is not understood")
+
+
+def _of(field: str, most: int) -> int:
+    """How many values of a cron field match; 0 where it is not understood."""
+    found: set[int] = set()
+    for part in field.split(","):
+        match = re.fullmatch(r"(\*|[0-9]{1,2})(?:-([0-9]{1,2}))?(?:/([0-9]{1,2}))?", part)
+        if match is None or match[3] in ("0", "00"):
+            return 0
+        first = 0 if match[1] == "*" else int(match[1])
+        last = int(match[2]) if match[2] else most - 1 if "*" in part or match[3] else first
+        found.update(range(first, min(last, most - 1) + 1, int(match[3] or 1)))
+    return len(found)

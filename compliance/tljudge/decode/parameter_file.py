@@ -1,0 +1,31 @@
+"""The parameter file: parameters and stack tags of one environment, as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class ParametersError(Exception):
+    """A parameter file that cannot be used: where, what was found, what to do."""
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """`{"Parameters": {...}, "Tags": {...}}`, both optional.
+
+    Raises:
+        ParametersError: it is something else.
+    """
+    try:
+        body = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ParametersError(f"{path}: cannot be read: {error.strerror}; name a file") from None
+    except ValueError as error:
+        raise ParametersError(f"{path}: {error}; correct the JSON") from None
+    if not isinstance(body, dict) or not body.keys() <= {"Parameters", "Tags"}:
+        raise ParametersError(f'{path}: write {{"Parameters": {{...}}, "Tags": {{...}}}}')
+    for section, values in body.items():
+        if not isinstance(values, dict) or not all(
+            isinstance(value, str | int | float) for value in values.values()
+        ):
+            raise ParametersError(f"{path}: {section} maps names to texts or numbers")
+    return body

@@ -1,0 +1,240 @@
+"""Parser events to values: bounded in size, depth and expansion, with the place of every value.
+
+Short intrinsics become their long form, so that `!Ref X` and `{"Ref": "X"}` are the same `Call`.
+"""
+
+from typing import Any
+
+from yaml import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+from yaml._yaml import CParser
+
+from tljudge.decode.errors import NotATemplate, TemplateError
+from tljudge.decode.nodes import (
+    FUNCTIONS,
+    Call,
+    Map,
+    Mark,
+    Seq,
+    as_text,
+    is_static,
+    made_map,
+)
+from tljudge.decode.scalars import TYPED, plain
+
+MAX_NODES = 200_000  # after aliases are expanded; 500 resources, the service's limit, need far less
+MAX_DEPTH = 100
+_UNUSUAL = TYPED | {"<", ""}  # how keys begin that are not taken as they stand
+
+
+class Parser:
+    """Parser events to values, without recursion in C and with everything counted.
+
+    Most of the time of a run is spent here, so that scalars are read where they are met.
+    """
+
+    def __init__(self, text: str, file: str, is_json: bool) -> None:
+        self._events = CParser(text)
+        self._file = file
+        self._is_json = is_json
+        self._nodes = 0
+        self._deepest = 0
+        # Anchor to value, its size and its height; None while it is being built.
+        self._anchors: dict[str, tuple[Any, int, int] | None] = {}
+
+    def document(self) -> Any:
+        """The one document of the text.
+
+        Raises:
+            NotATemplate: there is none, or a second one.
+            TemplateError: it is too large, too deep, or says what CloudFormation does not know.
+            YAMLError: it does not parse.
+        """
+        parser = self._events
+        parser.get_event()  # the stream's start
+        event = parser.get_event()
+        if isinstance(event, StreamEndEvent):
+            raise NotATemplate(self._file, (1, 1), "is empty; a template has Resources")
+        value = self._node(parser.get_event(), 1)
+        parser.get_event()  # the document's end
+        event = parser.get_event()
+        if not isinstance(event, StreamEndEvent):
+            raise NotATemplate(
+                self._file, _mark(event), "holds a second document; a template is one"
+            )
+        return value
+
+    def _fail(self, event: Any, message: str) -> TemplateError:
+        return TemplateError(self._file, _mark(event), message)
+
+    def _too_many(self, event: Any) -> TemplateError:
+        return self._fail(event, f"more than {MAX_NODES} values once expanded; split it")
+
+    def _node(self, event: Any, depth: int) -> Any:
+        """A value, whatever it is."""
+        kind = type(event)
+        if kind is AliasEvent:
+            return self._alias(event, depth)
+        if event.anchor is not None:
+            return self._anchored(event, depth)
+        if kind is ScalarEvent:
+            return self._scalar(event)
+        build = self._mapping if kind is MappingStartEvent else self._sequence
+        return build(event, depth)
+
+    def _anchored(self, event: Any, depth: int) -> Any:
+        anchor, event.anchor = event.anchor, None
+        self._anchors[anchor] = None
+        before, outside = self._nodes, self._deepest
+        self._deepest = depth
+        value = self._node(event, depth)
+        self._anchors[anchor] = (value, self._nodes - before, self._deepest - depth + 1)
+        self._deepest = max(outside, self._deepest)
+        return value
+
+    def _alias(self, event: Any, depth: int) -> Any:
+        if event.anchor not in self._anchors:
+            raise self._fail(event, f"alias *{event.anchor} has no anchor; add &{event.anchor}")
+        known = self._anchors[event.anchor]
+        if known is None:
+            raise self._fail(event, f"alias *{event.anchor} contains itself; break the circle")
+        value, size, height = known
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise self._fail(
+                event, f"more than {MAX_NODES} values once aliases are expanded; write them out"
+            )
+        self._deepest = max(self._deepest, depth + height)
+        if depth + height > MAX_DEPTH:
+            raise self._fail(event, f"nested deeper than {MAX_DEPTH} through aliases; flatten it")
+        return value
+
+    def _enter(self, event: Any, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise self._fail(event, f"nested deeper than {MAX_DEPTH}; flatten it")
+        if depth > self._deepest:
+            self._deepest = depth
+
+    def _scalar(self, event: Any) -> Any:
+        value: Any = event.value
+        tag = event.tag
+        if tag is None:
+            if event.implicit[0] and (not value or value[0] in TYPED):
+                return plain(value, self._is_json)
+        elif tag.startswith("tag:yaml.org,2002:"):
+            kind = tag[18:]
+            if kind in ("int", "float", "bool", "null"):
+                return plain(value)
+            if kind != "str":
+                raise self._fail(event, f"!!{kind} is not known to CloudFormation; write it out")
+        if "{{resolve:" in value:
+            value = Call("Dynamic", value, _mark(event))
+        return value if tag is None else self._tagged(event, value)
+
+    def _tagged(self, event: Any, value: Any) -> Any:
+        tag = event.tag
+        if tag is None or tag == "!" or tag[0] != "!":
+            return value
+        mark = _mark(event)
+        if tag == "!Condition":
+            found = Map(Condition=value)
+            found.marks, found.static = {"Condition": mark}, False
+            return found
+        name = tag[1:] if tag == "!Ref" else f"Fn::{tag[1:]}"
+        if name not in FUNCTIONS:
+            raise self._fail(event, f"CloudFormation has no function {tag[:40]}; correct it")
+        return self._call(name, value, mark)
+
+    def _call(self, name: str, value: Any, mark: Mark) -> Call:
+        if name == "Fn::GetAtt":
+            if isinstance(value, str):
+                value = value.split(".", 1)
+            elif isinstance(value, Seq) and all(isinstance(v, str) for v in value):
+                value = [value[0], ".".join(value[1:])] if len(value) > 1 else list(value)
+        if name in ("Ref", "Fn::GetAtt", "Fn::ImportValue") and isinstance(value, int | float):
+            value = as_text(value)
+        return Call(name, value, mark)
+
+    def _sequence(self, event: Any, depth: int) -> Any:
+        self._enter(event, depth)
+        next_event: Any = self._events.get_event
+        found = Seq()
+        places: list[Any] = []
+        static = True
+        while type(element := next_event()) is not SequenceEndEvent:
+            value = self._node(element, depth + 1)
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                raise self._too_many(element)
+            if static and type(value) is not str and not is_static(value):
+                static = False
+            found.append(value)
+            places.append(element.start_mark)
+        found.read_at(places, static)
+        return found if event.tag is None else self._tagged(event, found)
+
+    def _mapping(self, event: Any, depth: int) -> Any:
+        self._enter(event, depth)
+        next_event: Any = self._events.get_event
+        found = Map()
+        places: list[Any] = []
+        merged: list[Any] = []
+        static, partial = True, False
+        while type(key_event := next_event()) is not MappingEndEvent:
+            if type(key_event) is not ScalarEvent or key_event.tag not in (None, "!"):
+                raise self._fail(key_event, "a key is plain text; quote it")
+            key = key_event.value
+            element = next_event()
+            value = self._node(element, depth + 1)
+            self._nodes += 1
+            if self._nodes > MAX_NODES:
+                raise self._too_many(key_event)
+            if key[:1] in _UNUSUAL and key_event.implicit[0]:
+                if key == "<<":
+                    merged.append((key_event, value))
+                    continue
+                key = as_text(plain(key, self._is_json)) if key else key
+            if key in found:
+                line = places[list(found).index(key)].line + 1
+                raise self._fail(
+                    key_event, f"key {key[:80]!r} stands twice, first in line {line}; keep one"
+                )
+            if static and type(value) is not str and not is_static(value):
+                static = False
+            if key[:4] == "Fn::":
+                partial = True
+            places.append(key_event.start_mark)
+            found[key] = value
+        found.read_at(places, static)
+        if merged:
+            found = self._merged(found, merged)
+            partial = any(key.startswith("Fn::") for key in found)
+        if event.tag is None and len(found) == 1 and (partial or "Ref" in found):
+            (name,) = found
+            if name in FUNCTIONS:
+                return self._call(name, found[name], _mark(event))
+        if partial:
+            found = made_map(found, found.marks)
+        return found if event.tag is None else self._tagged(event, found)
+
+    def _merged(self, own: Map, merged: list[Any]) -> Map:
+        """With what `<<` brings; the mapping's own keys win, then the first."""
+        items, marks = dict(own), dict(own.marks)
+        for event, value in merged:
+            for source in value if isinstance(value, Seq) else [value]:
+                if not isinstance(source, Map):
+                    raise self._fail(event, "<< takes a mapping or a list of them; write it out")
+                items = {**source, **items}
+                marks = {**source.marks, **marks}
+        return made_map(items, marks)
+
+
+def _mark(event: Any) -> Mark:
+    at = event.start_mark
+    return at.line + 1, at.column + 1

@@ -1,0 +1,254 @@
+"""The policy: what a project allows and waives; TOML, checked before it is used."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tljudge.data.prices import PricesError
+from tljudge.engine import cost_policy as cost_policy
+from tljudge.engine.cost_policy import CostPolicy
+
+DEFAULT = Path(__file__).with_name("default_policy.toml")
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+SERVICE_RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+)  # fmt: skip
+
+
+class PolicyError(Exception):
+    """A policy that cannot be used: where, what was found, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An address range that egress may reach."""
+
+    cidr: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Internet:
+    """A group that may reach the whole internet on some ports, and why."""
+
+    resource: str
+    ports: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding that is accepted until a date; with `message`, that one and no other."""
+
+    rule: str
+    resource: str
+    reason: str
+    expires: date
+    file: str = ""
+    message: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One project's thresholds."""
+
+    path: str
+    retention_days: tuple[int, ...]
+    stack_vanishes: bool
+    required_tags: tuple[str, ...]
+    allowed_ranges: tuple[Range, ...]
+    internet: tuple[Internet, ...]
+    prefix_lists: tuple[str, ...]
+    narrowing_keys: tuple[str, ...]
+    forbidden_policies: tuple[str, ...]
+    trusted_accounts: tuple[str, ...]
+    deputies: tuple[str, ...]
+    scenario_cap: int
+    cost: CostPolicy
+    waivers: tuple[Waiver, ...] = field(default=())
+    today: date | None = None
+    """Decides how old prices are; the clock's day where it is not given."""
+
+
+def load(path: Path | None = None) -> Policy:
+    """Read a policy; what it leaves out comes from the built-in one.
+
+    Raises:
+        PolicyError: it cannot be read, or says something impossible.
+    """
+    return _read(path or DEFAULT)
+
+
+_STRINGS = "a list of texts"
+_SCHEMA: dict[str, dict[str, str]] = {
+    "scenarios": {"cap": "a number from 1 to 4096"},
+    "iam": {
+        "narrowing_condition_keys": _STRINGS,
+        "forbidden_managed_policies": _STRINGS,
+        "trusted_accounts": _STRINGS,
+        "confused_deputies": _STRINGS,
+    },
+    "egress": {
+        "allow": "tables with cidr, name and reason",
+        "internet": "tables with resource, ports and reason",
+        "prefix_lists": "tables with id and name",
+    },
+    "logs": {"retention_days": "a list of numbers", "stack_vanishes": "true or false"},
+    "tags": {"required": _STRINGS},
+    "cost": cost_policy.KEYS,
+}
+
+
+def _read(path: Path) -> Policy:
+    try:
+        text = path.read_text("utf-8")
+        body = tomllib.loads(text)
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}; name a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: {error}; correct the TOML here") from None
+    if path != DEFAULT:
+        body = _over(tomllib.loads(DEFAULT.read_text("utf-8")), body, path)
+    return _policy(body, path, text)
+
+
+def _over(default: dict[str, Any], body: dict[str, Any], path: Path) -> dict[str, Any]:
+    for section, values in body.items():
+        if section not in _SCHEMA:
+            continue
+        if not isinstance(values, dict):
+            raise PolicyError(f"{path}: [{section}] is no table; write [{section}]")
+        default[section] = _merged(default.get(section, {}), values)
+    extra = {key: value for key, value in body.items() if key not in _SCHEMA}
+    return default | extra
+
+
+def _merged(default: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Key by key, in tables within too; a list is replaced."""
+    found = default | values
+    for key, inner in values.items():
+        before = default.get(key)
+        if isinstance(before, dict) and isinstance(inner, dict):
+            found[key] = before | inner
+    return found
+
+
+def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
+    for section, values in body.items():
+        if section == "waivers":
+            continue
+        if section not in _SCHEMA:
+            known = ", ".join((*_SCHEMA, "waivers"))
+            raise PolicyError(f"{path}: unknown section {section!r}; known are {known}")
+        for key in values:
+            if key not in _SCHEMA[section]:
+                known = ", ".join(_SCHEMA[section])
+                raise PolicyError(f"{path}: unknown key {section}.{key}; known are {known}")
+
+    def get(section: str, key: str, right: Callable[[Any], bool]) -> Any:
+        value = body[section][key]
+        if not right(value):
+            raise PolicyError(
+                f"{path}: {section}.{key} is {value!r}; it takes {_SCHEMA[section][key]}"
+            )
+        return value
+
+    def rows(section: str, key: str, **types: type) -> list[dict[str, Any]]:
+        return list(
+            get(
+                section,
+                key,
+                lambda v: isinstance(v, list) and all(_is_row(row, types) for row in v),
+            )
+        )
+
+    days = get("logs", "retention_days", lambda v: isinstance(v, list) and bool(v))
+    for one in days:
+        if one not in SERVICE_RETENTION_DAYS or isinstance(one, bool):
+            raise PolicyError(
+                f"{path}: logs.retention_days has {one!r}, which the service does not take; "
+                f"it takes {', '.join(map(str, SERVICE_RETENTION_DAYS))}"
+            )
+    allowed = tuple(Range(**row) for row in rows("egress", "allow", cidr=str, name=str, reason=str))
+    for one_range in allowed:
+        _check_range(one_range, path)
+    return Policy(
+        path=str(path),
+        retention_days=tuple(days),
+        stack_vanishes=get("logs", "stack_vanishes", lambda v: isinstance(v, bool)),
+        required_tags=tuple(get("tags", "required", _are_texts)),
+        allowed_ranges=allowed,
+        internet=tuple(
+            Internet(row["resource"], tuple(row["ports"]), row["reason"])
+            for row in rows("egress", "internet", resource=str, ports=list, reason=str)
+        ),
+        prefix_lists=tuple(row["id"] for row in rows("egress", "prefix_lists", id=str, name=str)),
+        narrowing_keys=tuple(k.lower() for k in get("iam", "narrowing_condition_keys", _are_texts)),
+        forbidden_policies=tuple(
+            p.lower() for p in get("iam", "forbidden_managed_policies", _are_texts)
+        ),
+        trusted_accounts=tuple(get("iam", "trusted_accounts", _are_texts)),
+        deputies=tuple(get("iam", "confused_deputies", _are_texts)),
+        scenario_cap=get("scenarios", "cap", lambda v: type(v) is int and 1 <= v <= 4096),
+        cost=_cost(body["cost"], path),
+        waivers=_waivers(body.get("waivers", []), path, text),
+    )
+
+
+def _cost(body: dict[str, Any], path: Path) -> CostPolicy:
+    try:
+        return cost_policy.read(body, path.parent)
+    except ValueError as error:
+        raise PolicyError(f"{path}: {error}") from None
+    except PricesError as error:
+        raise PolicyError(f"{path}: cost.prices: {error}") from None
+
+
+def _check_range(one: Range, path: Path) -> None:
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(one.cidr)
+    except ValueError as error:
+        raise PolicyError(f"{path}: egress.allow {one.name!r}: {error}; write a CIDR") from None
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+
+
+def _is_row(row: Any, types: dict[str, type]) -> bool:
+    return (
+        isinstance(row, dict)
+        and row.keys() == types.keys()
+        and all(isinstance(row[key], kind) and row[key] for key, kind in types.items())
+    )
+
+
+def _waivers(rows: Any, path: Path, text: str) -> tuple[Waiver, ...]:
+    lines = [
+        number
+        for number, line in enumerate(text.splitlines(), 1)
+        if re.match(r"\s*\[\[\s*waivers\s*\]\]", line)
+    ]
+    found = []
+    for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        line = lines[index] if index < len(lines) else 1
+        where = f"{path}:{line}"
+        keys = {"rule", "resource", "reason", "expires"}
+        if not isinstance(row, dict) or not keys <= row.keys() <= keys | {"file", "message"}:
+            wanted = f"{', '.join(sorted(keys))}, and may have file and message"
+            raise PolicyError(f"{where}: a waiver has {wanted}")
+        if not all(isinstance(row[key], str) and row[key] for key in row if key != "expires"):
+            raise PolicyError(f"{where}: all but expires are texts; write them so")
+        if type(row["expires"]) is not date:
+            raise PolicyError(f"{where}: expires is {row['expires']!r}; write a date: 2027-01-31")
+        found.append(Waiver(**row, line=line))
+    return tuple(found)

@@ -1,0 +1,108 @@
+"""Actions that are widened, in every spelling and disguise."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import Grant, statements, trusts
+from tljudge.mutation.target import Ground
+
+NAMED = ("TL_IAM_1",)
+PERMISSION = "AWS::Lambda::Permission"
+
+
+def _service(grant: Grant) -> str:
+    return str(grant.actions[0]).partition(":")[0]
+
+
+def _widened(bad: Callable[[str], Any]) -> Callable[[Ground], Iterator[Site]]:
+    """Sites where all of a statement's actions become what `bad` makes of the first."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        for one in statements(ground):
+            first = one.actions[0] if one.actions else None
+            if isinstance(first, str) and "*" not in first and bad(first) is not None:
+                yield Site((*one.path, "Action"), bad(first), first)
+
+    return sites
+
+
+def _beside(good: str, bad: Any) -> list[Any]:
+    return [good, bad]
+
+
+def _added(ground: Ground) -> Iterator[Site]:
+    for one in statements(ground):
+        if isinstance(one.body.get("Action"), list):
+            path = (*one.path, "Action", len(one.actions))
+            yield Site(path, f"{_service(one)}:*", one.actions[0])
+        elif isinstance(good := one.body.get("Action"), str):
+            yield Site((*one.path, "Action"), f"{_service(one)}:*", good, partial(_beside, good))
+
+
+def _one_each(ground: Ground) -> Iterator[Site]:
+    """The whole element, so that one value is hidden."""
+    for one in statements(ground):
+        if isinstance(one.actions[0], str):
+            yield Site((*one.path, "Action"), f"{_service(one)}:*", one.actions[0], lambda v: [v])
+
+
+def _trusted(ground: Ground) -> Iterator[Site]:
+    for one in trusts(ground):
+        yield Site((*one.path, "Action"), "sts:*", one.body["Action"])
+
+
+def _permissions(ground: Ground) -> Iterator[Site]:
+    for logical_id, properties in ground.resources(PERMISSION):
+        path = ("Resources", logical_id, "Properties", "Action")
+        yield Site(path, "lambda:*", properties["Action"])
+
+
+def _part(action: str, make: Callable[[str, str], str]) -> str | None:
+    service, colon, name = action.partition(":")
+    return f"{service}:{make(service, name)}" if colon and len(name) > 3 else None
+
+
+OPERATORS: tuple[Operator, ...] = (
+    plain("action-all", 'all actions become "*"', NAMED, _widened(lambda _: "*")),
+    plain("action-all-all", 'all actions become "*:*"', NAMED, _widened(lambda _: "*:*")),
+    plain(
+        "action-service",
+        "an action becomes all of its service",
+        NAMED,
+        _widened(lambda action: f"{action.partition(':')[0]}:*"),
+    ),
+    plain(
+        "action-service-upper",
+        "an action becomes all of its service, in capitals",
+        NAMED,
+        _widened(lambda action: f"{action.partition(':')[0].upper()}:*"),
+    ),
+    plain(
+        "action-question-mark",
+        "a letter of an action becomes a question mark",
+        NAMED,
+        _widened(lambda action: _part(action, lambda _, name: f"?{name[1:]}")),
+    ),
+    plain(
+        "action-inner-wildcard",
+        "the middle of an action becomes a wildcard",
+        NAMED,
+        _widened(lambda action: _part(action, lambda _, name: f"{name[:1]}*{name[-1:]}")),
+    ),
+    plain(
+        "action-prefix",
+        "the end of an action becomes a wildcard",
+        NAMED,
+        _widened(lambda action: _part(action, lambda _, name: f"{name[:3]}*")),
+    ),
+    plain("action-added", "all of a service beside the actions that are named", NAMED, _added),
+    *disguised("action-service", "an action becomes all of its service", NAMED, _one_each),
+    *disguised(
+        "action-added", "all of a service beside the actions that are named", NAMED, _added, (IF,)
+    ),
+    plain("action-trust", "who may assume a role may ask for any token", NAMED, _trusted),
+    plain("permission-action", "who may invoke may do all", NAMED, _permissions),
+)

@@ -1,0 +1,153 @@
+"""Conditions that kept something narrow: taken away, or left in a form that narrows nothing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
+from tljudge.mutation.obfuscations import IF, Site, disguised
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import (
+    MEAN_THEMSELVES,
+    Grant,
+    is_broad,
+    limitable,
+    listed,
+    openings,
+    statements,
+    trusts,
+)
+from tljudge.mutation.target import Ground
+
+Block = dict[str, dict[str, Any]]
+
+
+def _narrowed(ground: Ground) -> Iterator[Grant]:
+    """An Allow on a wildcard that could be limited, and is by its condition."""
+    for one in statements(ground):
+        narrowed = "Condition" in one.body and any(is_broad(value) for value in one.resources)
+        if narrowed and limitable(one) and one.kind not in MEAN_THEMSELVES:
+            yield one
+
+
+def _passing(ground: Ground) -> Iterator[Grant]:
+    """An Allow to pass a role."""
+    for one in statements(ground):
+        if "iam:PassRole" in one.actions and "Condition" in one.body:
+            yield one
+
+
+def _trusting(ground: Ground) -> Iterator[Grant]:
+    """A trust that needs its condition: of an account, a provider, a service that acts for others.
+
+    Any other service acts for the account of the role only.
+    """
+    for one in trusts(ground):
+        whom = one.body.get("Principal")
+        services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
+        needs = not services or any(name in ground.policy.deputies for name in services)
+        if "Condition" in one.body and needs:
+            yield one
+
+
+def _opening(ground: Ground) -> Iterator[Grant]:
+    """A policy on a resource or endpoint that would let in everybody, or in for everybody."""
+    for one in openings(ground):
+        whom = one.body["Principal"]
+        services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
+        deputy = any(name in ground.policy.deputies for name in services)
+        if "Condition" in one.body and (whom in ("*", {"AWS": "*"}) or deputy):
+            yield one
+
+
+def _operators(block: Block, rename: Callable[[str], str]) -> Block:
+    return {rename(name): tests for name, tests in block.items()}
+
+
+def _gone(_: Block) -> Any:
+    return GONE
+
+
+def _region(_: Block) -> Any:
+    return {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}
+
+
+def _if_exists(block: Block) -> Any:
+    return _operators(block, lambda name: f"{name}IfExists")
+
+
+def _all_values(block: Block) -> Any:
+    return _operators(block, lambda name: f"ForAllValues:{name}")
+
+
+def _negated(block: Block) -> Any:
+    return _operators(
+        block, lambda name: name.replace("String", "StringNot").replace("Arn", "ArnNot")
+    )
+
+
+def _anything(block: Block) -> Any:
+    return {"StringLike": {key: "*" for tests in block.values() for key in tests}}
+
+
+def _present(block: Block) -> Any:
+    return {"Null": {key: "false" for tests in block.values() for key in tests}}
+
+
+WAYS: tuple[tuple[str, str, Callable[[Block], Any]], ...] = (
+    ("gone", "is taken away", _gone),
+    ("region", "asks for a region only", _region),
+    ("if-exists", "lets in what has no such key", _if_exists),
+    ("all-values", "lets in an empty set", _all_values),
+    ("negated", "lets in all but the one", _negated),
+    ("anything", "takes any value", _anything),
+    ("null", "asks only that there is a value", _present),
+)
+FAMILIES: tuple[tuple[str, str, str, Callable[[Ground], Iterator[Grant]]], ...] = (
+    ("narrowing", "the condition of a wildcard", "TL_IAM_3", _narrowed),
+    ("passing", "the condition of iam:PassRole", "TL_IAM_4", _passing),
+    ("trust", "the condition of a trust", "TL_IAM_6", _trusting),
+    ("opening", "the condition of a policy that lets in", "TL_IAM_7", _opening),
+)
+
+
+def _applied(
+    sites: Callable[[Ground], Iterator[Grant]], change: Callable[[Block], Any]
+) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for one in sites(ground):
+            path = (*one.path, "Condition")
+            yield (Edit(path, change(one.body["Condition"])),)
+
+    return apply
+
+
+def _absent(sites: Callable[[Ground], Iterator[Grant]]) -> Callable[[Ground], Iterator[Site]]:
+    def apply(ground: Ground) -> Iterator[Site]:
+        for one in sites(ground):
+            yield Site((*one.path, "Condition"), NO_VALUE, one.body["Condition"])
+
+    return apply
+
+
+def _any_account(ground: Ground) -> Iterator[Break]:
+    """A source that may be in any account, of a service that acts for whoever asks it."""
+    for one in _trusting(ground):
+        if "Service" in one.body.get("Principal", ()):
+            source = {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule/default/x"}}
+            yield (Edit((*one.path, "Condition"), source),)
+
+
+OPERATORS: tuple[Operator, ...] = (
+    *(
+        operator
+        for family, what, rule, sites in FAMILIES
+        for operator in disguised(family, f"{what} is not there", (rule,), _absent(sites), (IF,))
+    ),
+    Operator("trust-any-account", "the condition of a trust names no account", ("TL_IAM_6",),
+             _any_account),
+    *(
+    Operator(f"{family}-{name}", f"{what} {says}", (rule,), _applied(sites, change))
+    for family, what, rule, sites in FAMILIES
+    for name, says, change in WAYS
+    ),
+)  # fmt: skip

@@ -1,0 +1,202 @@
+"""Money that is spent while nobody asks, beyond a ceiling, or after the stack is gone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, Break, Edit, Path
+from tljudge.mutation.obfuscations import IF, ON, Site, disguised, plain, switch
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.target import Ground
+
+CEILING, ON_DEMAND, GOES = ("TL_COST_1",), ("TL_COST_2",), ("TL_COST_3",)
+INSTANCE, TEMPLATE = "AWS::EC2::Instance", "AWS::EC2::LaunchTemplate"
+CACHE, TABLE, POOL = (
+    "AWS::ElastiCache::ReplicationGroup", "AWS::DynamoDB::Table", "AWS::Cognito::UserPool"
+)  # fmt: skip
+NESTED = "AWS::CloudFormation::Stack"
+HOURLY = (INSTANCE, CACHE, NESTED, "AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::EC2::VPCEndpoint")
+KEPT = (INSTANCE, CACHE, TABLE, POOL, NESTED, "AWS::EC2::NatGateway", "AWS::EC2::EIP")
+
+
+def _conditional(ground: Ground) -> Iterator[tuple[str, str]]:
+    """What bills by the hour and is on demand, where the stacks above are always there."""
+    for logical_id, _ in ground.resources(*HOURLY):
+        condition = ground.body["Resources"][logical_id].get("Condition")
+        if condition == ground.policy.cost.on_demand and not ground.gated:
+            yield logical_id, condition
+
+
+def _gone(ground: Ground) -> Iterator[Break]:
+    for logical_id, _ in _conditional(ground):
+        yield (Edit(("Resources", logical_id, "Condition"), GONE),)
+
+
+def _inverted(ground: Ground) -> Iterator[Break]:
+    for logical_id, condition in _conditional(ground):
+        opposite = {"Fn::Not": [{"Condition": condition}]}
+        place = Edit(("Resources", logical_id, "Condition"), "MutantOpposite")
+        yield (place, Edit(("Conditions", "MutantOpposite"), opposite))
+
+
+def _widened(ground: Ground) -> Iterator[Break]:
+    for logical_id, condition in _conditional(ground):
+        either = {"Fn::Or": [{"Condition": condition}, {"Condition": ON}]}
+        place = Edit(("Resources", logical_id, "Condition"), "MutantEither")
+        yield (place, Edit(("Conditions", "MutantEither"), either), *switch(ground))
+
+
+def _opposite_below(ground: Ground) -> Iterator[Break]:
+    """A nested stack turns on what its parent turns off."""
+    name = ground.policy.cost.on_demand
+    if ground.above and any(_conditional(ground)):
+        opposite = {"Fn::Not": [ground.body["Conditions"][name]]}
+        yield (Edit(("Conditions", name), opposite),)
+
+
+def _added(kind: str, body: dict[str, Any], **more: Any) -> Callable[[Ground], Iterator[Break]]:
+    """A resource that nobody asked for, with the tags it needs."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        tags = [{"Key": key, "Value": "mutant"} for key in ground.policy.required_tags]
+        tagged = {} if kind == "AWS::CloudWatch::Dashboard" else {"Tags": tags}
+        added = {"Type": kind, **more, "Properties": body | tagged}
+        if not ground.gated:
+            gate = switch(ground) if more.get("Condition") == ON else ()
+            yield (Edit(("Resources", "MutantBill"), added), *gate)
+
+    return apply
+
+
+def _types(ground: Ground) -> Iterator[Site]:
+    """The type of an instance, its own or its launch template's."""
+    for path, settings in _machines(ground):
+        if "InstanceType" in settings:
+            yield Site((*path, "InstanceType"), "g5.48xlarge", settings["InstanceType"])
+
+
+def _machines(ground: Ground) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """What instances are made by: their own properties, or a launch template's."""
+    for logical_id, properties in ground.resources(INSTANCE):
+        yield ("Resources", logical_id, "Properties"), properties
+    for logical_id, properties in ground.resources(TEMPLATE):
+        settings = properties.get("LaunchTemplateData")
+        if isinstance(settings, dict):
+            yield ("Resources", logical_id, "Properties", "LaunchTemplateData"), settings
+
+
+def _set(kind: str, bad: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
+    """Properties of each resource of a type."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        for logical_id, _ in ground.resources(kind):
+            top = ("Resources", logical_id, "Properties")
+            yield tuple(Edit((*top, name), value) for name, value in bad.items())
+
+    return apply
+
+
+def _volumes(bad: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for site in _disks(ground):
+            yield tuple(Edit((*site.path[:-1], name), value) for name, value in bad.items())
+
+    return apply
+
+
+def _disks(ground: Ground) -> Iterator[Site]:
+    """Whether each volume that a template or instance names goes with its instance."""
+    for path, settings in _machines(ground):
+        for index, mapping in enumerate(settings.get("BlockDeviceMappings", [])):
+            if "Ebs" in mapping:
+                place = (*path, "BlockDeviceMappings", index, "Ebs", "DeleteOnTermination")
+                yield Site(place, "false", "true")
+
+
+def _policy(name: str, value: str) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for logical_id, _ in ground.resources(*KEPT):
+            yield (Edit(("Resources", logical_id, name), value),)
+
+    return apply
+
+
+def _protected(kind: str, name: str, bad: Any, good: Any) -> Callable[[Ground], Iterator[Site]]:
+    def sites(ground: Ground) -> Iterator[Site]:
+        for logical_id, _ in ground.resources(kind):
+            yield Site(("Resources", logical_id, "Properties", name), bad, good)
+
+    return sites
+
+
+NAT = {"SubnetId": {"Fn::ImportValue": "a-subnet"}, "ConnectivityType": "private"}
+ENDPOINT = {
+    "VpcId": {"Fn::ImportValue": "a-vpc"},
+    "ServiceName": "com.amazonaws.eu-central-1.ssm",
+    "VpcEndpointType": "Interface",
+    "SubnetIds": ["subnet-00000001"],
+    "SecurityGroupIds": ["sg-00000001"],
+}
+PROTECTED = _protected(TABLE, "DeletionProtectionEnabled", "true", "false")
+POOL_PROTECTED = _protected(POOL, "DeletionProtection", "ACTIVE", "INACTIVE")
+OPERATORS: tuple[Operator, ...] = (
+    Operator("demand-gone", "what bills by the hour is always there", ON_DEMAND, _gone),
+    Operator("demand-inverted", "what bills by the hour is there when it should not be",
+             ON_DEMAND, _inverted),
+    Operator("demand-widened", "what bills by the hour is there for another reason too",
+             ON_DEMAND, _widened),
+    Operator("demand-below", "a nested stack turns on what its parent turns off", ON_DEMAND,
+             _opposite_below),
+    Operator("nat-added", "a NAT gateway that is always there", ON_DEMAND,
+             _added("AWS::EC2::NatGateway", NAT)),
+    Operator("nat-later", "a NAT gateway under a condition of its own", ON_DEMAND,
+             _added("AWS::EC2::NatGateway", NAT, Condition=ON)),
+    Operator("address-added", "an address that is always there", ON_DEMAND,
+             _added("AWS::EC2::EIP", {"Domain": "vpc"})),
+    Operator("endpoint-added", "an interface endpoint that is always there", ON_DEMAND,
+             _added("AWS::EC2::VPCEndpoint", ENDPOINT)),
+    Operator("cache-added", "a cache that is always there", ON_DEMAND,
+             _added(CACHE, {"ReplicationGroupDescription": "mutant", "Engine": "valkey",
+                            "CacheNodeType": "cache.t4g.micro", "NumCacheClusters": 1,
+                            "SecurityGroupIds": ["sg-00000001"]})),
+    Operator("instance-added", "an instance that nobody stops", ON_DEMAND,
+             _added(INSTANCE, {"InstanceType": "t3.nano", "ImageId": "ami-00000001",
+                               "PropagateTagsToVolumeOnCreation": True})),
+    Operator("unpriced-added", "something without a price that is always there", ON_DEMAND,
+             _added("AWS::Redshift::Cluster", {"NodeType": "ra3.large"})),
+    Operator("dashboard-added", "a dashboard, at 3 USD a month", CEILING,
+             _added("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"})),
+    plain("instance-bigger", "a much bigger instance", CEILING, _types),
+    *disguised("instance-bigger", "a much bigger instance", CEILING, _types),
+    Operator("cache-bigger", "a cache of a type without a price", CEILING,
+             _set(CACHE, {"CacheNodeType": "cache.r7g.16xlarge"}), doubtful=True),
+    Operator("cache-nodes", "a cache of forty nodes", CEILING,
+             _set(CACHE, {"NumCacheClusters": 40})),
+    Operator("fleet-bigger", "a group of forty instances", CEILING,
+             _set("AWS::AutoScaling::AutoScalingGroup", {"MinSize": "40", "MaxSize": "40"})),
+    Operator("volume-bigger", "a volume of sixteen terabytes", CEILING,
+             _volumes({"VolumeSize": 16000})),
+    Operator("volume-faster", "a volume with ten thousand operations a second", CEILING,
+             _volumes({"VolumeType": "io2", "Iops": 10000})),
+    Operator("table-provisioned", "a table that bills by the hour", ON_DEMAND,
+             _set(TABLE, {"BillingMode": "PROVISIONED", "ProvisionedThroughput":
+                          {"ReadCapacityUnits": 100, "WriteCapacityUnits": 100}})),
+    Operator("kept-retain", "what bills stays after its stack", GOES,
+             _policy("DeletionPolicy", "Retain")),
+    Operator("kept-later", "what bills stays once it is made", GOES,
+             _policy("DeletionPolicy", "RetainExceptOnCreate")),
+    Operator("kept-snapshot", "a snapshot of it stays after its stack", GOES,
+             _policy("DeletionPolicy", "Snapshot")),
+    Operator("kept-replaced", "what bills stays after it is replaced", GOES,
+             _policy("UpdateReplacePolicy", "Retain")),
+    plain("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
+    *disguised("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
+    plain("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED),
+    *disguised("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED,
+               (IF,)),
+    plain("protected-instance", "an instance whose deletion is refused", GOES,
+          _protected(INSTANCE, "DisableApiTermination", True, False)),
+    plain("volume-kept", "a volume that stays after its instance", GOES, _disks),
+    *disguised("volume-kept", "a volume that stays after its instance", GOES, _disks),
+    Operator("database-added", "a database of which AWS keeps a snapshot", ("TL_COST_3",
+             "TL_COST_4"), _added("AWS::RDS::DBInstance", {"DBInstanceClass": "db.t4g.micro"})),
+)  # fmt: skip

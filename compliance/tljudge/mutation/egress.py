@@ -1,0 +1,263 @@
+"""Ways out that are opened: in every spelling of the world, inline, standalone and by omission."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
+from tljudge.mutation.obfuscations import IF, ON, Site, disguised, plain, switch
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.target import Ground
+
+PRIVATE, OWN_GROUP = ("TL_EGRESS_1",), ("TL_EGRESS_2",)
+GROUP, RULE = "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress"
+INSIDE = "10.20.3.240/28"
+# No policy of ours lets any group out by this port.
+PORTS = {"FromPort": 8443, "ToPort": 8443}
+TCP = {"IpProtocol": "tcp", **PORTS}
+DESTINATIONS = ("CidrIp", "CidrIpv6", "DestinationPrefixListId", "DestinationSecurityGroupId")
+
+
+def _groups(ground: Ground) -> Iterator[tuple[str, Path, list[Any]]]:
+    for logical_id, properties in ground.resources(GROUP):
+        rules = properties.get("SecurityGroupEgress")
+        if isinstance(rules, list):
+            yield logical_id, ("Resources", logical_id, "Properties", "SecurityGroupEgress"), rules
+
+
+def _added(*rules: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
+    """Rules after those of each group."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        for _, path, found in _groups(ground):
+            yield tuple(
+                Edit((*path, len(found) + number), rule) for number, rule in enumerate(rules)
+            )
+
+    return apply
+
+
+def _world(ground: Ground) -> Iterator[Site]:
+    """The range of one more rule of each group."""
+    for _, path, found in _groups(ground):
+        yield Site((*path, len(found)), "0.0.0.0/0", INSIDE, lambda value: {**TCP, "CidrIp": value})
+
+
+def _whole_rule(ground: Ground) -> Iterator[Site]:
+    for _, path, found in _groups(ground):
+        rule = {**TCP, "CidrIp": "0.0.0.0/0"}
+        yield Site((*path, len(found)), rule, NO_VALUE)
+
+
+def _replaced(ground: Ground) -> Iterator[Break]:
+    """Each rule leads to the world instead, by a port that nobody allowed."""
+    for _, path, found in _groups(ground):
+        for index, rule in enumerate(found):
+            if isinstance(rule, dict) and "IpProtocol" in rule:
+                kept = {key: value for key, value in rule.items() if key not in DESTINATIONS}
+                yield (Edit((*path, index), kept | PORTS | {"CidrIp": "0.0.0.0/0"}),)
+
+
+def _changed(**changes: Any) -> Callable[[Ground], Iterator[Break]]:
+    """More ports or protocols of a rule that the policy lets out to the world on some."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        for _, path, found in _groups(ground):
+            for index, rule in enumerate(found):
+                if isinstance(rule, dict) and rule.get("CidrIp") == "0.0.0.0/0":
+                    yield (Edit((*path, index), rule | changes),)
+
+    return apply
+
+
+def _removed(value: Any) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for _, path, _found in _groups(ground):
+            yield (Edit(path, value),)
+
+    return apply
+
+
+def _none_left(ground: Ground) -> Iterator[Break]:
+    """Every element goes when somebody turns it on."""
+    for _, path, found in _groups(ground):
+        gone = [{"Fn::If": [ON, NO_VALUE, rule]} for rule in found]
+        yield (Edit(path, gone), *switch(ground))
+
+
+def _all_gone(ground: Ground) -> Iterator[Site]:
+    for _, path, found in _groups(ground):
+        yield Site(path, NO_VALUE, found)
+
+
+def _standalone(named: Callable[[str], Any]) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for logical_id, _, _found in _groups(ground):
+            body = {"GroupId": named(logical_id), **TCP, "CidrIp": "0.0.0.0/0"}
+            yield (_resource(logical_id, body),)
+
+    return apply
+
+
+def _resource(logical_id: str, body: dict[str, Any], **more: Any) -> Edit:
+    added = {"Type": RULE, **more, "Properties": body}
+    return Edit(("Resources", f"MutantOf{logical_id}"), added)
+
+
+def _standalone_later(ground: Ground) -> Iterator[Break]:
+    for logical_id, _, _found in _groups(ground):
+        body = {"GroupId": {"Ref": logical_id}, **TCP, "CidrIpv6": "::/0"}
+        yield (_resource(logical_id, body, Condition=ON), *switch(ground))
+
+
+def _half_and_half(ground: Ground) -> Iterator[Break]:
+    """Half of the world inline, the other half standalone."""
+    for logical_id, path, found in _groups(ground):
+        other = {"GroupId": {"Fn::GetAtt": [logical_id, "GroupId"]}, **TCP}
+        yield (
+            Edit((*path, len(found)), {**TCP, "CidrIp": "0.0.0.0/1"}),
+            _resource(logical_id, other | {"CidrIp": "128.0.0.0/1"}),
+        )
+
+
+def _half_above(ground: Ground) -> Iterator[Break]:
+    """Half of the world inline, the other half standalone in the stack above."""
+    for logical_id, path, found in _groups(ground) if ground.above else ():
+        file, stack = ground.above[0]
+        group = {"Fn::GetAtt": [stack, "Outputs.MutantGroup"]}
+        body = {"GroupId": group, **TCP, "CidrIp": "128.0.0.0/1"}
+        output = {"Value": {"Fn::GetAtt": [logical_id, "GroupId"]}}
+        yield (
+            Edit((*path, len(found)), {**TCP, "CidrIp": "0.0.0.0/1"}),
+            Edit(("Outputs", "MutantGroup"), output),
+            Edit(("Resources", "MutantHalf"), {"Type": RULE, "Properties": body}, file),
+        )
+
+
+def _existing(ground: Ground) -> Iterator[Site]:
+    """A standalone rule leads to the world instead."""
+    for logical_id, properties in ground.resources(RULE):
+        kept = {key: value for key, value in properties.items() if key not in DESTINATIONS}
+
+        def led(value: Any, kept: dict[str, Any] = kept) -> dict[str, Any]:
+            return kept | {"CidrIp": value}
+
+        yield Site(("Resources", logical_id, "Properties"), "0.0.0.0/0", INSIDE, led)
+
+
+def _to(cidr: str, **rule: Any) -> dict[str, Any]:
+    name = "CidrIpv6" if ":" in cidr else "CidrIp"
+    return (rule or TCP) | {name: cidr}
+
+
+MEMBERS = {
+    "AWS::Lambda::Function": ("VpcConfig", "SecurityGroupIds"),
+    "AWS::ElastiCache::ReplicationGroup": ("SecurityGroupIds",),
+    "AWS::ElastiCache::CacheCluster": ("VpcSecurityGroupIds",),
+    "AWS::ElastiCache::ServerlessCache": ("SecurityGroupIds",),
+    "AWS::EC2::VPCEndpoint": ("SecurityGroupIds",),
+}
+
+
+def _members(ground: Ground) -> Iterator[Site]:
+    """Where a function, cache or endpoint names its groups."""
+    for kind, steps in MEMBERS.items():
+        for logical_id, properties in ground.resources(kind):
+            here: Any = properties
+            for step in steps:
+                here = here.get(step) if isinstance(here, dict) else None
+            if here is not None:
+                yield Site(("Resources", logical_id, "Properties", *steps), NO_VALUE, here)
+
+
+def _groupless(value: Any) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for site in _members(ground):
+            yield (Edit(site.path, value),)
+
+    return apply
+
+
+def _default_group(ground: Ground) -> Iterator[Break]:
+    vpcs = [logical_id for logical_id, _ in ground.resources("AWS::EC2::VPC")]
+    for site in _members(ground) if vpcs else ():
+        yield (Edit(site.path, [{"Fn::GetAtt": [vpcs[0], "DefaultSecurityGroup"]}]),)
+
+
+def _sub(text: str) -> Callable[[str], Any]:
+    return lambda logical_id: {"Fn::Sub": text.replace("ID", logical_id)}
+
+
+WORLD = "0.0.0.0/0"
+OPERATORS: tuple[Operator, ...] = (
+    Operator("egress-omitted", "a group declares no egress", PRIVATE, _removed(GONE)),
+    Operator("egress-empty", "a group's egress is an empty list", PRIVATE, _removed([])),
+    Operator("egress-no-value", "a group's only rule is AWS::NoValue", PRIVATE,
+             _removed([NO_VALUE])),
+    Operator("egress-none-left", "every rule goes under a condition that is off by default",
+             PRIVATE, _none_left),
+    *disguised("egress-omitted", "a group declares no egress", PRIVATE, _all_gone, (IF,)),
+    Operator("egress-tcp", "a rule to the world", PRIVATE, _added(_to(WORLD))),
+    Operator("egress-any-text", 'a rule to the world, protocol "-1"', PRIVATE,
+             _added(_to(WORLD, IpProtocol="-1"))),
+    Operator("egress-any-number", "a rule to the world, protocol -1", PRIVATE,
+             _added(_to(WORLD, IpProtocol=-1))),
+    Operator("egress-all", "a rule to the world, protocol all", PRIVATE,
+             _added(_to(WORLD, IpProtocol="all"))),
+    Operator("egress-six", 'a rule to the world, protocol "6" and no ports', PRIVATE,
+             _added(_to(WORLD, IpProtocol="6"))),
+    Operator("egress-every-port", "a rule to the world, ports 0 to 65535", PRIVATE,
+             _added(_to(WORLD, IpProtocol="udp", FromPort=0, ToPort=65535))),
+    Operator("egress-v6", "a rule to ::/0", PRIVATE, _added(_to("::/0"))),
+    Operator("egress-v6-zero", "a rule to 0::/0", PRIVATE, _added(_to("0::/0"))),
+    Operator("egress-v6-long", "a rule to 0:0:0:0:0:0:0:0/0", PRIVATE,
+             _added(_to("0:0:0:0:0:0:0:0/0"))),
+    Operator("egress-host-bits", "a rule to 10.0.0.0/0, which is the world", PRIVATE,
+             _added(_to("10.0.0.0/0"))),
+    Operator("egress-halves", "two rules that are the world together", PRIVATE,
+             _added(_to("0.0.0.0/1"), _to("128.0.0.0/1"))),
+    Operator("egress-halves-v6", "two rules that are ::/0 together", PRIVATE,
+             _added(_to("::/1"), _to("8000::/1"))),
+    Operator("egress-half-and-half", "half of the world inline, half standalone", PRIVATE,
+             _half_and_half),
+    Operator("egress-half-above", "half of the world inline, half in the stack above", PRIVATE,
+             _half_above),
+    Operator("egress-address", "a rule to one public address", PRIVATE,
+             _added(_to("8.8.8.8/32"))),
+    Operator("egress-wider", "a rule to more than the VPC", PRIVATE, _added(_to("10.0.0.0/7"))),
+    Operator("egress-prefix-list", "a rule to a prefix list nobody named", PRIVATE,
+             _added({**TCP, "DestinationPrefixListId": "pl-00000000"})),
+    Operator("egress-nowhere", "a rule without a destination", PRIVATE, _added(dict(TCP))),
+    Operator("egress-replaced", "a rule leads to the world instead", PRIVATE, _replaced),
+    Operator("egress-port", "the way out that is allowed, by another port", PRIVATE,
+             _changed(FromPort=80, ToPort=80)),
+    Operator("egress-port-range", "the way out that is allowed, by more ports", PRIVATE,
+             _changed(ToPort=444)),
+    Operator("egress-protocol", "the way out that is allowed, by any protocol", PRIVATE,
+             _changed(IpProtocol="-1")),
+    Operator("egress-udp", "the way out that is allowed, by UDP", PRIVATE,
+             _changed(IpProtocol="udp")),
+    *disguised("egress-world", "a rule to the world", PRIVATE, _world),
+    *disguised("egress-rule", "a rule to the world", PRIVATE, _whole_rule, (IF,)),
+    Operator("egress-by-ref", "a standalone rule to the world, by Ref", PRIVATE,
+             _standalone(lambda logical_id: {"Ref": logical_id})),
+    Operator("egress-by-attribute", "a standalone rule to the world, by Fn::GetAtt", PRIVATE,
+             _standalone(lambda logical_id: {"Fn::GetAtt": [logical_id, "GroupId"]})),
+    Operator("egress-by-sub", "a standalone rule to the world, by Fn::Sub", PRIVATE,
+             _standalone(_sub("${ID}"))),
+    Operator("egress-by-sub-attribute", "a standalone rule to the world, by Fn::Sub of GroupId",
+             PRIVATE, _standalone(_sub("${ID.GroupId}"))),
+    Operator("egress-by-import", "a standalone rule to the world, of another stack's group",
+             PRIVATE, _standalone(lambda _: {"Fn::ImportValue": "another-group"})),
+    Operator("egress-later", "a standalone rule to ::/0 that is off by default", PRIVATE,
+             _standalone_later),
+    plain("egress-standalone", "a standalone rule leads to the world instead", PRIVATE,
+          _existing),
+    *disguised("egress-standalone", "a standalone rule leads to the world instead", PRIVATE,
+               _existing),
+    Operator("member-gone", "what named its groups names none", OWN_GROUP, _groupless(GONE)),
+    Operator("member-empty", "what named its groups names an empty list", OWN_GROUP,
+             _groupless([])),
+    *disguised("member", "what named its groups names none", OWN_GROUP, _members, (IF,)),
+    Operator("member-default", "what named its groups stands in the default one", OWN_GROUP,
+             _default_group),
+)  # fmt: skip

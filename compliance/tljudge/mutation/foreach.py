@@ -1,0 +1,87 @@
+"""Faults in what a macro or a loop makes: a judge expands it, or says that nobody saw it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import BROAD, document
+from tljudge.mutation.target import Ground
+
+EXTENSIONS = Edit(("Transform",), "AWS::LanguageExtensions")
+
+
+def _tagged(ground: Ground, body: dict[str, Any]) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": "mutant"} for key in ground.policy.required_tags]
+    return body | {"Tags": tags}
+
+
+def _looped(names: Any, *more: Edit) -> Callable[[Ground], Iterator[Break]]:
+    """Groups without egress, one for each name."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        body = _tagged(ground, {"GroupDescription": "mutant"})
+        made = {"Mutant${Name}": {"Type": "AWS::EC2::SecurityGroup", "Properties": body}}
+        loop = Edit(("Resources", "Fn::ForEach::Mutants"), ["Name", names, made])
+        if "Transform" not in ground.body:
+            yield (loop, EXTENSIONS, *more)
+
+    return apply
+
+
+def _of_loops(ground: Ground) -> Iterator[Break]:
+    """What a loop makes never expires."""
+    for key, loop in ground.body["Resources"].items():
+        for name, made in loop[2].items() if key.startswith("Fn::ForEach::") else ():
+            if made["Type"] == "AWS::Logs::LogGroup":
+                path = ("Resources", key, 2, name, "Properties", "RetentionInDays")
+                yield (Edit(path, GONE),)
+
+
+def _macro(kind: str) -> Callable[[Ground], Iterator[Break]]:
+    """A macro that adds to the properties of each resource of a type."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        for logical_id, _ in ground.resources(kind):
+            path = ("Resources", logical_id, "Properties", "Fn::Transform")
+            yield (Edit(path, {"Name": "Mutant", "Parameters": {}}),)
+
+    return apply
+
+
+def _whole(ground: Ground) -> Iterator[Break]:
+    if "Transform" not in ground.body:
+        yield (Edit(("Transform",), "Mutant"),)
+
+
+def _sam(ground: Ground) -> Iterator[Break]:
+    body = {
+        "Handler": "a.b",
+        "Runtime": "python3.13",
+        "InlineCode": "x",
+        "Policies": [document(BROAD)],
+    }
+    added = {"Type": "AWS::Serverless::Function", "Properties": body}
+    if "Transform" not in ground.body:
+        transform = Edit(("Transform",), "AWS::Serverless-2016-10-31")
+        yield (Edit(("Resources", "MutantFunction"), added), transform)
+
+
+LIST = Edit(("Parameters", "MutantNames"), {"Type": "CommaDelimitedList"})
+OPERATORS: tuple[Operator, ...] = (
+    Operator("loop-group", "a loop makes groups without egress", ("TL_EGRESS_1",),
+             _looped(["A", "B"])),
+    Operator("loop-unknown", "a loop over names that nobody knows", ("TL_TEMPLATE_1",),
+             _looped({"Ref": "MutantNames"}, LIST), doubtful=True),
+    Operator("loop-retention", "a loop makes log groups that never expire", ("TL_LOGS_1",),
+             _of_loops),
+    Operator("macro-group", "a macro adds to a security group", ("TL_EGRESS_1",),
+             _macro("AWS::EC2::SecurityGroup"), doubtful=True),
+    Operator("macro-role", "a macro adds to a role", ("TL_IAM_1",), _macro("AWS::IAM::Role"),
+             doubtful=True),
+    Operator("macro-log-group", "a macro adds to a log group", ("TL_LOGS_1",),
+             _macro("AWS::Logs::LogGroup"), doubtful=True),
+    Operator("macro-template", "a macro rewrites the template", ("TL_TEMPLATE_1",), _whole,
+             doubtful=True),
+    Operator("sam-policy", "a SAM function with a broad policy", ("TL_IAM_1",), _sam),
+)  # fmt: skip

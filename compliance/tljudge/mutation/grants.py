@@ -1,0 +1,175 @@
+"""Rights that are added: a second statement, a second policy, a standalone one, a managed one."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.obfuscations import IF, ON, UNKNOWABLE, Site, disguised, plain, switch
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import (
+    BROAD,
+    MEAN_THEMSELVES,
+    ROLE,
+    ROLE_LIKE,
+    document,
+    documents,
+    is_broad,
+    limitable,
+    statements,
+)
+from tljudge.mutation.target import Ground
+
+ACTIONS, RESOURCES, INVERTED = ("TL_IAM_1",), ("TL_IAM_3",), ("TL_IAM_2",)
+MANAGED = ("TL_IAM_5",)
+BROAD_RESOURCE = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["*"]}
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+HARMLESS = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+
+
+def _second(statement: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
+    """After the statements that are there, to whom they are."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        for path, found, owner in documents(ground):
+            if statement is BROAD_RESOURCE and ground.kind(owner) in MEAN_THEMSELVES:
+                continue
+            first = found[0] if isinstance(found[0], dict) else {}
+            whose = {key: first[key] for key in ("Principal",) if key in first}
+            yield Site((*path, len(found)), statement | whose, {"Ref": "AWS::NoValue"})
+
+    return sites
+
+
+def _only(ground: Ground) -> Iterator[Break]:
+    """One statement, as an object, in place of the list."""
+    for path, found, _ in documents(ground):
+        if isinstance(found[0], dict) and "Principal" not in found[0]:
+            yield (Edit(path, BROAD),)
+
+
+def _second_policy(ground: Ground) -> Iterator[Site]:
+    body = {"PolicyName": "mutant", "PolicyDocument": document(BROAD)}
+    for logical_id, properties in ground.resources(*ROLE_LIKE):
+        count = len(properties.get("Policies", []))
+        path = ("Resources", logical_id, "Properties", "Policies")
+        if count:
+            yield Site((*path, count), body, {"Ref": "AWS::NoValue"})
+        else:
+            yield Site(path, body, {"Ref": "AWS::NoValue"}, lambda value: [value])
+
+
+def _standalone(kind: str, **names: Any) -> Callable[[Ground], Iterator[Break]]:
+    """A resource of its own that names the role."""
+
+    def apply(ground: Ground) -> Iterator[Break]:
+        for logical_id, _ in ground.resources(ROLE):
+            attached = {
+                key: [{"Ref": logical_id}] if value == [ROLE] else {"Ref": logical_id}
+                for key, value in names.items()
+                if value in (ROLE, [ROLE])
+            }
+            others = {key: value for key, value in names.items() if value not in (ROLE, [ROLE])}
+            body = attached | others | {"PolicyDocument": document(BROAD_RESOURCE)}
+            added = {"Type": kind, "Properties": body}
+            yield (Edit(("Resources", f"MutantOf{logical_id}"), added),)
+
+    return apply
+
+
+def _standalone_later(ground: Ground) -> Iterator[Break]:
+    """Standalone, and not there until somebody turns it on."""
+    for logical_id, _ in ground.resources(ROLE):
+        body = {
+            "Type": "AWS::IAM::Policy",
+            "Condition": ON,
+            "Properties": {
+                "PolicyName": "mutant",
+                "Roles": [{"Ref": logical_id}],
+                "PolicyDocument": document(BROAD),
+            },
+        }
+        yield (Edit(("Resources", f"MutantOf{logical_id}"), body), *switch(ground))
+
+
+def _not_action(ground: Ground) -> Iterator[Break]:
+    for one in statements(ground):
+        if "Action" in one.body:
+            actions = one.body["Action"]
+            yield (Edit((*one.path, "NotAction"), actions), Edit((*one.path, "Action"), GONE))
+
+
+def _not_principal(ground: Ground) -> Iterator[Break]:
+    for one in statements(ground):
+        if "Principal" in one.body:
+            whom = one.body["Principal"]
+            path = one.path
+            yield (Edit((*path, "NotPrincipal"), whom), Edit((*path, "Principal"), GONE))
+
+
+def _as_text(ground: Ground) -> Iterator[Break]:
+    """The whole document as text with a piece that is not known."""
+    text = json.dumps(document(BROAD)).replace("example-bucket", "${AWS::StackName}")
+    for path, found, _ in documents(ground):
+        if "Principal" not in found[0]:
+            yield (Edit(path[:-1], {"Fn::Sub": text}),)
+
+
+def _imported(ground: Ground) -> Iterator[Site]:
+    for path, _, _owner in documents(ground):
+        yield Site(path[:-1], "", None)
+
+
+def _denied(ground: Ground) -> Iterator[Site]:
+    """A Deny on everything turned round, where the action could be limited."""
+    for one in statements(ground, "Deny"):
+        if limitable(one) and any(is_broad(value) for value in one.resources):
+            yield Site((*one.path, "Effect"), "Allow", "Deny")
+
+
+def _attached(arn: Any) -> Callable[[Ground], Iterator[Site]]:
+    def sites(ground: Ground) -> Iterator[Site]:
+        for logical_id, properties in ground.resources(*ROLE_LIKE):
+            path = ("Resources", logical_id, "Properties", "ManagedPolicyArns")
+            others = properties.get("ManagedPolicyArns", [])
+            if others:
+                yield Site((*path, len(others)), arn, HARMLESS)
+            else:
+                yield Site(path, arn, HARMLESS, lambda value: [value])
+
+    return sites
+
+
+OPERATORS: tuple[Operator, ...] = (
+    plain("statement-action", "a second statement with all of a service", ACTIONS,
+          _second(BROAD)),
+    plain("statement-resource", "a second statement on every resource", RESOURCES,
+          _second(BROAD_RESOURCE)),
+    *disguised("statement-resource", "a second statement on every resource", RESOURCES,
+               _second(BROAD_RESOURCE), (IF,)),
+    Operator("statement-object", "one broad statement instead of the list", ACTIONS, _only),
+    plain("policy-inline", "a second inline policy", ACTIONS, _second_policy),
+    *disguised("policy-inline", "a second inline policy", ACTIONS, _second_policy, (IF,)),
+    Operator("policy-standalone", "an AWS::IAM::Policy of the role", RESOURCES,
+             _standalone("AWS::IAM::Policy", PolicyName="mutant", Roles=[ROLE])),
+    Operator("policy-role-policy", "an AWS::IAM::RolePolicy of the role", RESOURCES,
+             _standalone("AWS::IAM::RolePolicy", PolicyName="mutant", RoleName=ROLE)),
+    Operator("policy-managed", "an AWS::IAM::ManagedPolicy of the role", RESOURCES,
+             _standalone("AWS::IAM::ManagedPolicy", Roles=[ROLE])),
+    Operator("policy-standalone-later", "a standalone policy that is off by default", ACTIONS,
+             _standalone_later),
+    Operator("action-not", "Action becomes NotAction", INVERTED, _not_action),
+    Operator("principal-not", "Principal becomes NotPrincipal", INVERTED, _not_principal),
+    plain("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied),
+    *disguised("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied, (IF,)),
+    Operator("document-text", "a broad policy, written as JSON text", ACTIONS, _as_text),
+    *disguised("document", "a policy that is written elsewhere", ACTIONS, _imported, UNKNOWABLE),
+    plain("managed-administrator", "AdministratorAccess is attached", MANAGED,
+          _attached(ADMINISTRATOR)),
+    plain("managed-partition", "AdministratorAccess of any partition is attached", MANAGED,
+          _attached({"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AdministratorAccess"})),
+    plain("managed-power-user", "PowerUserAccess is attached", MANAGED,
+          _attached("arn:aws:iam::aws:policy/PowerUserAccess")),
+    *disguised("managed-administrator", "AdministratorAccess is attached", MANAGED,
+               _attached(ADMINISTRATOR)),
+)  # fmt: skip

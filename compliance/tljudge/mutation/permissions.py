@@ -1,0 +1,111 @@
+"""Where a template says what is allowed: found by shape, not by the rules' list of carriers."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tljudge.data import unscoped_actions
+from tljudge.mutation.edits import Path, mappings
+from tljudge.mutation.target import Ground
+
+TRUST = "AssumeRolePolicyDocument"
+# It bounds what passes an endpoint, and grants nothing.
+GRANT_NOTHING = ("AWS::EC2::VPCEndpoint",)
+# There a resource of "*" is the one that carries the policy.
+MEAN_THEMSELVES = ("AWS::KMS::Key", "AWS::KMS::ReplicaKey", "AWS::SecretsManager::ResourcePolicy")
+ROLE = "AWS::IAM::Role"
+BROAD = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::example-bucket/*"}
+"""A statement that names no action."""
+ROLE_LIKE = (ROLE, "AWS::IAM::User", "AWS::IAM::Group")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One statement and where it stands."""
+
+    path: Path
+    body: dict[str, Any]
+    owner: str
+    kind: str
+
+    @property
+    def actions(self) -> list[Any]:
+        return listed(self.body.get("Action", []))
+
+    @property
+    def resources(self) -> list[Any]:
+        return listed(self.body.get("Resource", []))
+
+    def allows(self) -> bool:
+        return self.body.get("Effect") == "Allow"
+
+
+def document(statement: dict[str, Any]) -> dict[str, Any]:
+    """A policy of one statement."""
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def listed(value: Any) -> list[Any]:
+    """One or many as many."""
+    return value if isinstance(value, list) else [value]
+
+
+def statements(ground: Ground, effect: str = "Allow") -> Iterator[Grant]:
+    """Every statement with this effect that is no role's trust."""
+    return (one for one in _all(ground, effect) if TRUST not in one.path)
+
+
+def trusts(ground: Ground) -> Iterator[Grant]:
+    """Every statement of every role's trust policy."""
+    return (one for one in _all(ground, "Allow") if TRUST in one.path)
+
+
+def openings(ground: Ground) -> Iterator[Grant]:
+    """Every Allow of a policy on a resource or an endpoint, which says whom it lets in."""
+    for one in _all(ground, "Allow", ()):
+        if TRUST not in one.path and "Principal" in one.body:
+            yield one
+
+
+def _all(ground: Ground, effect: str, without: tuple[str, ...] = GRANT_NOTHING) -> Iterator[Grant]:
+    for logical_id, properties in ground.resources():
+        kind = ground.kind(logical_id)
+        if kind in without:
+            continue
+        top = ("Resources", logical_id, "Properties")
+        for path, body in mappings(properties, top):
+            if body.get("Effect") == effect and ("Action" in body or "NotAction" in body):
+                yield Grant(path, body, logical_id, kind)
+
+
+def documents(ground: Ground) -> Iterator[tuple[Path, list[Any], str]]:
+    """The statement list of every policy that is no role's trust: path, statements, owner."""
+    for logical_id, properties in ground.resources():
+        if ground.kind(logical_id) in GRANT_NOTHING:
+            continue
+        for path, body in mappings(properties, ("Resources", logical_id, "Properties")):
+            found = body.get("Statement")
+            if TRUST not in path and isinstance(found, list) and found:
+                yield (*path, "Statement"), found, logical_id
+
+
+def limitable(grant: Grant) -> bool:
+    """Whether one of its actions could be limited to a resource."""
+    return any(not _has_no_resource(action) for action in grant.actions)
+
+
+def _has_no_resource(action: Any) -> bool:
+    service, _, name = str(action).lower().partition(":")
+    return name in unscoped_actions().get(service, frozenset())
+
+
+def is_broad(resource: Any) -> bool:
+    """Whether a resource is written as all there are, or all of a kind."""
+    text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
+    if not isinstance(text, str):
+        return False
+    # A pseudo parameter has colons of its own.
+    parts = re.sub(r"\$\{[^}]*\}", "x", text).split(":", 5)
+    of_kind = len(parts) == 6 and re.fullmatch(r"([a-z-]+|\*)/\*", parts[5]) is not None
+    return parts[-1] == "*" or (of_kind and parts[2] != "s3")

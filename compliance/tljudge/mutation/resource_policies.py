@@ -1,0 +1,85 @@
+"""Policies on resources and endpoints that let everybody in, or in for everybody."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
+from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import openings
+from tljudge.mutation.target import Ground
+
+NAMED = ("TL_IAM_7",)
+ENDPOINT, PERMISSION = "AWS::EC2::VPCEndpoint", "AWS::Lambda::Permission"
+DEPUTY = "cloudtrail.amazonaws.com"
+SOMEBODY = "arn:aws:iam::111122223333:role/somebody"
+
+
+def _whole(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+    """Whom a statement lets in, where no condition could make up for it."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        for one in openings(ground):
+            if "Condition" not in one.body:
+                yield Site((*one.path, "Principal"), bad, one.body["Principal"])
+
+    return sites
+
+
+def _accounts(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+    def sites(ground: Ground) -> Iterator[Site]:
+        for site in _whole(bad)(ground):
+            yield Site(site.path, bad, SOMEBODY, lambda value: {"AWS": value})
+
+    return sites
+
+
+def _deputy(ground: Ground) -> Iterator[Site]:
+    if DEPUTY in ground.policy.deputies:
+        yield from _whole({"Service": DEPUTY})(ground)
+
+
+def _endpoints(ground: Ground) -> Iterator[Site]:
+    for logical_id, properties in ground.resources(ENDPOINT):
+        if "PolicyDocument" in properties:
+            path = ("Resources", logical_id, "Properties", "PolicyDocument")
+            yield Site(path, NO_VALUE, properties["PolicyDocument"])
+
+
+def _sources(ground: Ground) -> Iterator[Site]:
+    """For whom a service may call a function."""
+    for logical_id, properties in ground.resources(PERMISSION):
+        if "SourceArn" in properties and "SourceAccount" not in properties:
+            path = ("Resources", logical_id, "Properties", "SourceArn")
+            yield Site(path, NO_VALUE, properties["SourceArn"])
+
+
+def _removed(sites: Callable[[Ground], Iterator[Site]]) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for site in sites(ground):
+            yield (Edit(site.path, GONE),)
+
+    return apply
+
+
+def _anybody(ground: Ground) -> Iterator[Break]:
+    for site in _sources(ground):
+        yield Edit((*site.path[:-1], "Principal"), "*"), Edit(site.path, GONE)
+
+
+EVERYBODY = _accounts("*")
+OPERATORS: tuple[Operator, ...] = (
+    plain("open-all", "a resource's policy lets everybody in", NAMED, _whole("*")),
+    plain("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
+    plain("open-mixed", "a resource's policy lets everybody in among others", NAMED,
+          _accounts([SOMEBODY, "*"])),
+    *disguised("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
+    plain("open-deputy", "a resource's policy lets a service in that acts for anybody", NAMED,
+          _deputy),
+    Operator("endpoint-policy-gone", "an endpoint has no policy", NAMED, _removed(_endpoints)),
+    *disguised("endpoint-policy", "an endpoint has no policy", NAMED, _endpoints, (IF,)),
+    Operator("source-gone", "a service may call a function for any account", NAMED,
+             _removed(_sources)),
+    *disguised("source", "a service may call a function for any account", NAMED, _sources, (IF,)),
+    Operator("source-anybody", "everybody may call a function", NAMED, _anybody),
+)  # fmt: skip

@@ -1,0 +1,182 @@
+"""Ground: templates in long form, with what is known about where each stands in its deployment."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tljudge.decode.errors import NotATemplate
+from tljudge.decode.files import templates
+from tljudge.decode.loader import load
+from tljudge.decode.nodes import Call, Map, Seq
+from tljudge.decode.parser import Parser
+from tljudge.engine.policy import Policy
+from tljudge.mutation.edits import Break, written
+from tljudge.mutation.edits import Path as Place
+from tljudge.resolve.deployment import World
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """One template of a deployment, as operators see it.
+
+    Attributes:
+        file: relative to the folder of the deployment.
+        body: the template in long form.
+        above: the nested-stack resources that lead here, from the nearest: file and logical id.
+        tags: keys of the tags that come from the stacks above.
+        gated: whether one of the stacks above is not always there.
+        policy: what the templates are judged by.
+    """
+
+    file: str
+    body: dict[str, Any]
+    above: tuple[tuple[str, str], ...]
+    tags: frozenset[str]
+    gated: bool
+    policy: Policy
+    raw: Any = field(repr=False, default=None)
+
+    def resources(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Logical id and properties of the resources of these types, or of all."""
+        for logical_id, resource in self.body["Resources"].items():
+            properties = resource.get("Properties", {}) if isinstance(resource, dict) else None
+            if isinstance(properties, dict) and (not kinds or resource["Type"] in kinds):
+                yield logical_id, properties
+
+    def kind(self, logical_id: str) -> str:
+        """The type of a resource."""
+        return str(self.body["Resources"][logical_id]["Type"])
+
+    def line(self, path: Place) -> int:
+        """The line of a place in the file as it was written; of what is nearest where it is new."""
+        here, line = self.raw, 1
+        for step in path:
+            if isinstance(here, Call):
+                here, line = here.argument, here.mark[0]
+            elif isinstance(here, Map) and step in here:
+                here, line = here[str(step)], here.marks[str(step)][0]
+            elif isinstance(here, Seq) and isinstance(step, int) and step < len(here):
+                here, line = here[step], here.marks[step][0]
+            else:
+                break
+        return line
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deployment:
+    """One root template with the templates nested below it, in one folder."""
+
+    folder: Path
+    root: str
+    grounds: tuple[Ground, ...]
+    policy: Policy
+    given: Mapping[str, Any]
+
+    def shown(self, file: str) -> str:
+        """A file as the user named it."""
+        return str(self.folder / file)
+
+
+def deployments(
+    paths: Sequence[Path], policy: Policy, given: Mapping[str, Any] | None = None
+) -> list[Deployment]:
+    """Every template in `paths` that no other nests, with those it nests.
+
+    Raises:
+        TemplateError: one cannot be read, or nobody could deploy it.
+    """
+    worlds = []
+    for file, named in templates(paths):
+        try:
+            worlds.append(World(load(file), {}, {}))
+        except NotATemplate:
+            if named:
+                raise
+    nested = {
+        Path(stack.template.file).resolve()
+        for world in worlds
+        for stack in world.stacks
+        if stack.parent is not None
+    }
+    return [
+        _deployment(world, policy, given or {})
+        for world in worlds
+        if Path(world.root.template.file).resolve() not in nested
+    ]
+
+
+def _deployment(world: World, policy: Policy, given: Mapping[str, Any]) -> Deployment:
+    folder = Path(os.path.commonpath([Path(one).parent for one in world.files]))
+
+    def relative(file: str) -> str:
+        return Path(os.path.relpath(file, folder)).as_posix()
+
+    grounds: dict[str, Ground] = {}
+    for stack in world.stacks:
+        file = relative(stack.template.file)
+        if file in grounds:
+            continue
+        above, tags, gated, here = [], set(given.get("Tags", {})), False, stack
+        while here.parent is not None:
+            body = here.parent.resources[here.parent_id].body
+            above.append((relative(here.parent.template.file), here.parent_id))
+            tags |= _tags(body)
+            gated = gated or "Condition" in body
+            here = here.parent
+        raw = _document(Path(stack.template.file))
+        grounds[file] = Ground(
+            file, long_form(raw), tuple(above), frozenset(tags), gated, policy, raw
+        )
+    root = relative(world.root.template.file)
+    return Deployment(folder, root, tuple(grounds.values()), policy, given)
+
+
+def _tags(stack: Any) -> set[str]:
+    rows = long_form(stack).get("Properties", {}).get("Tags", [])
+    return {row["Key"] for row in rows if isinstance(row, dict) and isinstance(row["Key"], str)}
+
+
+def _document(path: Path) -> Any:
+    text = path.read_text("utf-8-sig")
+    return Parser(text, str(path), text.lstrip()[:1] == "{").document()
+
+
+def long_form(value: Any) -> Any:
+    """A value with every intrinsic as a mapping."""
+    if isinstance(value, Call):
+        argument = long_form(value.argument)
+        return argument if value.name == "Dynamic" else {value.name: argument}
+    if isinstance(value, dict):
+        return {key: long_form(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [long_form(inner) for inner in value]
+    return value
+
+
+class _Writer(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True  # an anchor would show a change twice, or nowhere
+
+
+def text_of(body: Any) -> str:
+    """A template in long form as YAML."""
+    return yaml.dump(body, Dumper=_Writer, sort_keys=False, allow_unicode=True)
+
+
+def broken(deployment: Deployment, ground: Ground, edits: Break) -> dict[str, Any]:
+    """The templates that a break changes or adds, by file.
+
+    Raises:
+        LookupError: an edit leads nowhere.
+    """
+    bodies = {one.file: one.body for one in deployment.grounds}
+    changed: dict[str, Any] = {}
+    for edit in edits:
+        file = edit.file or ground.file
+        body = changed.get(file, bodies.get(file, {}))
+        changed[file] = written(body, edit.path, edit.value)
+    return changed

@@ -1,0 +1,179 @@
+"""Roles that trust more than they should, and rights by which rights grow."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.operator import Operator
+from tljudge.mutation.permissions import ROLE, TRUST, documents, listed, trusts
+from tljudge.mutation.target import Ground
+
+TRUSTS, PASSES = ("TL_IAM_6",), ("TL_IAM_4",)
+STRANGER = "arn:aws:iam::999988887777:root"
+DEPUTY = "scheduler.amazonaws.com"
+ONE_ROLE = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/mutant"}
+TO_EC2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+
+
+def _principal(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+    """Instead of whom a role trusts, where no condition could make up for it."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        for one in trusts(ground):
+            if "Condition" not in one.body:
+                yield Site((*one.path, "Principal"), bad, one.body["Principal"])
+
+    return sites
+
+
+def _aws(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+    def sites(ground: Ground) -> Iterator[Site]:
+        for site in _principal(bad)(ground):
+            yield Site(site.path, bad, STRANGER.replace("root", "role/x"), lambda v: {"AWS": v})
+
+    return sites
+
+
+def _deputy(ground: Ground) -> Iterator[Site]:
+    if DEPUTY in ground.policy.deputies:
+        yield from _principal({"Service": DEPUTY})(ground)
+
+
+def _statement(body: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
+    """One more statement of the trust policy."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        for logical_id, properties in ground.resources(ROLE):
+            path = ("Resources", logical_id, "Properties", TRUST, "Statement")
+            found = properties.get(TRUST, {}).get("Statement")
+            if isinstance(found, list):
+                yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
+
+    return sites
+
+
+def _federated(ground: Ground) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    for one in trusts(ground):
+        for operator, tests in one.body.get("Condition", {}).items():
+            for key in tests:
+                if "Federated" in one.body["Principal"] and key.endswith((":aud", ":sub")):
+                    yield (*one.path, "Condition"), operator, key
+
+
+def _without_key(ending: str) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for path, operator, key in _federated(ground):
+            if key.endswith(ending):
+                yield (Edit((*path, operator, key), GONE),)
+
+    return apply
+
+
+def _any(ending: str, bad: Any) -> Callable[[Ground], Iterator[Break]]:
+    def apply(ground: Ground) -> Iterator[Break]:
+        for path, operator, key in _federated(ground):
+            if key.endswith(ending):
+                new = Edit((*path, "StringLike", key), bad)
+                yield (
+                    (new,)
+                    if operator == "StringLike"
+                    else (
+                        new,
+                        Edit((*path, operator, key), GONE),
+                    )
+                )
+
+    return apply
+
+
+def _saml_beside(ground: Ground) -> Iterator[Break]:
+    """AWS checks the audience of SAML itself; of a web identity beside it, nobody does."""
+    for one in trusts(ground):
+        if "Federated" in one.body["Principal"] and "Condition" in one.body:
+            actions = [*listed(one.body["Action"]), "sts:AssumeRoleWithSAML"]
+            yield (
+                Edit((*one.path, "Action"), actions),
+                Edit((*one.path, "Condition"), GONE),
+            )
+
+
+def _may(action: Any, resource: Any, **more: Any) -> Callable[[Ground], Iterator[Site]]:
+    """One more statement of a principal's policy."""
+
+    def sites(ground: Ground) -> Iterator[Site]:
+        body = {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+        for path, found, _ in documents(ground):
+            first = found[0] if isinstance(found[0], dict) else {}
+            if "Principal" not in first:
+                yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
+
+    return sites
+
+
+def _runs_beside(ground: Ground) -> Iterator[Break]:
+    """What a role passes by one policy, another policy of the role may run."""
+    for site in _may("iam:PassRole", ONE_ROLE, Condition=TO_EC2)(ground):
+        role = str(site.path[1])
+        if ground.kind(role) == ROLE:
+            run = {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:x:1:x"}
+            body = {
+                "PolicyName": "mutant",
+                "Roles": [{"Ref": role}],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": [run]},
+            }
+            added = {"Type": "AWS::IAM::Policy", "Properties": body}
+            yield Edit(site.path, site.bad), Edit(("Resources", "MutantPolicy"), added)
+
+
+ANYBODY = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+OPERATORS: tuple[Operator, ...] = (
+    plain("principal-all", "a role trusts everybody", TRUSTS, _principal("*")),
+    plain("principal-aws-all", "a role trusts every AWS principal", TRUSTS, _aws("*")),
+    plain("principal-aws-list", "a role trusts everybody among others", TRUSTS,
+          _aws([STRANGER.replace("root", "role/x"), "*"])),
+    plain("principal-stranger", "a role trusts another account", TRUSTS, _aws(STRANGER)),
+    plain("principal-number", "a role trusts another account, by number", TRUSTS,
+          _aws("999988887777")),
+    plain("principal-partition", "a role trusts another account, in any partition", TRUSTS,
+          _aws({"Fn::Sub": STRANGER.replace(":aws:", ":${AWS::Partition}:")})),
+    plain("principal-deputy", "a role trusts a service that acts for anybody", TRUSTS,
+          _deputy),
+    plain("principal-statement", "a second statement trusts everybody", TRUSTS,
+          _statement(ANYBODY)),
+    *disguised("principal-statement", "a second statement trusts everybody", TRUSTS,
+               _statement(ANYBODY), (IF,)),
+    *disguised("principal-stranger", "a role trusts another account", TRUSTS, _aws(STRANGER)),
+    Operator("audience-gone", "an identity provider's audience is not checked", TRUSTS,
+             _without_key(":aud")),
+    Operator("audience-all", "every audience of an identity provider", TRUSTS, _any(":aud", "*")),
+    Operator("audience-saml", "an audience is not checked, beside an action that has none", TRUSTS,
+             _saml_beside),
+    Operator("subject-gone", "an identity provider's subject is not checked", TRUSTS,
+             _without_key(":sub")),
+    Operator("subject-all", "every subject of an identity provider", TRUSTS, _any(":sub", "*")),
+    Operator("subject-prefix", "every subject of a kind of an identity provider", TRUSTS,
+             _any(":sub", "repo:*")),
+    Operator("subject-mixed", "every subject among named ones", TRUSTS,
+             _any(":sub", ["repo:example/app:ref:refs/heads/main", "*"])),
+    plain("passing-all", "any role may be passed", PASSES,
+          _may("iam:PassRole", "*", Condition=TO_EC2)),
+    plain("passing-roles", "any role of the account may be passed", PASSES,
+          _may("iam:PassRole", {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:role/*"},
+               Condition=TO_EC2)),
+    plain("passing-anywhere", "a role may be passed to any service", PASSES,
+          _may("iam:PassRole", ONE_ROLE)),
+    plain("passing-and-running", "a role may be passed, and code run with it", PASSES,
+          _may(["iam:PassRole", "ec2:RunInstances"], ONE_ROLE, Condition=TO_EC2)),
+    Operator("passing-beside", "a role may be passed, and a standalone policy runs code with it",
+             PASSES, _runs_beside),
+    plain("escalation-attach", "policies may be attached", PASSES,
+          _may("iam:AttachRolePolicy", ONE_ROLE)),
+    plain("escalation-put", "inline policies may be written", PASSES,
+          _may(["iam:PutRolePolicy"], ONE_ROLE)),
+    plain("escalation-version", "policies may be replaced", PASSES,
+          _may("IAM:createpolicyversion",
+               {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:policy/mutant"})),
+    plain("escalation-trust", "a trust policy may be replaced", PASSES,
+          _may("iam:UpdateAssumeRolePolicy", ONE_ROLE)),
+)  # fmt: skip

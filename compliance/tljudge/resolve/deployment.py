@@ -1,0 +1,279 @@
+"""Template to concrete values under one scenario, three-valued: known, unknown, or not there.
+
+A `World` is one deployment: a root stack and, below it, the nested stacks whose templates are local
+files, with the parameters their parents pass. Nothing is resolved before a rule asks for it.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tljudge.decode.loader import decode
+from tljudge.decode.nodes import Call, Map, Mark, Partial, is_static, made_map
+from tljudge.decode.references import PSEUDO, calls
+from tljudge.decode.source import Source
+from tljudge.decode.template import Template
+from tljudge.resolve.conditions import holds, truth
+from tljudge.resolve.intrinsics import value
+from tljudge.resolve.nesting import literals, source_below
+from tljudge.resolve.parameters import admitted, compared
+from tljudge.resolve.scenarios import Choices, Memory
+from tljudge.resolve.values import NOVALUE, Unknown, has_unknown
+
+T = TypeVar("T")
+NESTED = "AWS::CloudFormation::Stack"
+
+
+class World:
+    """One deployment; `choices` are those of the run in progress."""
+
+    def __init__(
+        self,
+        template: Template,
+        given: dict[str, Any] | None = None,
+        tags: Any = None,
+        read: Callable[[Path], Source] = Source.read,
+    ) -> None:
+        self.read = read
+        self.given = given or {}
+        self.tags: dict[str, Any] = dict(tags or {})
+        self.choices = Choices()
+        self.memory = Memory()
+        self.notes: dict[str, Any] = {}
+        """What a rule found out about all scenarios together, by the rule's name for it."""
+        self.unresolved: set[tuple[str, str, str]] = set()
+        self.not_followed: list[str] = []
+        self.stacks: list[Stack] = []
+        self.files: dict[str, str] = {}
+        self.bytes_below = 0
+        self.root = Stack(self, template, "", None, "")
+        self.has_rules = any(stack.template.rules for stack in self.stacks)
+        self._by_type: dict[str, list[Resource]] = {}
+        self._by_path = {stack.path: stack for stack in self.stacks}
+        self.pseudo: dict[str, list[str]] = {}
+        for stack in self.stacks:
+            for resource in stack.resources.values():
+                self._by_type.setdefault(resource.type, []).append(resource)
+            for name, found in stack.compared.items():
+                if name in PSEUDO:
+                    known = self.pseudo.setdefault(name, [])
+                    known.extend(v for v in found if v not in known)
+
+    def close(self) -> None:
+        """Let go of everything, so that it is freed at once and not when somebody collects."""
+        for stack in self.stacks:
+            stack.resources.clear()
+            stack.children.clear()
+        self._by_type.clear()
+        self._by_path.clear()
+        self.stacks.clear()
+        self.notes.clear()
+        self.memory = Memory()
+        del self.root
+
+    def all_of(self, *kinds: str) -> Iterator["Resource"]:
+        """Resources of these types, whether or not this scenario has them."""
+        for kind in kinds:
+            yield from self._by_type.get(kind, ())
+
+    def of_type(self, *kinds: str) -> Iterator["Resource"]:
+        """Resources of these types that exist in this scenario, in any stack."""
+        return (resource for resource in self.all_of(*kinds) if resource.exists())
+
+    def at(self, origin: tuple[str, str, str] | None) -> "Resource | None":
+        """The resource a reference leads to."""
+        stack = None if origin is None else self._by_path.get(origin[0])
+        return None if stack is None or origin is None else stack.resources.get(origin[1])
+
+    def recall(self, key: Any, compute: Callable[[], T]) -> T:
+        """What `compute` gives in this scenario."""
+        found: T = self.memory.recall(self.choices, key, compute)
+        return found
+
+
+class Resource:
+    """One resource of one stack."""
+
+    __slots__ = ("_condition", "_known", "body", "id", "mark", "stack", "type", "world")
+
+    def __init__(self, stack: "Stack", logical_id: str, body: Map, mark: Mark) -> None:
+        self.stack, self.id, self.body, self.mark = stack, logical_id, body, mark
+        self.world = stack.world
+        self.type: str = body["Type"]
+        self._condition = body.get("Condition")
+        self._known: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Resource({self.stack.path}{self.id}, {self.type})"
+
+    def exists(self) -> bool:
+        """Whether this scenario has it."""
+        stack, condition = self.stack, self._condition
+        if stack.parent is not None and not stack.exists():
+            return False
+        return condition is None or (
+            stack.condition(condition) if type(condition) is str else holds(stack, condition)
+        )
+
+    def get(self, name: str) -> Any:
+        """A property's value, `NOVALUE` when it is not there."""
+        if name in self._known:
+            return self._known[name]
+        asked = self.world.choices.asked
+        before = len(asked)
+        found = self.stack.property(self, name)
+        if len(asked) == before:
+            self._known[name] = found
+        return found
+
+    def mark_of(self, *names: str) -> Mark:
+        """Where a property stands; the resource where it does not."""
+        here = self.body.get("Properties")
+        mark = self.mark
+        for name in names:
+            if not isinstance(here, Map) or name not in here:
+                break
+            mark, here = here.mark(name), here[name]
+        return mark
+
+
+class Stack:
+    """One template with its parameters, at one place in the deployment."""
+
+    def __init__(
+        self, world: World, template: Template, path: str, parent: "Stack | None", parent_id: str
+    ) -> None:
+        self.world, self.template, self.path = world, template, path
+        self.parent, self.parent_id = parent, parent_id
+        self.compared, self.looked_up = compared(template)
+        self.children: dict[str, Stack] = {}
+        self._options: dict[str, list[Any]] = {}
+        marks = template.resources.marks
+        self.resources = {
+            logical_id: Resource(self, logical_id, body, marks[logical_id])
+            for logical_id, body in template.resources.items()
+        }
+        world.stacks.append(self)
+        world.files[template.file] = template.digest
+        for resource in self.resources.values():
+            if resource.type == NESTED:
+                self._nest(resource)
+
+    def _nest(self, resource: Resource) -> None:
+        body = resource.body.get("Properties")
+        body = body if isinstance(body, Map) else made_map({}, {})
+        url = body.get("TemplateURL")
+        if not isinstance(url, str) or "://" in url or url.startswith("/"):
+            self.world.not_followed.append(f"{self.template.file}:{resource.mark[0]} {resource.id}")
+            return
+        source = source_below(self, resource, url)
+        child_path = f"{self.path}{resource.id}/"
+        template = decode(source, literals(body))
+        child = Stack(self.world, template, child_path, self, resource.id)
+        self.children[resource.id] = child
+        self._compare_too(child, body.get("Parameters"))
+
+    def _compare_too(self, child: "Stack", passed: Any) -> None:
+        """What a child compares a parameter with, this stack's own may be as well."""
+        for name, wanted in child.compared.items():
+            for call in calls(passed.get(name)) if isinstance(passed, Map) else ():
+                text = call.argument if call.name in ("Ref", "Fn::Sub") else None
+                whose = text.removeprefix("${").removesuffix("}") if type(text) is str else ""
+                if whose in self.template.parameters:
+                    known = self.compared.setdefault(whose, [])
+                    known.extend(one for one in wanted if one not in known)
+
+    def exists(self) -> bool:
+        """Whether this scenario has it."""
+        return self.parent is None or self.parent.resources[self.parent_id].exists()
+
+    def parameter(self, name: str) -> Any:
+        """A parameter's value in this scenario."""
+        options = self._options.get(name)
+        if options is None:
+            if self.parent is None:
+                options = admitted(
+                    name,
+                    self.template.parameters[name],
+                    self.world.given,
+                    self.compared.get(name, []),
+                    self.looked_up.get(name),
+                )
+                self._options[name] = options
+            else:
+                key = (self, "parameter", name)
+                above = self.parent.resources[self.parent_id]
+                options = self.world.recall(key, lambda: self._passed(name, above))
+        if len(options) == 1:
+            return options[0]
+        label = f"{self.path}{name}"
+        return self.world.choices.choose(label, label, options)
+
+    def _passed(self, name: str, above: Resource) -> list[Any]:
+        """What the parent's value leaves a parameter."""
+        passed = above.get("Parameters")
+        if isinstance(passed, Unknown):
+            return [Unknown(f"{self.path}{name}", passed.why)]
+        one = NOVALUE if passed is NOVALUE else passed.get(name, NOVALUE)
+        bound = {} if one is NOVALUE else {name: one}
+        declared = self.template.parameters[name]
+        options = admitted(name, declared, bound, [], None, fixed=True, path=self.path)
+        wanted = self.compared.get(name)
+        if wanted and isinstance(options[0], Unknown):
+            key = f"{self.path}{name}!other"
+            one = options[0]
+            other = Unknown(key, one.why, one.plain, one.nonempty)
+            options = [other] if self._is_other(one, wanted) else [*wanted, other]
+        return options
+
+    def _is_other(self, passed: Unknown, wanted: list[str]) -> bool:
+        """Whether the parent chose its parameter to be none of these already."""
+        above = self.parent
+        if above is None or not passed.key.endswith("!other"):
+            return False
+        known = above.compared.get(passed.key.removesuffix("!other").removeprefix(above.path), [])
+        return set(wanted) <= set(known)
+
+    def condition(self, name: str) -> bool:
+        """Whether a condition holds in this scenario."""
+        found: bool = self.world.recall(
+            (self, "condition", name),
+            lambda: truth(self, self.template.conditions.get(name), name),
+        )
+        return found
+
+    def property(self, resource: Resource, name: str) -> Any:
+        """A resource's property in this scenario."""
+        body = resource.body.get("Properties")
+        if type(body) is Map:
+            if name not in body:
+                return NOVALUE
+            if is_static(body[name]):
+                return body[name]
+        return self.world.recall((resource, name), lambda: self._property(resource, name))
+
+    def _property(self, resource: Resource, name: str) -> Any:
+        body = resource.body.get("Properties")
+        if isinstance(body, Call):
+            body = self.value(body)
+        found: Any = NOVALUE
+        if isinstance(body, Unknown):
+            found = body
+        elif type(body) is Partial and (name not in body or "Fn::Transform" in body):
+            found = Unknown(f"{self.path}{resource.id}.{name}", "a macro or loop may make it")
+        elif isinstance(body, Map):
+            found = self.value(body.get(name, NOVALUE))
+        if has_unknown(found):
+            self.world.unresolved.add((self.template.file, resource.id, name))
+        return found
+
+    def output(self, name: str) -> Any:
+        """An output's value in this scenario."""
+        declared = self.template.outputs.get(name)
+        if not isinstance(declared, Map) or "Value" not in declared:
+            return Unknown(f"{self.path}Outputs.{name}", f"output {name} is not declared")
+        return self.world.recall((self, "output", name), lambda: self.value(declared["Value"]))
+
+    def value(self, raw: Any) -> Any:
+        """A value of this stack's template in this scenario."""
+        return value(self, raw)

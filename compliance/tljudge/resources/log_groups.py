@@ -1,0 +1,50 @@
+"""Log groups: which are declared, and whether a name or ARN leads to one of them."""
+
+from typing import Any
+
+from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, join, key_of, pieces
+
+GROUP = "AWS::Logs::LogGroup"
+
+
+def is_declared(world: World, *names: Any) -> bool | None:
+    """Whether one of the names is a declared group's; None where nobody can know."""
+    unclear = not all(is_plain(name) for name in names)
+    wanted = set()
+    for name in names:
+        for piece in pieces(name):
+            target = world.at(piece.origin) if isinstance(piece, Unknown) else None
+            if target is not None and target.type == GROUP and target.exists():
+                return True
+        wanted.add(_bare(key_of(name)))
+    for group in world.of_type(GROUP):
+        declared = group.get("LogGroupName")
+        if declared is NOVALUE:
+            continue
+        if key_of(declared) in wanted:
+            return True
+        unclear = unclear or not is_plain(declared)
+    return None if unclear else False
+
+
+def _bare(name: str) -> str:
+    """A group's name out of an ARN: arn:aws:logs:region:account:log-group:NAME:*."""
+    if ":log-group:" in name:
+        name = name.split(":log-group:", 1)[1]
+    return name.removesuffix(":*")
+
+
+def function_group(function: Resource) -> tuple[Any, ...]:
+    """The names of the group a function writes to; either form of the same name."""
+    config = function.get("LoggingConfig")
+    if isinstance(config, Unknown):
+        return (config,)
+    if isinstance(config, dict) and "LogGroup" in config:
+        return (config["LogGroup"],)
+    path, name = function.stack.path, function.get("FunctionName")
+    itself = Unknown(f"{path}{function.id}", "", True, True)
+    names = [join(["/aws/lambda/", itself])]
+    if isinstance(name, str | Unknown | Text):
+        names.insert(0, join(["/aws/lambda/", name]))
+    return tuple(names)

@@ -1,0 +1,230 @@
+"""The ways in: every route and method, declared, imported, or made by AWS, and who guards it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tljudge.decode.nodes import Mark
+from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, pieces, shown, why
+from tljudge.resources.api_definitions import (
+    GUARDED,
+    OPEN,
+    UNCLEAR,
+    definition,
+    operations,
+    secured,
+)
+
+HTTP_API, REST_API = "AWS::ApiGatewayV2::Api", "AWS::ApiGateway::RestApi"
+ROUTE, METHOD = "AWS::ApiGatewayV2::Route", "AWS::ApiGateway::Method"
+OVERRIDES = "AWS::ApiGatewayV2::ApiGatewayManagedOverrides"
+APIS = {HTTP_API: "ApiId", REST_API: "RestApiId"}
+_AUTHORIZERS = ("AWS::ApiGatewayV2::Authorizer", "AWS::ApiGateway::Authorizer")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way in.
+
+    Attributes:
+        key: as a stage names it, `GET /infer/{id}` or `$default`; None where it is not known.
+        name: for a person.
+        state: `open`, `guarded` or `unclear`, and `why` says why.
+        needs_key: whether an API key is asked for, so that a usage plan counts.
+        mark: where it stands.
+    """
+
+    key: str | None
+    name: str
+    state: str
+    why: str
+    needs_key: bool | None
+    mark: Mark
+
+
+def api_key(value: Any) -> str:
+    """The same text for every reference to one API."""
+    if isinstance(value, Unknown) and value.origin is not None:
+        return f"{value.origin[0]}{value.origin[1]}"
+    return key_of(value) if not isinstance(value, dict | list) else ""
+
+
+def api_of(resource: Resource) -> tuple[str, Resource | None]:
+    """The API that a route, method or stage belongs to: its key, and itself where declared here."""
+    if resource.type in APIS:
+        return f"{resource.stack.path}{resource.id}", resource
+    name = "RestApiId" if resource.type.startswith("AWS::ApiGateway::") else "ApiId"
+    value = resource.get(name)
+    declared = resource.world.at(value.origin) if isinstance(value, Unknown) else None
+    if declared is not None and declared.type not in APIS:
+        declared = None
+    return api_key(value), declared
+
+
+def of_api(world: World, key: str, *kinds: str) -> Iterator[Resource]:
+    """The resources of these types that belong to one API."""
+    for resource in world.of_type(*kinds):
+        if api_of(resource)[0] == key:
+            yield resource
+
+
+def doors(resource: Resource) -> Iterator[Door]:
+    """The ways in that one resource makes."""
+    if resource.type == ROUTE:
+        yield _route(resource)
+    elif resource.type == METHOD:
+        yield _method(resource)
+    elif resource.type in APIS:
+        yield from _quick(resource)
+        yield from _imported(resource)
+
+
+# ---- declared one by one ----
+
+
+def _route(resource: Resource) -> Door:
+    key = _text(resource.get("RouteKey"))
+    name = shown(resource.get("RouteKey"), 60)
+    state, reason = _access(resource, resource.get("AuthorizationType"))
+    if state != GUARDED:
+        verb = _verb(resource.get("RouteKey"))
+        if verb == "OPTIONS":
+            state, reason = GUARDED, ""  # a browser's preflight carries no token
+        elif _is_websocket(resource, key):
+            if key != "$connect":
+                state, reason = _by_connection(resource)
+        elif verb is None and state == OPEN:
+            state, reason = UNCLEAR, f"which route it is is not known, and {reason}"
+    return Door(key, name, state, reason, None, resource.mark_of("AuthorizationType"))
+
+
+def _is_websocket(resource: Resource, key: str | None) -> bool:
+    """Only a connection is authorized there, and only a message carries other keys."""
+    _, api = api_of(resource)
+    if api is not None:
+        return bool(api.get("ProtocolType") == "WEBSOCKET")
+    return key is not None and key != "$default" and " " not in key
+
+
+def _by_connection(resource: Resource) -> tuple[str, str]:
+    key, _ = api_of(resource)
+    for route in of_api(resource.world, key, ROUTE):
+        if route.get("RouteKey") == "$connect":
+            return GUARDED, ""  # judged itself
+    return OPEN, "no route $connect asks who connects"
+
+
+def _method(resource: Resource) -> Door:
+    verb, path = _text(resource.get("HttpMethod")), method_path(resource)
+    state, reason = _access(resource, resource.get("AuthorizationType"))
+    if state != GUARDED:
+        if verb == "OPTIONS":
+            state, reason = GUARDED, ""
+        elif verb is None and state == OPEN:
+            state, reason = UNCLEAR, f"which method it is is not known, and {reason}"
+    key = None if verb is None or path is None else f"{verb} {path}"
+    name = f"{shown(resource.get('HttpMethod'), 20)} {path or '(path not known)'}"
+    asked = resource.get("ApiKeyRequired")
+    needs_key = None if isinstance(asked, Unknown | Text) else str(asked).lower() == "true"
+    return Door(key, name, state, reason, needs_key, resource.mark_of("AuthorizationType"))
+
+
+def method_path(method: Resource) -> str | None:
+    """`/infer/{id}`, put together from the resources above; None where one is not known."""
+    value = method.get("ResourceId")
+    parts: list[str] = []
+    while True:
+        declared = method.world.at(value.origin) if isinstance(value, Unknown) else None
+        if declared is None or len(parts) > 30:
+            return None
+        if declared.type == REST_API:
+            return "/" + "/".join(reversed(parts))
+        part = declared.get("PathPart")
+        if declared.type != "AWS::ApiGateway::Resource" or not isinstance(part, str):
+            return None
+        parts.append(part)
+        value = declared.get("ParentId")
+
+
+def _access(resource: Resource, kind: Any, named: Any = NOVALUE) -> tuple[str, str]:
+    """Whether an authorization type really guards."""
+    if isinstance(kind, Unknown | Text):
+        return UNCLEAR, f"its authorization is not known: {why(kind)}"
+    if kind is NOVALUE or kind == "NONE":
+        return OPEN, "it has no authorizer"
+    if kind == "AWS_IAM":
+        return GUARDED, ""
+    if kind not in ("JWT", "CUSTOM", "COGNITO_USER_POOLS"):
+        return OPEN, f"authorization {shown(kind, 30)} is none"
+    authorizer = resource.get("AuthorizerId") if named is NOVALUE else named
+    if authorizer is NOVALUE:
+        return OPEN, f"{kind} without an authorizer"
+    declared = resource.world.at(authorizer.origin) if isinstance(authorizer, Unknown) else None
+    if declared is None:
+        reason = why(authorizer) if isinstance(authorizer, Unknown | Text) else "made by hand"
+        return UNCLEAR, f"its authorizer is not declared here: {reason}"
+    if declared.type not in _AUTHORIZERS:
+        return OPEN, f"{declared.id} is no authorizer"
+    return GUARDED, ""
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _verb(key: Any) -> str | None:
+    """The method of a route key, known from its first piece."""
+    first = pieces(key)[0] if isinstance(key, str | Text) else None
+    if not isinstance(first, str):
+        return None
+    return first.split(" ", 1)[0].upper() if " " in first or first == key else None
+
+
+# ---- made by AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
+
+
+def overrides(api: Resource) -> Iterator[Resource]:
+    """What changes the route and stage that AWS makes for an API with a target."""
+    for one in api.world.of_type(OVERRIDES):
+        if api_key(one.get("ApiId")) == api_of(api)[0]:
+            yield one
+
+
+def is_quick(api: Resource) -> bool:
+    """Whether AWS makes a route and a stage itself."""
+    return api.type == HTTP_API and api.get("Target") is not NOVALUE
+
+
+def _quick(api: Resource) -> Iterator[Door]:
+    if not is_quick(api):
+        return
+    key = _text(api.get("RouteKey")) if api.get("RouteKey") is not NOVALUE else "$default"
+    state, reason = OPEN, "Target makes a route without an authorizer"
+    for one in overrides(api):
+        route = one.get("Route")
+        if isinstance(route, Unknown):
+            state, reason = UNCLEAR, why(route)
+        elif isinstance(route, dict) and "AuthorizationType" in route:
+            state, reason = _access(one, route["AuthorizationType"], route.get("AuthorizerId", ""))
+    yield Door(key, key or "its route", state, reason, None, api.mark_of("Target"))
+
+
+# ---- imported ----
+
+
+def _imported(api: Resource) -> Iterator[Door]:
+    document = definition(api)
+    mark = api.mark_of("Body") if api.get("Body") is not NOVALUE else api.mark
+    if isinstance(document, str):
+        yield Door(None, "its routes", UNCLEAR, document, None, mark)
+    for verb, path, body, at in operations(document, mark) if isinstance(document, dict) else ():
+        assert isinstance(document, dict)  # noqa: S101 - for the reader of types
+        key = "$default" if path == "/$default" else f"{verb} {path}"
+        if isinstance(body, Unknown):
+            yield Door(None, key, UNCLEAR, why(body), None, at)
+            continue
+        state, reason, needs_key = secured(document, body)
+        if verb == "OPTIONS":
+            state, reason = GUARDED, ""
+        yield Door(key, key, state, reason, needs_key, at)

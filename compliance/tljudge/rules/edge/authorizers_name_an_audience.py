@@ -1,0 +1,73 @@
+"""TL_EDGE_2: an authorizer says whose tokens it takes, and for whom they must be."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tljudge.decode.nodes import Mark
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resources.api_definitions import definition, schemes
+from tljudge.resources.routes import APIS
+from tljudge.resources.tags import emptiness
+
+HTTP, REST = "AWS::ApiGatewayV2::Authorizer", "AWS::ApiGateway::Authorizer"
+_EXTENSION = "x-amazon-apigateway-authorizer"
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge an authorizer, or those of an imported definition."""
+    if resource.type in APIS:
+        document = definition(resource)
+        for name, scheme in schemes(document).items() if isinstance(document, dict) else ():
+            body = scheme.get(_EXTENSION) if isinstance(scheme, dict) else None
+            if isinstance(body, dict) and str(body.get("type", "")).lower() == "jwt":
+                marks = getattr(scheme, "marks", {})
+                mark = marks.get(_EXTENSION, resource.mark_of("Body"))
+                inner = body.get("jwtConfiguration", NOVALUE)
+                yield from _tokens(inner, "issuer", "audience", mark, f"{name[:40]}: ")
+        return
+    kind = resource.get("AuthorizerType" if resource.type == HTTP else "Type")
+    mark = resource.mark_of("AuthorizerType")
+    if isinstance(kind, Unknown | Text):
+        yield unknown(f"its type is not known: {why(kind)}", mark)
+    elif kind == "JWT":
+        inner = resource.get("JwtConfiguration")
+        mark = resource.mark_of("JwtConfiguration")
+        yield from _tokens(inner, "Issuer", "Audience", mark, "")
+    elif kind == "COGNITO_USER_POOLS":
+        yield from _filled(resource.get("ProviderARNs"), "user pool", resource.mark)
+    else:
+        yield from _filled(resource.get("AuthorizerUri"), "function", resource.mark)
+
+
+def _tokens(value: Any, issuer: str, audience: str, mark: Mark, where: str) -> Iterator[Verdict]:
+    if isinstance(value, Unknown):
+        yield unknown(f"{where}whose tokens it takes is not known: {why(value)}", mark)
+        return
+    inner = value if isinstance(value, dict) else {}
+    yield from _filled(inner.get(issuer, NOVALUE), f"{where}issuer", mark)
+    yield from _filled(inner.get(audience, NOVALUE), f"{where}audience", mark)
+
+
+def _filled(value: Any, what: str, mark: Mark) -> Iterator[Verdict]:
+    if isinstance(value, dict):
+        value = list(value)
+    values = value if isinstance(value, list) else [] if value is NOVALUE else [value]
+    states = [emptiness(one) for one in values]
+    if not states or "empty" in states:
+        yield fail(f"names no {what}" if ": " not in what else f"{what} is not named", mark)
+    elif any(state != "full" for state in states):
+        yield unknown(f"its {what} may be empty", mark)
+
+
+RULE = Rule(
+    id="TL_EDGE_2",
+    title="An authorizer names issuer and audience",
+    why="a token that was made for another app, or by another issuer, opens the door too",
+    fix="name the issuer and every audience, the user pools, or the function",
+    source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html",
+    types=(HTTP, REST, *APIS),
+    check=check,
+)

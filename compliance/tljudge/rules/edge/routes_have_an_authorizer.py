@@ -1,0 +1,39 @@
+"""TL_EDGE_1: every route and method asks who calls."""
+
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import Text, Unknown, why
+from tljudge.resources.api_definitions import OPEN, UNCLEAR
+from tljudge.resources.routes import APIS, METHOD, ROUTE, doors
+
+URL = "AWS::Lambda::Url"
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge every way in that the resource makes; a browser's preflight carries no token."""
+    if resource.type == URL:
+        kind, mark = resource.get("AuthType"), resource.mark_of("AuthType")
+        if isinstance(kind, Unknown | Text):
+            yield unknown(f"whether its URL is open is not known: {why(kind)}", mark)
+        elif kind != "AWS_IAM":
+            yield fail("its URL is open to everybody: AuthType is not AWS_IAM", mark)
+        return
+    for door in doors(resource):
+        if door.state == OPEN:
+            yield fail(f"{door.name} is open to everybody: {door.why}", door.mark)
+        elif door.state == UNCLEAR:
+            yield unknown(f"whether {door.name} is open is not known: {door.why}", door.mark)
+
+
+RULE = Rule(
+    id="TL_EDGE_1",
+    title="Every route has an authorizer",
+    why="a route without one answers, and bills, for everybody on the internet",
+    fix="give it a JWT, IAM or custom authorizer that this stack declares",
+    source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control.html",
+    types=(ROUTE, METHOD, *APIS, URL),
+    check=check,
+)

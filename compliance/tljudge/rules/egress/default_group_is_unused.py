@@ -1,0 +1,57 @@
+"""TL_EGRESS_2: no function, cache or endpoint stands in its VPC's default group."""
+
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+
+FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
+ENDPOINT = "AWS::EC2::VPCEndpoint"
+PROPERTY = {
+    "AWS::ElastiCache::ReplicationGroup": "SecurityGroupIds",
+    "AWS::ElastiCache::CacheCluster": "VpcSecurityGroupIds",
+    "AWS::ElastiCache::ServerlessCache": "SecurityGroupIds",
+    ENDPOINT: "SecurityGroupIds",
+}
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge the groups a resource names; AWS takes the default group where it names none."""
+    if resource.type in FUNCTIONS:
+        inside = resource.get("VpcConfig")
+        if isinstance(inside, Unknown):
+            yield unknown(f"its groups are not known: {why(inside)}", resource.mark_of("VpcConfig"))
+            return
+        if not isinstance(inside, dict) or not inside.get("SubnetIds"):
+            return
+        groups = inside.get("SecurityGroupIds", NOVALUE)
+        mark = resource.mark_of("VpcConfig", "SecurityGroupIds")
+    else:
+        if resource.type == ENDPOINT:
+            kind = resource.get("VpcEndpointType")
+            if kind in (NOVALUE, "Gateway", "GatewayLoadBalancer"):
+                return
+        name = PROPERTY[resource.type]
+        groups, mark = resource.get(name), resource.mark_of(name)
+    if groups is NOVALUE or groups == []:
+        yield fail("names no security group, so AWS takes the VPC's default one", mark)
+        return
+    for group in groups if isinstance(groups, list) else [groups]:
+        if isinstance(group, Unknown) and group.origin is not None:
+            if group.origin[2] == "DefaultSecurityGroup":
+                yield fail("stands in the VPC's default group", mark)
+        elif isinstance(group, Unknown | Text):
+            yield unknown(f"whether it is the default group is not known: {why(group)}", mark)
+
+
+RULE = Rule(
+    id="TL_EGRESS_2",
+    title="Nothing stands in a VPC's default group",
+    why="the default group allows all egress, and no template declares it",
+    fix="name a group that is declared with its egress",
+    source="https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html",
+    types=(*FUNCTIONS, *PROPERTY),
+    check=check,
+)

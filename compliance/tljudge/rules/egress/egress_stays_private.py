@@ -1,0 +1,72 @@
+"""TL_EGRESS_1: no security group reaches the internet."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import NOVALUE, Unknown, why
+from tljudge.rules.egress.destinations import (
+    Egress,
+    judged,
+    network_of,
+    rules_of,
+    standalone_rule,
+)
+
+GROUP = "AWS::EC2::SecurityGroup"
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge one group together with the standalone rules that name it, or one such rule.
+
+    AWS adds allow-all when a group declares no egress, so an absent or empty list fails.
+    """
+    if resource.type != GROUP:
+        for rule in standalone_rule(resource):
+            yield from judged(rule, resource.world, policy)
+        return
+    inline = resource.get("SecurityGroupEgress")
+    mark = resource.mark_of("SecurityGroupEgress")
+    if inline is NOVALUE:
+        yield fail("no egress declared, so AWS allows all", mark)
+    elif isinstance(inline, Unknown):
+        yield unknown(f"its egress is not known: {why(inline)}", mark)
+    elif not inline:
+        yield fail("its egress is empty, so AWS allows all", mark)
+    else:
+        inside = inline if isinstance(inline, list) else [inline]
+        for one, at in zip(inside, getattr(inline, "marks", [mark]), strict=False):
+            yield from judged(Egress(one, at, resource.id), resource.world, policy)
+        yield from _union(resource)
+
+
+def _union(group: Resource) -> Iterator[Verdict]:
+    """Ranges that are allowed one by one and are the internet together."""
+    v4: list[ipaddress.IPv4Network] = []
+    v6: list[ipaddress.IPv6Network] = []
+    for rule in rules_of(group):
+        for name in ("CidrIp", "CidrIpv6"):
+            found = network_of(rule.get(name)) if isinstance(rule.body, dict) else None
+            if isinstance(found, ipaddress.IPv4Network) and found.prefixlen:
+                v4.append(found)
+            elif isinstance(found, ipaddress.IPv6Network) and found.prefixlen:
+                v6.append(found)
+    # Fewer addresses than there are cover nothing whole.
+    if sum(2.0**-one.prefixlen for one in v4) < 1 and sum(2.0**-one.prefixlen for one in v6) < 1:
+        return
+    whole_v4 = any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v4))
+    if whole_v4 or any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v6)):
+        yield fail("its rules together cover the internet", group.mark_of("SecurityGroupEgress"))
+
+
+RULE = Rule(
+    id="TL_EGRESS_1",
+    title="No security group reaches the internet",
+    why="what can reach the internet can send data there",
+    fix="declare SecurityGroupEgress with private ranges, groups or prefix lists only",
+    source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html",
+    types=(GROUP, "AWS::EC2::SecurityGroupEgress"),
+    check=check,
+)

@@ -1,0 +1,47 @@
+"""TL_IAM_1: every allowed action is named, without a wildcard."""
+
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import is_plain, pieces, shown, why
+from tljudge.resources.statements import CARRIERS, ROLE, TRUST, document, statements
+
+PERMISSION = "AWS::Lambda::Permission"
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge every statement of every policy the resource carries, and of a role's trust."""
+    if resource.type == PERMISSION:
+        yield from _judged(resource.get("Action"), resource.mark_of("Action"))
+        return
+    found = list(statements(resource))
+    if resource.type == ROLE:
+        trust = document(resource.get(TRUST), resource.mark_of(TRUST))
+        found += [one for one in trust if not one.why]  # said where trust is judged
+    for statement in found:
+        if statement.why:
+            yield unknown(f"its policy cannot be read: {statement.why}", statement.mark)
+        elif statement.allows():
+            for action, mark in statement.values("Action"):
+                yield from _judged(action, mark)
+
+
+def _judged(action: object, mark: tuple[int, int]) -> Iterator[Verdict]:
+    literal = "".join(piece for piece in pieces(action) if isinstance(piece, str))
+    if "*" in literal or "?" in literal:
+        yield fail(f"allows {shown(action)}", mark)
+    elif not is_plain(action):
+        yield unknown(f"an action is not known: {why(action)}", mark)
+
+
+RULE = Rule(
+    id="TL_IAM_1",
+    title="Every allowed action is named",
+    why="a wildcard also allows what AWS adds later",
+    fix="name each action that is called",
+    source="https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html#grant-least-privilege",
+    types=(*CARRIERS, PERMISSION),
+    check=check,
+)

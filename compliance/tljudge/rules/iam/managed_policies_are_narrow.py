@@ -1,0 +1,46 @@
+"""TL_IAM_5: no role, user or group has an administrator's managed policy."""
+
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, rendered, shown, why
+
+LISTS = {
+    "AWS::IAM::Role": ("ManagedPolicyArns",),
+    "AWS::IAM::User": ("ManagedPolicyArns",),
+    "AWS::IAM::Group": ("ManagedPolicyArns",),
+    "AWS::SSO::PermissionSet": ("ManagedPolicies",),
+    "AWS::Serverless::Function": ("Policies",),
+    "AWS::Serverless::StateMachine": ("Policies",),
+}
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge each managed policy by the last part of its ARN, however the ARN is put together."""
+    name = LISTS[resource.type][0]
+    value, mark = resource.get(name), resource.mark_of(name)
+    if value is NOVALUE:
+        return
+    if not isinstance(value, list):
+        value = [value]
+    for one, at in zip(value, getattr(value, "marks", [mark] * len(value)), strict=True):
+        if not isinstance(one, str | Text | Unknown):
+            continue
+        ending = rendered(one, "\0").rsplit("/", 1)[-1].lower()
+        if ending in policy.forbidden_policies:
+            yield fail(f"attaches {shown(one)}", at)
+        elif "\0" in ending and not is_plain(one):
+            yield unknown(f"attaches a policy that is not known: {why(one)}", at)
+
+
+RULE = Rule(
+    id="TL_IAM_5",
+    title="Nothing has an administrator's managed policy",
+    why="it allows nearly everything in the account",
+    fix="attach a policy that names what is needed",
+    source="https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_job-functions.html",
+    types=tuple(LISTS),
+    check=check,
+)

@@ -1,0 +1,84 @@
+"""TL_IAM_3: every allowed resource is named, where the action can be limited to one."""
+
+import re
+from collections.abc import Iterator
+
+from tljudge.data import unscoped_actions
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import rendered, shown, why
+from tljudge.resources.statements import CARRIERS, MEANS_ITSELF, Statement, bounded_by, statements
+
+MOST_NAMED = 20
+# Their ARNs begin with the name, not with a kind of resource.
+NO_KIND = frozenset({"s3", "sns", "sqs", "execute-api", "codecommit"})
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge each resource of each Allow; `*` passes where nothing narrower exists."""
+    if resource.type in MEANS_ITSELF:
+        return
+    for statement in statements(resource):
+        if statement.why:
+            yield unknown(f"its policy cannot be read: {statement.why}", statement.mark)
+        elif statement.allows():
+            yield from _judged(statement, policy)
+
+
+def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
+    broad = [
+        (value, mark, is_broad(rendered(value, "x")))
+        for value, mark in statement.values("Resource")
+        if is_broad(rendered(value, "*"))
+    ]
+    if not broad:
+        return
+    limitable = [one for one in statement.actions() if not _has_no_resource(one)]
+    if statement.actions() and not limitable:
+        return
+    narrowed = bounded_by(statement, "resourcetag", *policy.narrowing_keys)
+    if narrowed:
+        return
+    named = _listed(limitable) or "what NotAction leaves"
+    for value, mark, surely in broad:
+        if surely and narrowed is False:
+            yield fail(f"allows {named} on {shown(value)}", mark)
+        else:
+            reason = why(value) if not surely else "its condition is not known"
+            yield unknown(f"allows {named} on what is not known: {reason}", mark)
+
+
+def is_broad(arn: str) -> bool:
+    """Whether an ARN names no resource: all of an account, a service or a kind."""
+    if not arn.strip("*?"):
+        return True
+    parts = arn.split(":", 5)
+    if len(parts) < 6:
+        return arn.startswith("arn:") and "*" in parts[-1]
+    names = [name for name in re.split("[/:]", parts[5]) if name]
+    if not names or not names[0].strip("*?"):
+        return True
+    return parts[2] not in NO_KIND and len(names) > 1 and not names[1].strip("*?")
+
+
+def _listed(actions: list[str]) -> str:
+    """All of them, so that a waiver of these waives no other."""
+    more = f" and {len(actions) - MOST_NAMED} more" if len(actions) > MOST_NAMED else ""
+    return ", ".join(sorted(actions)[:MOST_NAMED]) + more
+
+
+def _has_no_resource(action: str) -> bool:
+    service, _, name = action.partition(":")
+    return name in unscoped_actions().get(service, frozenset())
+
+
+RULE = Rule(
+    id="TL_IAM_3",
+    title="Every allowed resource is named",
+    why="a wildcard reaches the resources of every other stack in the account",
+    fix="name the ARN, or narrow it by a condition on the resource's tags",
+    source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html",
+    types=CARRIERS,
+    check=check,
+)

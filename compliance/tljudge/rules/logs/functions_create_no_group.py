@@ -1,0 +1,64 @@
+"""TL_LOGS_3: no function may create its declared group again after it is deleted."""
+
+from collections.abc import Iterator
+
+from tljudge.engine.policy import Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource
+from tljudge.resolve.values import NOVALUE, Unknown, rendered, why
+from tljudge.resources.log_groups import function_group, is_declared
+from tljudge.resources.statements import attached, statements
+from tljudge.resources.wildcards import matches
+
+CREATE = "logs:createloggroup"
+# Managed policies that hold it.
+CREATORS = frozenset(
+    [
+        "awslambdabasicexecutionrole",
+        "awslambdavpcaccessexecutionrole",
+        "awslambdasqsqueueexecutionrole",
+        "awslambdadynamodbexecutionrole",
+        "awslambdakinesisexecutionrole",
+        "awslambdamskexecutionrole",
+        "cloudwatchlogsfullaccess",
+        "awslambda_fullaccess",
+    ]
+)
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge the role of a function whose group is declared."""
+    if is_declared(resource.world, *function_group(resource)) is False:
+        return
+    role, mark = resource.get("Role"), resource.mark_of("Role")
+    if role is NOVALUE:
+        return
+    declared = resource.world.at(role.origin) if isinstance(role, Unknown) else None
+    if declared is None:
+        yield unknown(f"what its role may do is not known: {why(role)}", mark)
+        return
+    managed = declared.get("ManagedPolicyArns")
+    arns = managed if isinstance(managed, list) else [] if managed is NOVALUE else [managed]
+    for carrier in (declared, *attached(declared)):
+        for statement in statements(carrier):
+            if statement.why:
+                yield unknown(f"what its role may do is not known: {statement.why}", mark)
+            elif statement.allows() and any(matches(CREATE, a) for a in statement.actions()):
+                yield fail(f"{declared.id} may logs:CreateLogGroup", mark)
+    for one in arns:
+        name = rendered(one, "\0").rsplit("/", 1)[-1]
+        if name.lower() in CREATORS:
+            yield fail(f"{declared.id} may logs:CreateLogGroup through {name}", mark)
+        elif "\0" in name:
+            yield unknown(f"what its role may do is not known: {why(one)}", mark)
+
+
+RULE = Rule(
+    id="TL_LOGS_3",
+    title="No function creates its group again",
+    why="a late invocation makes the deleted group again, without an end and outside the stack",
+    fix="allow logs:CreateLogStream and logs:PutLogEvents on the declared group only",
+    source="https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html",
+    types=("AWS::Lambda::Function",),
+    check=check,
+)

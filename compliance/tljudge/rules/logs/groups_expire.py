@@ -1,0 +1,74 @@
+"""TL_LOGS_1: every log group expires when the policy says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tljudge.decode.nodes import Map
+from tljudge.decode.references import calls
+from tljudge.engine.policy import SERVICE_RETENTION_DAYS, Policy
+from tljudge.engine.rule import Rule, Verdict, fail, unknown
+from tljudge.resolve.deployment import Resource, Stack
+from tljudge.resolve.parameters import number
+from tljudge.resolve.values import NOVALUE, Text, Unknown, shown, why
+from tljudge.resources.log_groups import GROUP
+
+NAME = "RetentionInDays"
+
+
+def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
+    """Judge the retention itself, and whether a parameter could make it another."""
+    value, mark = resource.get(NAME), resource.mark_of(NAME)
+    wanted = "a number the service takes"
+    if set(policy.retention_days) != set(SERVICE_RETENTION_DAYS):
+        wanted = " or ".join(map(str, policy.retention_days))
+    if value is NOVALUE:
+        yield fail("never expires: it has no RetentionInDays", mark)
+    elif isinstance(value, Unknown | Text):
+        loose = _loose(resource)
+        if loose and wanted[0] != "a":
+            yield fail(f"parameter {loose} admits other days than {wanted}", mark)
+        else:
+            yield unknown(f"its retention is not known: {why(value)}", mark)
+    elif number(value) not in policy.retention_days or isinstance(value, bool):
+        yield fail(f"expires after {shown(value, 20)} days, not after {wanted}", mark)
+    elif wanted[0] != "a" and (loose := _loose(resource)):
+        yield fail(f"parameter {loose} admits other days than {wanted}", mark)
+
+
+def _loose(resource: Resource) -> str:
+    """A parameter that the retention comes from and that takes any value."""
+    body = resource.body.get("Properties")
+    raw = body.get(NAME) if isinstance(body, Map) else body
+    return _loose_in(resource.stack, raw)
+
+
+def _loose_in(stack: Stack, raw: Any) -> str:
+    for call in calls(raw):
+        name = call.argument if call.name == "Ref" and isinstance(call.argument, str) else ""
+        declared = stack.template.parameters.get(name)
+        if not isinstance(declared, Map):
+            continue
+        if stack.parent is not None:
+            passed = stack.parent.resources[stack.parent_id].body.get("Properties")
+            inner = passed.get("Parameters") if isinstance(passed, Map) else None
+            if isinstance(inner, Map) and call.argument in inner:
+                return _loose_in(stack.parent, inner[call.argument])
+            if "Default" in declared:
+                continue
+        elif call.argument in stack.world.given:
+            continue
+        least, most = declared.get("MinValue"), declared.get("MaxValue")
+        if "AllowedValues" not in declared and (least is None or least != most):
+            return str(call.argument)
+    return ""
+
+
+RULE = Rule(
+    id="TL_LOGS_1",
+    title="Every log group expires",
+    why="logs without an end are kept, and billed, for ever",
+    fix="set RetentionInDays to a value the policy allows, and AllowedValues on its parameter",
+    source="https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html",
+    types=(GROUP,),
+    check=check,
+)
