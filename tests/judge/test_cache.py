@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
 from tests.judge.commands import run
+from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
 from tljudge.cli.errors import UsageError
 from tljudge.decode.source import Source
 from tljudge.engine import evaluate as judge_module

@@ -1,14 +1,11 @@
 """The run: many files, one report, an exit code that says so, and the command line."""
 
-import argparse
-import importlib.util
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 

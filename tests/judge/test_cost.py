@@ -20,7 +20,7 @@ from tljudge.decode.loader import load, read
 from tljudge.engine import policy as policies
 from tljudge.engine.findings import Finding
 from tljudge.engine.policy import Policy
-from tljudge.resolve.deployment import World
+from tljudge.resolve.deployment import Deployment
 from tljudge.resolve.quantities import NotKnown
 from tljudge.rules import ALL
 
@@ -58,8 +58,8 @@ def policy(folder: Path, text: str) -> Policy:
 def charged(kind: str, properties: dict[str, Any], **others: Any) -> list[tuple[Any, ...]]:
     """(what, when, per, USD or why not) of a resource, in us-east-1 with the built-in usage."""
     made = body(R=of_type(kind, properties), **others)
-    world = World(read(json.dumps(made)), {}, {})
-    found = charges(world.root.resources["R"], DEFAULT.cost, prices.load())
+    deployment = Deployment(read(json.dumps(made)), {}, {})
+    found = charges(deployment.root.resources["R"], DEFAULT.cost, prices.load())
     return [
         (one.what, one.when, one.per, one.why if one.usd is None else round(one.usd, 6))
         for one in found
@@ -315,8 +315,8 @@ def test_custom_resource_is_unknown_unless_the_policy_frees_it(tmp_path: Path) -
 def test_schedule_says_how_often(expression: Any, expected: Any) -> None:
     """Calls in a month of 730 hours, at most; what is not understood is unknown."""
     made = body(R=of_type("AWS::Events::Rule", {"ScheduleExpression": expression}))
-    world = World(read(json.dumps(made)), {}, {})
-    found = a_month(world.root.resources["R"].get("ScheduleExpression"))
+    deployment = Deployment(read(json.dumps(made)), {}, {})
+    found = a_month(deployment.root.resources["R"].get("ScheduleExpression"))
     assert (found.why if isinstance(found, NotKnown) else found) == expected
 
 
@@ -705,8 +705,8 @@ def test_default_policy_does_not_pay_for_prices(tmp_path: Path) -> None:
 
 def test_our_bill_while_idle_is_the_volume() -> None:
     """30 GiB of gp3, an alarm, and what the signing keys' timer calls."""
-    world = World(load(ROOT / "cloudformation" / "stack.yaml"), {"UseGpu": "false"}, {})
-    found = bill(world, ours().cost, prices.load())
+    deployment = Deployment(load(ROOT / "cloudformation" / "stack.yaml"), {"UseGpu": "false"}, {})
+    found = bill(deployment, ours().cost, prices.load())
     parts = {line.resource.id: round(line.idle_month_usd, 3) for line in found.lines}
     assert {name: usd for name, usd in parts.items() if usd >= 0.001} == {
         "Node": 2.856,

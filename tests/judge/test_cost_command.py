@@ -1,7 +1,5 @@
 """`tl cost`: the bill as a table, as JSON and drawn; its verdict and its exit code."""
 
-import argparse
-import importlib.util
 import json
 import re
 from dataclasses import replace

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.judge.commands import run
+from tests.judge import commands
 from tests.judge.factory import TODAY, of_type, ours, template
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
@@ -27,10 +27,17 @@ from tljudge.mutation.edits import GONE, Break, Edit
 from tljudge.mutation.equivalents import EQUIVALENT, Equivalent
 from tljudge.mutation.obfuscations import KNOWN
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.parallel_run import spread
+from tljudge.mutation.parallel_run import parallel_run
 from tljudge.mutation.run import MutantError, run
-from tljudge.mutation.score import Misfit, Mutant, Score, scored
-from tljudge.mutation.target import Deployment, Ground, broken, deployments, long_form, text_of
+from tljudge.mutation.score import InapplicableMutation, Mutant, Score, scored
+from tljudge.mutation.target import (
+    MutationTarget,
+    TemplateSet,
+    broken,
+    long_form,
+    template_sets,
+    text_of,
+)
 from tljudge.rules import ALL as RULES
 from tljudge.runner.check import check
 
@@ -41,21 +48,21 @@ OUR_TEMPLATES = ROOT / "cloudformation"
 NOT_ASKED = {"TL_COST_4"}
 
 
-def fixtures() -> list[Deployment]:
+def fixtures() -> list[TemplateSet]:
     """The fixtures under their own policy."""
-    return deployments([FIXTURES], policies.load(FIXTURES / "policy.toml"))
+    return template_sets([FIXTURES], policies.load(FIXTURES / "policy.toml"))
 
 
-def our_templates(policy: Policy | None = None) -> list[Deployment]:
+def our_templates(policy: Policy | None = None) -> list[TemplateSet]:
     """Ours, as the development environment deploys them."""
     given = read_parameters(OUR_TEMPLATES / "parameters/dev.json")
-    return deployments([OUR_TEMPLATES], policy or ours(), given)
+    return template_sets([OUR_TEMPLATES], policy or ours(), given)
 
 
 @pytest.fixture(scope="module")
 def score() -> Score:
     """The whole run: every operator, everywhere it fits."""
-    return scored(spread([*our_templates(), *fixtures()], ALL), ALL, EQUIVALENT)
+    return scored(parallel_run([*our_templates(), *fixtures()], ALL), ALL, EQUIVALENT)
 
 
 # ---- the run ----
@@ -66,7 +73,7 @@ def test_every_mutant_is_killed_by_a_rule_that_should_notice(score: Score) -> No
     """And knows what can be known; no argument is left over, every operator made sense."""
     assert [f"{one.where}: {one.operator}" for one in score.of("survived")] == []
     assert [(one.where, one.operator, one.killed_by) for one in score.unexpected] == []
-    assert (score.misfits, score.stale, score.exit_code()) == ((), (), 0)
+    assert (score.inapplicable, score.stale, score.exit_code()) == ((), (), 0)
 
 
 @pytest.mark.timeout(600)
@@ -92,12 +99,12 @@ def test_every_rule_is_what_some_operator_is_about_and_kills(score: Score) -> No
 
 def changes() -> Iterator[tuple[str, str, str]]:
     """Operator, file and content of each mutant, without judging it."""
-    for deployment in (*our_templates(), *fixtures()):
-        for ground in deployment.grounds:
+    for template_set in (*our_templates(), *fixtures()):
+        for target in template_set.targets:
             for operator in ALL:
-                for edits in operator.apply(ground):
-                    bodies = broken(deployment, ground, edits)
-                    yield operator.name, deployment.shown(ground.file), json.dumps(bodies)
+                for edits in operator.apply(target):
+                    bodies = broken(template_set, target, edits)
+                    yield operator.name, template_set.shown(target.file), json.dumps(bodies)
 
 
 def test_no_two_mutants_are_the_same() -> None:
@@ -169,13 +176,13 @@ def test_rule_that_our_policies_do_not_ask_kills_under_one_that_does() -> None:
     policy = policies.load(FIXTURES / "policy.toml")
     loose = replace(policy, cost=replace(policy.cost, nothing_survives=False))
     kept = [one for one in RULES if one.id in operator.expected]
-    found = run(deployments([FIXTURES / "bills.yaml"], loose), [operator], kept, today=TODAY)
+    found = run(template_sets([FIXTURES / "bills.yaml"], loose), [operator], kept, today=TODAY)
     assert [one.killed_by for one in found if isinstance(one, Mutant)] == [("TL_COST_4",)]
 
 
 def test_waiver_of_a_whole_rule_hides_what_is_new() -> None:
     """So a waiver names the message it is about; without, mutants survive in its resource."""
-    operators = [one for one in ALL if one.fault == "resource-all" and not one.disguise]
+    operators = [one for one in ALL if one.fault == "resource-all" and not one.obfuscation]
     wide = replace(ours(), waivers=tuple(replace(one, message="") for one in ours().waivers))
     found = scored(run(our_templates(wide), operators, RULES, today=TODAY), operators, ())
     assert {one.resource for one in found.of("survived")} == {"RouterRole", "QueueHealthRole"}
@@ -184,22 +191,22 @@ def test_waiver_of_a_whole_rule_hides_what_is_new() -> None:
 GROUP = template({"G": of_type("AWS::EC2::SecurityGroup", {"GroupDescription": "x"})})
 
 
-def ground_of(folder: Path, body: dict[str, Any]) -> list[Deployment]:
+def ground_of(folder: Path, body: dict[str, Any]) -> list[TemplateSet]:
     """One template under the built-in policy."""
     (folder / "t.yaml").write_text(json.dumps(body))
-    return deployments([folder / "t.yaml"], policies.load())
+    return template_sets([folder / "t.yaml"], policies.load())
 
 
 def operator_of(*edits: Edit, expected: str = "TL_EGRESS_1") -> Operator:
     """An operator that always makes the same break."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
         yield edits
 
     return Operator("mine", "breaks one thing", (expected,), apply)
 
 
-def judged(folder: Path, body: dict[str, Any], *edits: Edit) -> list[Mutant | Misfit]:
+def judged(folder: Path, body: dict[str, Any], *edits: Edit) -> list[Mutant | InapplicableMutation]:
     """The mutants of one operator."""
     return list(run(ground_of(folder, body), [operator_of(*edits)], RULES, today=TODAY))
 
@@ -245,7 +252,9 @@ def test_break_that_changes_nothing_is_no_mutant(tmp_path: Path) -> None:
     """It is said, and counts for nothing."""
     same = Edit(OTHER.path, "x")
     why = "changes nothing: it is so already"
-    assert judged(tmp_path, GROUP, same) == [Misfit("mine", str(tmp_path / "t.yaml"), why)]
+    assert judged(tmp_path, GROUP, same) == [
+        InapplicableMutation("mine", str(tmp_path / "t.yaml"), why)
+    ]
 
 
 def test_operator_is_used_where_the_policy_asks_what_it_breaks(tmp_path: Path) -> None:
@@ -258,14 +267,14 @@ def test_operator_is_used_where_the_policy_asks_what_it_breaks(tmp_path: Path) -
 def test_operator_that_makes_no_sense_of_a_template_is_said(tmp_path: Path) -> None:
     """And the others go on."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
         yield (OTHER,)
         raise KeyError("Properties")
 
     operator = Operator("mine", "breaks one thing", ("TL_EGRESS_1",), apply)
     found = scored(run(ground_of(tmp_path, GROUP), [operator], RULES), [operator], ())
     why = "KeyError: 'Properties'"
-    assert found.misfits == (Misfit("mine", str(tmp_path / "t.yaml"), why),)
+    assert found.inapplicable == (InapplicableMutation("mine", str(tmp_path / "t.yaml"), why),)
     assert len(found.mutants) == 1
 
 
@@ -290,10 +299,10 @@ def test_fault_that_is_off_by_default_is_found_with_the_value_that_turns_it_on(
 ) -> None:
     """Two stacks down, through the parameters that are passed."""
     (one,) = [one for one in fixtures() if one.root == "parent.yaml"]
-    (child,) = [ground for ground in one.grounds if ground.above]
+    (child,) = [target for target in one.targets if target.above]
     (operator,) = [one for one in ALL if one.name == "egress-world-if"]
     (edits,) = operator.apply(child)
-    bodies = {ground.file: ground.body for ground in one.grounds} | broken(one, child, edits)
+    bodies = {target.file: target.body for target in one.targets} | broken(one, child, edits)
     for file, body in bodies.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text_of(body))
@@ -304,7 +313,7 @@ def test_fault_that_is_off_by_default_is_found_with_the_value_that_turns_it_on(
 
 def test_every_disguise_is_used_and_by_more_than_one_fault() -> None:
     """A way to hide that only one family knows is a family's own."""
-    used = Counter(one.disguise for one in ALL)
+    used = Counter(one.obfuscation for one in ALL)
     assert [one.name for one in KNOWN if used[one.name] < 2] == []
 
 
@@ -394,7 +403,7 @@ def test_json_has_every_mutant_and_the_score() -> None:
 
 def command(*arguments: str) -> int:
     """`tl mutate` in a clone."""
-    return run("mutate", *arguments, clone=Clone(root=ROOT))
+    return commands.run("mutate", *arguments, clone=Clone(root=ROOT))
 
 
 def test_command_breaks_anybodys_template(

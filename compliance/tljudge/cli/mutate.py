@@ -12,8 +12,8 @@ from tljudge.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from tljudge.mutation.operator import Operator
-    from tljudge.mutation.score import Misfit, Mutant
-    from tljudge.mutation.target import Deployment
+    from tljudge.mutation.score import InapplicableMutation, Mutant
+    from tljudge.mutation.target import TemplateSet
 
 FIXTURES = Path("tests/fixtures/mutants")
 DESCRIPTION = """\
@@ -67,7 +67,7 @@ def _run(given: argparse.Namespace) -> int:
     from tljudge.decode.errors import TemplateError
     from tljudge.mutation import report as report
     from tljudge.mutation.equivalents import EQUIVALENT
-    from tljudge.mutation.parallel_run import spread
+    from tljudge.mutation.parallel_run import parallel_run
     from tljudge.mutation.run import MutantError
     from tljudge.mutation.score import scored
 
@@ -78,7 +78,7 @@ def _run(given: argparse.Namespace) -> int:
     if to_file is not None and not to_file.absolute().parent.is_dir():
         raise UsageError(f"mutate: no folder {to_file.absolute().parent} to write into")
     try:
-        results = _shown(spread(_deployments(given), operators, given.jobs))
+        results = _shown(parallel_run(_template_sets(given), operators, given.jobs))
         score = scored(results, operators, EQUIVALENT)
     except (TemplateError, MutantError) as error:
         print(f"mutate: {error}", file=sys.stderr)
@@ -107,10 +107,10 @@ def _operators(name: str | None) -> "list[Operator]":
     return found
 
 
-def _deployments(given: argparse.Namespace) -> "list[Deployment]":
+def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
     from tljudge.decode.parameter_file import ParametersError, read_parameters
     from tljudge.engine import policy as policies
-    from tljudge.mutation.target import deployments
+    from tljudge.mutation.target import template_sets
 
     if not given.paths and given.clone is None:
         raise UsageError("mutate: no path given; name a template or a folder")
@@ -122,21 +122,23 @@ def _deployments(given: argparse.Namespace) -> "list[Deployment]":
     try:
         if given.paths:
             parameters = read_parameters(given.parameters) if given.parameters else {}
-            return deployments(given.paths, policies.load(given.policy), parameters)
+            return template_sets(given.paths, policies.load(given.policy), parameters)
         here = Path(os.path.relpath(given.clone))
         ours = here / "cloudformation"
         policy = policies.load(given.policy or here / "compliance/policy.toml")
         parameters = read_parameters(given.parameters or ours / "parameters/dev.json")
         fixtures = here / FIXTURES
         return [
-            *deployments([ours], policy, parameters),
-            *deployments([fixtures], policies.load(fixtures / "policy.toml")),
+            *template_sets([ours], policy, parameters),
+            *template_sets([fixtures], policies.load(fixtures / "policy.toml")),
         ]
     except (policies.PolicyError, ParametersError) as error:
         raise UsageError(f"mutate: {error}") from None
 
 
-def _shown(results: "Iterable[Mutant | Misfit]") -> "Iterator[Mutant | Misfit]":
+def _shown(
+    results: "Iterable[Mutant | InapplicableMutation]",
+) -> "Iterator[Mutant | InapplicableMutation]":
     """A line on standard error for each template that is done."""
     file, count, left = "", 0, 0
     for one in results:

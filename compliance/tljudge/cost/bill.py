@@ -15,8 +15,9 @@ from tljudge.cost.services import CHARGED
 from tljudge.data.prices import HOURS_A_MONTH, Prices
 from tljudge.decode.nodes import as_text
 from tljudge.engine.cost_policy import CostPolicy
-from tljudge.resolve.deployment import NESTED, Resource, Stack, World
+from tljudge.resolve.deployment import NESTED, Deployment, Resource, Stack
 from tljudge.resolve.values import Text, Unknown
+from tljudge.resources.tags import own
 
 NOT_COUNTED = "traffic, surplus processor credits, taxes and support"
 
@@ -56,9 +57,11 @@ class Bill:
 
 def charges(resource: Resource, policy: CostPolicy, prices: Prices) -> tuple[Charge, ...]:
     """What a resource is charged for; nothing where it is known to be free."""
-    world = resource.world
+    deployment = resource.deployment
     key = ("charges", resource.stack.path, resource.id)
-    found: tuple[Charge, ...] = world.recall(key, lambda: tuple(_charges(resource, policy, prices)))
+    found: tuple[Charge, ...] = deployment.get_or_compute(
+        key, lambda: tuple(_charges(resource, policy, prices))
+    )
     return found
 
 
@@ -83,26 +86,26 @@ def _charges(resource: Resource, policy: CostPolicy, prices: Prices) -> Iterator
         yield unpriced("it", EITHER, ALWAYS, f"no list says what {kind} bills")
 
 
-def bill(world: World, policy: CostPolicy, prices: Prices) -> Bill:
-    """The bill of the scenario that the world is in."""
+def bill(deployment: Deployment, policy: CostPolicy, prices: Prices) -> Bill:
+    """The bill of the scenario that the deployment is in."""
     still = {one.resource for one in policy.stopped}
     lines = tuple(
         Line(resource, found, resource.id in still)
-        for stack in world.stacks
+        for stack in deployment.stacks
         for resource in stack.resources.values()
         if resource.exists() and (found := charges(resource, policy, prices))
     )
-    return Bill(is_on(world, policy.on_demand), lines)
+    return Bill(is_on(deployment, policy.on_demand), lines)
 
 
-def is_on(world: World, on_demand: str) -> bool | None:
+def is_on(deployment: Deployment, on_demand: str) -> bool | None:
     """Whether the on-demand part is there in this scenario; None where no template has the switch.
 
     The outermost stack that has it decides: those below get it from above.
     """
     name, _, value = on_demand.partition("=")
     found: bool | None = None
-    for stack in world.stacks:
+    for stack in deployment.stacks:
         declared = stack.template.parameters if value else stack.template.conditions
         if not on_demand or name not in declared:
             continue
@@ -122,8 +125,6 @@ def _holds(stack: Stack, name: str, value: str) -> bool:
 
 def component(resource: Resource, policy: CostPolicy) -> str:
     """The value of the component tag: the resource's own, else that of a stack above it."""
-    from tljudge.resources.tags import own  # the rules import this module
-
     stack: Stack | None = resource.stack
     here: Resource | None = resource
     while here is not None:
@@ -133,7 +134,7 @@ def component(resource: Resource, policy: CostPolicy) -> str:
         above = stack.parent if stack is not None else None
         here = above.resources[stack.parent_id] if above is not None and stack is not None else None
         stack = above
-    value = resource.world.tags.get(policy.component_tag, "")
+    value = resource.deployment.tags.get(policy.component_tag, "")
     return as_text(value) if isinstance(value, str | int | float) else ""
 
 

@@ -5,26 +5,34 @@ one has no value and no default, each possible one is priced, and the bill says 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from tljudge.cost.bill import is_on
 from tljudge.decode.nodes import Map
-from tljudge.resolve.deployment import World
+from tljudge.resolve.deployment import Deployment
 from tljudge.resolve.scenarios import Choice, Choices, TooMany, Unreachable, explore
 
 _REGION = "AWS::Region"
 
 
-class Likely(Choices):
+class BillingChoices(Choices):
     """Answers by what is given; only what nobody gave is a choice."""
 
-    __slots__ = ("_region", "_switches", "_world")
+    __slots__ = ("_deployment", "_region", "_switches")
 
     def __init__(
-        self, world: World, region: str, switches: frozenset[str], fixed: Sequence[Choice] = ()
+        self,
+        deployment: Deployment,
+        region: str,
+        switches: frozenset[str],
+        fixed: Sequence[Choice] = (),
     ) -> None:
         super().__init__(fixed)
-        self._world, self._region, self._switches = world, region, switches
+        self._deployment, self._region, self._switches = deployment, region, switches
+
+    def replayed(self, fixed: Sequence[Choice]) -> Self:
+        """A run of the same kind that begins with these answers."""
+        return type(self)(self._deployment, self._region, self._switches, fixed)
 
     def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
         """The given answer, or a choice that is explored."""
@@ -40,19 +48,19 @@ class Likely(Choices):
         if key == _REGION:
             known = [one for one in options if isinstance(one, str)]
             return known.index(self._region) if self._region in known else len(options) - 1
-        declared = self._world.root.template.parameters.get(key)
+        declared = self._deployment.root.template.parameters.get(key)
         has_default = isinstance(declared, Map) and declared.get("Default") is not None
-        return 0 if key in self._world.given or has_default else None
+        return 0 if key in self._deployment.given or has_default else None
 
 
-def switches(world: World, on_demand: str) -> frozenset[str]:
+def switches(deployment: Deployment, on_demand: str) -> frozenset[str]:
     """The choices that decide whether the on-demand part is there."""
     found: set[str] = set()
     try:
-        for choices in explore():
-            world.choices = choices
+        for choices in explore(Choices()):
+            deployment.choices = choices
             try:
-                is_on(world, on_demand)
+                is_on(deployment, on_demand)
             except Unreachable:
                 continue
             found.update(choice.key for choice in choices.trail)
@@ -61,25 +69,16 @@ def switches(world: World, on_demand: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def likely(world: World, on_demand: str, region: str, cap: int) -> Iterator[Likely]:
+def billing_scenarios(
+    deployment: Deployment, on_demand: str, region: str, cap: int
+) -> Iterator[BillingChoices]:
     """One run after the other, as `explore` gives them.
 
     Raises:
         TooMany: the cap was reached.
     """
-    keys = switches(world, on_demand)
-    choices = Likely(world, region, keys)
-    for _ in range(cap):
-        yield choices
-        trail = choices.trail
-        while trail and trail[-1].taken + 1 == len(trail[-1].options):
-            trail = trail[:-1]
-        if not trail:
-            return
-        last = trail[-1]
-        following = Choice(last.key, last.label, last.taken + 1, last.options)
-        choices = Likely(world, region, keys, [*trail[:-1], following])
-    raise TooMany
+    keys = switches(deployment, on_demand)
+    yield from explore(BillingChoices(deployment, region, keys), cap)
 
 
 def depends_on(choices: Choices, keys: frozenset[str]) -> list[str]:

@@ -25,7 +25,7 @@ def calls(function: Resource, usage: Usage, named: bool) -> Iterator[tuple[Quant
     """
     scheduled = [
         times
-        for timer in function.world.of_type("AWS::Events::Rule", "AWS::Scheduler::Schedule")
+        for timer in function.deployment.of_type("AWS::Events::Rule", "AWS::Scheduler::Schedule")
         if timer.get("State") != "DISABLED" and _reaches(timer, function)
         for times in [a_month(timer.get("ScheduleExpression"))]
         if times
@@ -52,7 +52,7 @@ def targets(timer: Resource) -> Iterator[Any]:
 def _leads_to(arn: Any, function: Resource) -> bool:
     """By reference, or by the name at the end of the ARN."""
     if isinstance(arn, Unknown):
-        return function.world.at(arn.origin) is function
+        return function.deployment.at(arn.origin) is function
     name = function.get("FunctionName")
     if not isinstance(arn, str | Text) or name is NOVALUE or isinstance(name, dict | list):
         return False
@@ -62,7 +62,8 @@ def _leads_to(arn: Any, function: Resource) -> bool:
 def leads_somewhere(timer: Resource) -> bool:
     """Whether nobody can know what it calls."""
     return any(
-        isinstance(arn, Unknown) and timer.world.at(arn.origin) is None for arn in targets(timer)
+        isinstance(arn, Unknown) and timer.deployment.at(arn.origin) is None
+        for arn in targets(timer)
     )
 
 

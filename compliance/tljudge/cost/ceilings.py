@@ -10,8 +10,8 @@ from tljudge.engine.cost_policy import Ceiling, Component, CostPolicy
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Verdict, fail, unknown
 from tljudge.resolve.assertions import forbidden
-from tljudge.resolve.deployment import Resource, World
-from tljudge.resolve.scenarios import TooMany, Unreachable, explore
+from tljudge.resolve.deployment import Deployment, Resource
+from tljudge.resolve.scenarios import Choices, TooMany, Unreachable, explore
 
 # Resources priced to find the dearest scenario of one deployment: about a second's work.
 _MAX_PRICED = 20_000
@@ -44,7 +44,7 @@ def judged(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     cost = policy.cost
     prices = load(cost.prices)
     yield from _unpriced(resource, cost, prices)
-    survey = _survey(resource.world, policy, prices)
+    survey = _survey(resource.deployment, policy, prices)
     if resource is survey.anchor:
         if complaint := prices.complaint(policy.today):
             yield unknown(complaint, resource.mark)
@@ -53,7 +53,7 @@ def judged(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     if resource in survey.sums:
         found = survey.sums[resource]
         if survey.complete:  # once more, so that the finding names the combination
-            again = _sums(bill(resource.world, cost, prices), cost, prices, survey)
+            again = _sums(bill(resource.deployment, cost, prices), cost, prices, survey)
             found = [one for one in again if one.dearest() is resource]
         for one in found:
             yield fail(one.message(), resource.mark)
@@ -66,28 +66,28 @@ def _unpriced(resource: Resource, cost: CostPolicy, prices: Prices) -> Iterator[
             yield unknown(f"what {charge.what} costs is not known: {charge.why}", resource.mark)
 
 
-def _survey(world: World, policy: Policy, prices: Prices) -> Survey:
+def _survey(deployment: Deployment, policy: Policy, prices: Prices) -> Survey:
     """Every scenario once, however many resources ask."""
-    known = world.notes.get("survey")
+    known = deployment.notes.get("survey")
     if isinstance(known, Survey):
         return known
-    found = world.notes["survey"] = Survey()
-    count = sum(len(stack.resources) for stack in world.stacks)
+    found = deployment.notes["survey"] = Survey()
+    count = sum(len(stack.resources) for stack in deployment.stacks)
     cap = max(8, min(policy.scenario_cap, _MAX_PRICED // max(1, count)))
-    before, bills = world.choices, []
+    before, bills = deployment.choices, []
     try:
-        for choices in explore(cap):
-            world.choices = choices
+        for choices in explore(Choices(), cap):
+            deployment.choices = choices
             try:
-                one = bill(world, policy.cost, prices)
+                one = bill(deployment, policy.cost, prices)
             except Unreachable:
                 continue
-            if not forbidden(world):
+            if not forbidden(deployment):
                 bills.append(one)
     except TooMany:
         found.complete = False
     finally:
-        world.choices = before
+        deployment.choices = before
     for one in bills:
         for part in policy.cost.components if not one.on else ():
             parts = {line.resource: line.idle_month_usd for line in _of(one, part, policy.cost)}

@@ -7,7 +7,7 @@ from typing import Any
 from tljudge.cost.meter import ALWAYS, GROWN, HOUR, RUNNING, Charge, Meter, unpriced
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.quantities import NotKnown, Quantity, amount, is_true, quantity
-from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, why
 
 # Of a volume that a machine image names; the template may give it a size.
 ROOT_DEVICES = ("/dev/xvda", "/dev/sda1")
@@ -48,9 +48,9 @@ def launch_data(resource: Resource, specification: Any) -> Any:
     if not isinstance(specification, dict):
         return {} if specification is NOVALUE else specification
     named = specification.get("LaunchTemplateId", specification.get("LaunchTemplateName"))
-    template = resource.world.at(named.origin) if isinstance(named, Unknown) else None
+    template = resource.deployment.at(named.origin) if isinstance(named, Unknown) else None
     if template is None:
-        for one in resource.world.all_of("AWS::EC2::LaunchTemplate"):
+        for one in resource.deployment.all_of("AWS::EC2::LaunchTemplate"):
             name = one.get("LaunchTemplateName")
             if isinstance(named, str | Text) and key_of(name) == key_of(named):
                 template = one
@@ -73,7 +73,9 @@ def group(meter: Meter) -> Iterator[Charge]:
         yield unpriced("mixed instances", HOUR, ALWAYS, "which of them run is not known")
         return
     named = meter.get("LaunchConfigurationName")
-    configuration = meter.resource.world.at(named.origin) if isinstance(named, Unknown) else None
+    configuration = (
+        meter.resource.deployment.at(named.origin) if isinstance(named, Unknown) else None
+    )
     shared: Any = configuration
     if configuration is None:
         shared = launch_data(meter.resource, meter.get("LaunchTemplate"))
@@ -146,7 +148,9 @@ def _address(meter: Meter, settings: Settings) -> Iterator[Charge]:
         return
     subnets = [one["SubnetId"] for one in interfaces if isinstance(one, dict) and "SubnetId" in one]
     for subnet in subnets or [settings.get("SubnetId")]:
-        declared = meter.resource.world.at(subnet.origin) if isinstance(subnet, Unknown) else None
+        declared = (
+            meter.resource.deployment.at(subnet.origin) if isinstance(subnet, Unknown) else None
+        )
         if declared is not None and declared.type == "AWS::EC2::Subnet":
             gives = is_true(declared.get("MapPublicIpOnLaunch"))
         else:
@@ -179,7 +183,7 @@ def mappings(settings: Settings) -> tuple[dict[str, Any], list[str]]:
         if not isinstance(mapping, dict):
             unclear.append(why(mapping) if isinstance(mapping, Unknown | Text) else "no mapping")
             continue
-        name = shown(mapping.get("DeviceName", ""))
+        name = display(mapping.get("DeviceName", ""))
         if "NoDevice" in mapping:
             found.pop(name, None)
         else:

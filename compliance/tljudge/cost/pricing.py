@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tljudge.cost.bill import Bill, Line, belongs, bill, component
-from tljudge.cost.billing_scenarios import depends_on, likely, switches
+from tljudge.cost.billing_scenarios import billing_scenarios, depends_on, switches
 from tljudge.cost.estimate import Estimate, Left, Row, Total
 from tljudge.cost.meter import ALWAYS
 from tljudge.cost.survivors import HOLDERS, MAY_STAY, STAYS, UNBILLED, Survivor, survivors
@@ -18,7 +18,7 @@ from tljudge.decode.source import is_meant_as_template
 from tljudge.engine.cost_policy import Ceiling
 from tljudge.engine.policy import Policy
 from tljudge.resolve.assertions import forbidden
-from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.scenarios import TooMany, Unreachable
 
 
@@ -39,22 +39,22 @@ def estimate(
         found.complaints.append(complaint)
     idle: list[Line] = []
     active: list[Line] = []
-    for world in _worlds(paths, given or {}, found):
-        _price(world, policy, found, idle, active)
+    for deployment in _deployments(paths, given or {}, found):
+        _price(deployment, policy, found, idle, active)
     found.rows.sort(key=lambda row: (-row.idle_month_usd - row.active_hour_usd, row.resource))
     found.left.sort(key=lambda one: (STAYS, MAY_STAY, UNBILLED).index(one.state))
     _totals(found, idle, active)
     return found
 
 
-def _worlds(paths: Sequence[Path], given: dict[str, Any], found: Estimate) -> list[World]:
-    worlds = []
+def _deployments(paths: Sequence[Path], given: dict[str, Any], found: Estimate) -> list[Deployment]:
+    deployments = []
     parameters = given.get("Parameters", {})
     for path, named in templates(paths):
         try:
             template = load(path, parameters)
             known = {k: v for k, v in parameters.items() if k in template.parameters}
-            worlds.append(World(template, known, given.get("Tags")))
+            deployments.append(Deployment(template, known, given.get("Tags")))
         except NotATemplate as error:
             if named:
                 found.errors.append(str(error))
@@ -63,10 +63,10 @@ def _worlds(paths: Sequence[Path], given: dict[str, Any], found: Estimate) -> li
                 found.errors.append(str(error))
     nested = {
         Path(file).resolve()
-        for world in worlds
-        for file in world.files.keys() - {world.root.template.file}
+        for deployment in deployments
+        for file in deployment.files.keys() - {deployment.root.template.file}
     }
-    return [one for one in worlds if Path(one.root.template.file).resolve() not in nested]
+    return [one for one in deployments if Path(one.root.template.file).resolve() not in nested]
 
 
 @dataclass(slots=True)
@@ -95,20 +95,22 @@ class _Side:
 
 
 def _price(
-    world: World, policy: Policy, found: Estimate, idle: list[Line], active: list[Line]
+    deployment: Deployment, policy: Policy, found: Estimate, idle: list[Line], active: list[Line]
 ) -> None:
     cost, hours = policy.cost, policy.cost.usage.active_hours_month
     off, on = _Side(), _Side()
-    keys = switches(world, cost.on_demand)
-    file = world.root.template.file
+    keys = switches(deployment, cost.on_demand)
+    file = deployment.root.template.file
     try:
-        for choices in likely(world, cost.on_demand, cost.region, policy.scenario_cap):
-            world.choices = choices
+        for choices in billing_scenarios(
+            deployment, cost.on_demand, cost.region, policy.scenario_cap
+        ):
+            deployment.choices = choices
             try:
-                one = bill(world, cost, found.prices)
+                one = bill(deployment, cost, found.prices)
             except Unreachable:
                 continue
-            if forbidden(world):
+            if forbidden(deployment):
                 continue
             more = depends_on(choices, keys)
             if not one.on:
@@ -130,13 +132,13 @@ def _price(
         for line in side.lines:
             rows[line.resource] = _row(line.resource, off, on, found)
     found.rows += rows.values()
-    for stack in world.stacks:
+    for stack in deployment.stacks:
         for hidden, mark, what in stack.template.hidden:
             found.complaints.append(
                 f"{stack.template.file}:{mark[0]} {hidden}: {what}: nobody saw the result, "
                 "so it is not priced; expand it first"
             )
-    found.left += _left(world, (off, on), found)
+    found.left += _left(deployment, (off, on), found)
 
 
 def _row(resource: Resource, off: _Side, on: _Side, found: Estimate) -> Row:
@@ -170,14 +172,14 @@ def _row(resource: Resource, off: _Side, on: _Side, found: Estimate) -> Row:
     )
 
 
-def _left(world: World, sides: Sequence[_Side], found: Estimate) -> Iterator[Left]:
+def _left(deployment: Deployment, sides: Sequence[_Side], found: Estimate) -> Iterator[Left]:
     seen: set[tuple[Resource, str]] = set()
     for side in sides:
         if side.choices is None:
             continue
-        world.choices = side.choices
+        deployment.choices = side.choices
         billing = {line.resource: line for line in side.lines}
-        for stack in world.stacks:
+        for stack in deployment.stacks:
             for resource in stack.resources.values():
                 if resource not in billing and resource.type not in HOLDERS:
                     continue

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.cost.calls import a_month, calls, leads_somewhere
 from tljudge.cost.meter import ALWAYS, HOUR, MONTH, USED, Charge, Meter, unpriced
 from tljudge.resolve.quantities import NotKnown, amount, is_true, quantity
-from tljudge.resolve.values import NOVALUE, rendered, why
+from tljudge.resolve.values import NOVALUE, for_matching, why
 
 _KB_A_GB = 1e6
 
@@ -47,7 +47,9 @@ def function(meter: Meter) -> Iterator[Charge]:
         yield meter.metrics(meter.usage.metrics, USED)
     snap = meter.get("SnapStart")
     on = snap.get("ApplyOn", "None") if isinstance(snap, dict) else snap
-    if on not in (NOVALUE, "None") and not rendered(meter.get("Runtime"), "").startswith("java"):
+    if on not in (NOVALUE, "None") and not for_matching(meter.get("Runtime"), "").startswith(
+        "java"
+    ):
         yield unpriced("SnapStart", HOUR, ALWAYS, "no price for kept snapshots")
 
 

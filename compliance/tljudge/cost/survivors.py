@@ -12,7 +12,7 @@ from tljudge.cost.machines import ROOT_DEVICES, Settings, launch_data, mappings
 from tljudge.decode.nodes import Mark
 from tljudge.resolve.deployment import NESTED, Resource
 from tljudge.resolve.quantities import is_true
-from tljudge.resolve.values import NOVALUE, Text, Unknown, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, why
 
 STAYS, MAY_STAY, UNBILLED = "stays", "may stay", "stays for a time, without a bill"
 _KEEPS = ("Retain", "RetainExceptOnCreate", "Snapshot")
@@ -192,7 +192,7 @@ def _files(resource: Resource) -> Iterator[Survivor]:
 
 def _key(resource: Resource) -> Iterator[Survivor]:
     days = resource.get("PendingWindowInDays")
-    text = "30" if days is NOVALUE else shown(days, 20)
+    text = "30" if days is NOVALUE else display(days, 20)
     # https://aws.amazon.com/kms/pricing/
     yield Survivor(f"waits {text} days for its end", UNBILLED, resource.mark)
 

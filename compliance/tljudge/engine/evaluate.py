@@ -19,7 +19,7 @@ from tljudge.engine.findings import GAVE_UP, SIGHT, Finding, Problem, order
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict
 from tljudge.resolve.assertions import forbidden
-from tljudge.resolve.deployment import Resource, Stack, World
+from tljudge.resolve.deployment import Deployment, Resource, Stack
 from tljudge.resolve.scenarios import Choices, Unreachable, following
 
 MAX_RUNS = 10_000
@@ -91,7 +91,7 @@ class Judge:
             template = decode(source, parameters)
             digest = ""  # the error may lie in a nested file, so this file alone is no key to it
             known = {k: v for k, v in parameters.items() if k in template.parameters}
-            world = World(template, known, self._given.get("Tags"), self._sources.read)
+            deployment = Deployment(template, known, self._given.get("Tags"), self._sources.read)
         except TemplateError as error:
             if named or (not isinstance(error, NotATemplate) and is_meant_as_template(path)):
                 problem = Problem(error.file, error.mark[0], error.message)
@@ -101,9 +101,9 @@ class Judge:
             message = f"could not be read ({type(error).__name__}); judge the others without it"
             return Judged(errors=[Problem(str(path), 1, message)])
         try:
-            return _Run(self, world, self._policy).result()
+            return _Run(self, deployment, self._policy).result()
         finally:
-            world.close()
+            deployment.close()
 
     def of_type(self, kind: str) -> tuple[Rule, ...]:
         """The rules for a type of resource."""
@@ -126,31 +126,31 @@ class _GaveUp(Exception):
 class _Run:
     """One deployment in progress."""
 
-    def __init__(self, judge: Judge, world: World, policy: Policy) -> None:
-        self._judge, self._world, self._policy = judge, world, policy
+    def __init__(self, judge: Judge, deployment: Deployment, policy: Policy) -> None:
+        self._judge, self._deployment, self._policy = judge, deployment, policy
         self._findings: dict[tuple[Any, ...], Finding] = {}
         self._runs_left = MAX_RUNS
         self._until = time.process_time() + MAX_SECONDS
 
     def result(self) -> Judged:
-        world = self._world
+        deployment = self._deployment
         found = Judged(
-            files=world.files,
-            not_followed=world.not_followed,
-            digest=world.root.template.digest,
+            files=deployment.files,
+            not_followed=deployment.not_followed,
+            digest=deployment.root.template.digest,
         )
-        for stack in world.stacks:
+        for stack in deployment.stacks:
             for logical_id, mark, what in stack.template.hidden:
                 self._unseen(stack, mark, logical_id, f"{what}: nobody saw the result")
         try:
-            for stack in world.stacks:
+            for stack in deployment.stacks:
                 for resource in stack.resources.values():
                     self._resource(resource, found)
         except _GaveUp as error:
             if self._runs_left > 0:  # time ran out, which it may not another day
                 found.digest = ""
             self._unseen(resource.stack, resource.mark, resource.id, f"{error}: {GAVE_UP}")
-        found.counts["unresolved_properties"] = len(world.unresolved)
+        found.counts["unresolved_properties"] = len(deployment.unresolved)
         found.findings = list(self._findings.values())
         return found
 
@@ -175,17 +175,17 @@ class _Run:
 
     def _judged(self, resource: Resource, rule: Rule) -> bool:
         """Whether the resource exists in a combination."""
-        world, runs, made, impossible = self._world, 0, 0, ""
+        deployment, runs, made, impossible = self._deployment, 0, 0, ""
         seen: dict[Verdict, list[Choices]] = {}
         cap = min(self._policy.scenario_cap, self._runs_left + 1)
         choices: Choices | None = Choices()
         while choices is not None and runs < cap:
             runs += 1
-            world.choices = choices
+            deployment.choices = choices
             try:
                 if resource.exists():
                     verdicts = tuple(rule.check(resource, self._policy))
-                    if world.has_rules and (why := forbidden(world)):
+                    if deployment.has_rules and (why := forbidden(deployment)):
                         raise Unreachable(why)
                     for verdict in verdicts:
                         where = seen.setdefault(verdict, [])

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tljudge.decode.nodes import Mark
-    from tljudge.engine.policy import Policy
-    from tljudge.resolve.deployment import Resource
+from tljudge.decode.nodes import Mark
+from tljudge.engine.policy import Policy
+from tljudge.resolve.deployment import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +14,13 @@ class Verdict:
 
     fails: bool
     message: str
-    mark: "Mark"
+    mark: Mark
 
 
-Check = Callable[["Resource", "Policy"], Iterator[Verdict]]
+Check = Callable[[Resource, Policy], Iterator[Verdict]]
 
 
-def _always(policy: "Policy") -> bool:
+def _always(policy: Policy) -> bool:
     return True
 
 
@@ -41,14 +39,14 @@ class Rule:
     source: str
     types: tuple[str, ...]
     check: Check
-    applies: Callable[["Policy"], bool] = _always
+    applies: Callable[[Policy], bool] = _always
 
 
-def fail(message: str, mark: "Mark") -> Verdict:
+def fail(message: str, mark: Mark) -> Verdict:
     """It does not hold."""
     return Verdict(True, message, mark)
 
 
-def unknown(message: str, mark: "Mark") -> Verdict:
+def unknown(message: str, mark: Mark) -> Verdict:
     """Nobody can know whether it holds."""
     return Verdict(False, message, mark)

@@ -1,13 +1,13 @@
-"""Actions that are widened, in every spelling and disguise."""
+"""Actions that are widened, in every spelling and obfuscation."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import Grant, statements, trusts
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 NAMED = ("TL_IAM_1",)
 PERMISSION = "AWS::Lambda::Permission"
@@ -17,11 +17,11 @@ def _service(grant: Grant) -> str:
     return str(grant.actions[0]).partition(":")[0]
 
 
-def _widened(bad: Callable[[str], Any]) -> Callable[[Ground], Iterator[Site]]:
+def _widened(bad: Callable[[str], Any]) -> Callable[[MutationTarget], Iterator[Site]]:
     """Sites where all of a statement's actions become what `bad` makes of the first."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
-        for one in statements(ground):
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for one in statements(target):
             first = one.actions[0] if one.actions else None
             if isinstance(first, str) and "*" not in first and bad(first) is not None:
                 yield Site((*one.path, "Action"), bad(first), first)
@@ -33,8 +33,8 @@ def _beside(good: str, bad: Any) -> list[Any]:
     return [good, bad]
 
 
-def _added(ground: Ground) -> Iterator[Site]:
-    for one in statements(ground):
+def _added(target: MutationTarget) -> Iterator[Site]:
+    for one in statements(target):
         if isinstance(one.body.get("Action"), list):
             path = (*one.path, "Action", len(one.actions))
             yield Site(path, f"{_service(one)}:*", one.actions[0])
@@ -42,20 +42,20 @@ def _added(ground: Ground) -> Iterator[Site]:
             yield Site((*one.path, "Action"), f"{_service(one)}:*", good, partial(_beside, good))
 
 
-def _one_each(ground: Ground) -> Iterator[Site]:
+def _one_each(target: MutationTarget) -> Iterator[Site]:
     """The whole element, so that one value is hidden."""
-    for one in statements(ground):
+    for one in statements(target):
         if isinstance(one.actions[0], str):
             yield Site((*one.path, "Action"), f"{_service(one)}:*", one.actions[0], lambda v: [v])
 
 
-def _trusted(ground: Ground) -> Iterator[Site]:
-    for one in trusts(ground):
+def _trusted(target: MutationTarget) -> Iterator[Site]:
+    for one in trusts(target):
         yield Site((*one.path, "Action"), "sts:*", one.body["Action"])
 
 
-def _permissions(ground: Ground) -> Iterator[Site]:
-    for logical_id, properties in ground.resources(PERMISSION):
+def _permissions(target: MutationTarget) -> Iterator[Site]:
+    for logical_id, properties in target.resources(PERMISSION):
         path = ("Resources", logical_id, "Properties", "Action")
         yield Site(path, "lambda:*", properties["Action"])
 
@@ -99,8 +99,8 @@ OPERATORS: tuple[Operator, ...] = (
         _widened(lambda action: _part(action, lambda _, name: f"{name[:3]}*")),
     ),
     plain("action-added", "all of a service beside the actions that are named", NAMED, _added),
-    *disguised("action-service", "an action becomes all of its service", NAMED, _one_each),
-    *disguised(
+    *obfuscated("action-service", "an action becomes all of its service", NAMED, _one_each),
+    *obfuscated(
         "action-added", "all of a service beside the actions that are named", NAMED, _added, (IF,)
     ),
     plain("action-trust", "who may assume a role may ask for any token", NAMED, _trusted),

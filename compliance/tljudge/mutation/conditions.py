@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
-from tljudge.mutation.obfuscations import IF, Site, disguised
+from tljudge.mutation.obfuscations import IF, Site, obfuscated
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
     MEAN_THEMSELVES,
@@ -16,45 +16,45 @@ from tljudge.mutation.permissions import (
     statements,
     trusts,
 )
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 Block = dict[str, dict[str, Any]]
 
 
-def _narrowed(ground: Ground) -> Iterator[Grant]:
+def _narrowed(target: MutationTarget) -> Iterator[Grant]:
     """An Allow on a wildcard that could be limited, and is by its condition."""
-    for one in statements(ground):
+    for one in statements(target):
         narrowed = "Condition" in one.body and any(is_broad(value) for value in one.resources)
         if narrowed and limitable(one) and one.kind not in MEAN_THEMSELVES:
             yield one
 
 
-def _passing(ground: Ground) -> Iterator[Grant]:
+def _passing(target: MutationTarget) -> Iterator[Grant]:
     """An Allow to pass a role."""
-    for one in statements(ground):
+    for one in statements(target):
         if "iam:PassRole" in one.actions and "Condition" in one.body:
             yield one
 
 
-def _trusting(ground: Ground) -> Iterator[Grant]:
+def _trusting(target: MutationTarget) -> Iterator[Grant]:
     """A trust that needs its condition: of an account, a provider, a service that acts for others.
 
     Any other service acts for the account of the role only.
     """
-    for one in trusts(ground):
+    for one in trusts(target):
         whom = one.body.get("Principal")
         services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
-        needs = not services or any(name in ground.policy.deputies for name in services)
+        needs = not services or any(name in target.policy.deputies for name in services)
         if "Condition" in one.body and needs:
             yield one
 
 
-def _opening(ground: Ground) -> Iterator[Grant]:
+def _opening(target: MutationTarget) -> Iterator[Grant]:
     """A policy on a resource or endpoint that would let in everybody, or in for everybody."""
-    for one in openings(ground):
+    for one in openings(target):
         whom = one.body["Principal"]
         services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
-        deputy = any(name in ground.policy.deputies for name in services)
+        deputy = any(name in target.policy.deputies for name in services)
         if "Condition" in one.body and (whom in ("*", {"AWS": "*"}) or deputy):
             yield one
 
@@ -102,7 +102,7 @@ WAYS: tuple[tuple[str, str, Callable[[Block], Any]], ...] = (
     ("anything", "takes any value", _anything),
     ("null", "asks only that there is a value", _present),
 )
-FAMILIES: tuple[tuple[str, str, str, Callable[[Ground], Iterator[Grant]]], ...] = (
+FAMILIES: tuple[tuple[str, str, str, Callable[[MutationTarget], Iterator[Grant]]], ...] = (
     ("narrowing", "the condition of a wildcard", "TL_IAM_3", _narrowed),
     ("passing", "the condition of iam:PassRole", "TL_IAM_4", _passing),
     ("trust", "the condition of a trust", "TL_IAM_6", _trusting),
@@ -111,27 +111,29 @@ FAMILIES: tuple[tuple[str, str, str, Callable[[Ground], Iterator[Grant]]], ...] 
 
 
 def _applied(
-    sites: Callable[[Ground], Iterator[Grant]], change: Callable[[Block], Any]
-) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for one in sites(ground):
+    sites: Callable[[MutationTarget], Iterator[Grant]], change: Callable[[Block], Any]
+) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for one in sites(target):
             path = (*one.path, "Condition")
             yield (Edit(path, change(one.body["Condition"])),)
 
     return apply
 
 
-def _absent(sites: Callable[[Ground], Iterator[Grant]]) -> Callable[[Ground], Iterator[Site]]:
-    def apply(ground: Ground) -> Iterator[Site]:
-        for one in sites(ground):
+def _absent(
+    sites: Callable[[MutationTarget], Iterator[Grant]],
+) -> Callable[[MutationTarget], Iterator[Site]]:
+    def apply(target: MutationTarget) -> Iterator[Site]:
+        for one in sites(target):
             yield Site((*one.path, "Condition"), NO_VALUE, one.body["Condition"])
 
     return apply
 
 
-def _any_account(ground: Ground) -> Iterator[Break]:
+def _any_account(target: MutationTarget) -> Iterator[Break]:
     """A source that may be in any account, of a service that acts for whoever asks it."""
-    for one in _trusting(ground):
+    for one in _trusting(target):
         if "Service" in one.body.get("Principal", ()):
             source = {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule/default/x"}}
             yield (Edit((*one.path, "Condition"), source),)
@@ -141,7 +143,7 @@ OPERATORS: tuple[Operator, ...] = (
     *(
         operator
         for family, what, rule, sites in FAMILIES
-        for operator in disguised(family, f"{what} is not there", (rule,), _absent(sites), (IF,))
+        for operator in obfuscated(family, f"{what} is not there", (rule,), _absent(sites), (IF,))
     ),
     Operator("trust-any-account", "the condition of a trust names no account", ("TL_IAM_6",),
              _any_account),

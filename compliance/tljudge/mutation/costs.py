@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, Break, Edit, Path
-from tljudge.mutation.obfuscations import IF, ON, Site, disguised, plain, switch
+from tljudge.mutation.obfuscations import IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 CEILING, ON_DEMAND, GOES = ("TL_COST_1",), ("TL_COST_2",), ("TL_COST_3",)
 INSTANCE, TEMPLATE = "AWS::EC2::Instance", "AWS::EC2::LaunchTemplate"
@@ -18,111 +18,115 @@ HOURLY = (INSTANCE, CACHE, NESTED, "AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS
 KEPT = (INSTANCE, CACHE, TABLE, POOL, NESTED, "AWS::EC2::NatGateway", "AWS::EC2::EIP")
 
 
-def _conditional(ground: Ground) -> Iterator[tuple[str, str]]:
+def _conditional(target: MutationTarget) -> Iterator[tuple[str, str]]:
     """What bills by the hour and is on demand, where the stacks above are always there."""
-    for logical_id, _ in ground.resources(*HOURLY):
-        condition = ground.body["Resources"][logical_id].get("Condition")
-        if condition == ground.policy.cost.on_demand and not ground.gated:
+    for logical_id, _ in target.resources(*HOURLY):
+        condition = target.body["Resources"][logical_id].get("Condition")
+        if condition == target.policy.cost.on_demand and not target.gated:
             yield logical_id, condition
 
 
-def _gone(ground: Ground) -> Iterator[Break]:
-    for logical_id, _ in _conditional(ground):
+def _gone(target: MutationTarget) -> Iterator[Break]:
+    for logical_id, _ in _conditional(target):
         yield (Edit(("Resources", logical_id, "Condition"), GONE),)
 
 
-def _inverted(ground: Ground) -> Iterator[Break]:
-    for logical_id, condition in _conditional(ground):
+def _inverted(target: MutationTarget) -> Iterator[Break]:
+    for logical_id, condition in _conditional(target):
         opposite = {"Fn::Not": [{"Condition": condition}]}
         place = Edit(("Resources", logical_id, "Condition"), "MutantOpposite")
         yield (place, Edit(("Conditions", "MutantOpposite"), opposite))
 
 
-def _widened(ground: Ground) -> Iterator[Break]:
-    for logical_id, condition in _conditional(ground):
+def _widened(target: MutationTarget) -> Iterator[Break]:
+    for logical_id, condition in _conditional(target):
         either = {"Fn::Or": [{"Condition": condition}, {"Condition": ON}]}
         place = Edit(("Resources", logical_id, "Condition"), "MutantEither")
-        yield (place, Edit(("Conditions", "MutantEither"), either), *switch(ground))
+        yield (place, Edit(("Conditions", "MutantEither"), either), *switch(target))
 
 
-def _opposite_below(ground: Ground) -> Iterator[Break]:
+def _opposite_below(target: MutationTarget) -> Iterator[Break]:
     """A nested stack turns on what its parent turns off."""
-    name = ground.policy.cost.on_demand
-    if ground.above and any(_conditional(ground)):
-        opposite = {"Fn::Not": [ground.body["Conditions"][name]]}
+    name = target.policy.cost.on_demand
+    if target.above and any(_conditional(target)):
+        opposite = {"Fn::Not": [target.body["Conditions"][name]]}
         yield (Edit(("Conditions", name), opposite),)
 
 
-def _added(kind: str, body: dict[str, Any], **more: Any) -> Callable[[Ground], Iterator[Break]]:
+def _added(
+    kind: str, body: dict[str, Any], **more: Any
+) -> Callable[[MutationTarget], Iterator[Break]]:
     """A resource that nobody asked for, with the tags it needs."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        tags = [{"Key": key, "Value": "mutant"} for key in ground.policy.required_tags]
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
         tagged = {} if kind == "AWS::CloudWatch::Dashboard" else {"Tags": tags}
         added = {"Type": kind, **more, "Properties": body | tagged}
-        if not ground.gated:
-            gate = switch(ground) if more.get("Condition") == ON else ()
+        if not target.gated:
+            gate = switch(target) if more.get("Condition") == ON else ()
             yield (Edit(("Resources", "MutantBill"), added), *gate)
 
     return apply
 
 
-def _types(ground: Ground) -> Iterator[Site]:
+def _types(target: MutationTarget) -> Iterator[Site]:
     """The type of an instance, its own or its launch template's."""
-    for path, settings in _machines(ground):
+    for path, settings in _machines(target):
         if "InstanceType" in settings:
             yield Site((*path, "InstanceType"), "g5.48xlarge", settings["InstanceType"])
 
 
-def _machines(ground: Ground) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _machines(target: MutationTarget) -> Iterator[tuple[Path, dict[str, Any]]]:
     """What instances are made by: their own properties, or a launch template's."""
-    for logical_id, properties in ground.resources(INSTANCE):
+    for logical_id, properties in target.resources(INSTANCE):
         yield ("Resources", logical_id, "Properties"), properties
-    for logical_id, properties in ground.resources(TEMPLATE):
+    for logical_id, properties in target.resources(TEMPLATE):
         settings = properties.get("LaunchTemplateData")
         if isinstance(settings, dict):
             yield ("Resources", logical_id, "Properties", "LaunchTemplateData"), settings
 
 
-def _set(kind: str, bad: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
+def _set(kind: str, bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
     """Properties of each resource of a type."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _ in ground.resources(kind):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _ in target.resources(kind):
             top = ("Resources", logical_id, "Properties")
             yield tuple(Edit((*top, name), value) for name, value in bad.items())
 
     return apply
 
 
-def _volumes(bad: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for site in _disks(ground):
+def _volumes(bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for site in _disks(target):
             yield tuple(Edit((*site.path[:-1], name), value) for name, value in bad.items())
 
     return apply
 
 
-def _disks(ground: Ground) -> Iterator[Site]:
+def _disks(target: MutationTarget) -> Iterator[Site]:
     """Whether each volume that a template or instance names goes with its instance."""
-    for path, settings in _machines(ground):
+    for path, settings in _machines(target):
         for index, mapping in enumerate(settings.get("BlockDeviceMappings", [])):
             if "Ebs" in mapping:
                 place = (*path, "BlockDeviceMappings", index, "Ebs", "DeleteOnTermination")
                 yield Site(place, "false", "true")
 
 
-def _policy(name: str, value: str) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _ in ground.resources(*KEPT):
+def _policy(name: str, value: str) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _ in target.resources(*KEPT):
             yield (Edit(("Resources", logical_id, name), value),)
 
     return apply
 
 
-def _protected(kind: str, name: str, bad: Any, good: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for logical_id, _ in ground.resources(kind):
+def _protected(
+    kind: str, name: str, bad: Any, good: Any
+) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for logical_id, _ in target.resources(kind):
             yield Site(("Resources", logical_id, "Properties", name), bad, good)
 
     return sites
@@ -166,7 +170,7 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("dashboard-added", "a dashboard, at 3 USD a month", CEILING,
              _added("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"})),
     plain("instance-bigger", "a much bigger instance", CEILING, _types),
-    *disguised("instance-bigger", "a much bigger instance", CEILING, _types),
+    *obfuscated("instance-bigger", "a much bigger instance", CEILING, _types),
     Operator("cache-bigger", "a cache of a type without a price", CEILING,
              _set(CACHE, {"CacheNodeType": "cache.r7g.16xlarge"}), doubtful=True),
     Operator("cache-nodes", "a cache of forty nodes", CEILING,
@@ -189,14 +193,14 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("kept-replaced", "what bills stays after it is replaced", GOES,
              _policy("UpdateReplacePolicy", "Retain")),
     plain("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
-    *disguised("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
+    *obfuscated("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
     plain("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED),
-    *disguised("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED,
+    *obfuscated("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED,
                (IF,)),
     plain("protected-instance", "an instance whose deletion is refused", GOES,
           _protected(INSTANCE, "DisableApiTermination", True, False)),
     plain("volume-kept", "a volume that stays after its instance", GOES, _disks),
-    *disguised("volume-kept", "a volume that stays after its instance", GOES, _disks),
+    *obfuscated("volume-kept", "a volume that stays after its instance", GOES, _disks),
     Operator("database-added", "a database of which AWS keeps a snapshot", ("TL_COST_3",
              "TL_COST_4"), _added("AWS::RDS::DBInstance", {"DBInstanceClass": "db.t4g.micro"})),
 )  # fmt: skip

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
-from tljudge.mutation.obfuscations import IF, ON, Site, disguised, plain, switch
+from tljudge.mutation.obfuscations import IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 PRIVATE, OWN_GROUP = ("TL_EGRESS_1",), ("TL_EGRESS_2",)
 GROUP, RULE = "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress"
@@ -17,18 +17,18 @@ TCP = {"IpProtocol": "tcp", **PORTS}
 DESTINATIONS = ("CidrIp", "CidrIpv6", "DestinationPrefixListId", "DestinationSecurityGroupId")
 
 
-def _groups(ground: Ground) -> Iterator[tuple[str, Path, list[Any]]]:
-    for logical_id, properties in ground.resources(GROUP):
+def _groups(target: MutationTarget) -> Iterator[tuple[str, Path, list[Any]]]:
+    for logical_id, properties in target.resources(GROUP):
         rules = properties.get("SecurityGroupEgress")
         if isinstance(rules, list):
             yield logical_id, ("Resources", logical_id, "Properties", "SecurityGroupEgress"), rules
 
 
-def _added(*rules: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
+def _added(*rules: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
     """Rules after those of each group."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for _, path, found in _groups(ground):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for _, path, found in _groups(target):
             yield tuple(
                 Edit((*path, len(found) + number), rule) for number, rule in enumerate(rules)
             )
@@ -36,32 +36,32 @@ def _added(*rules: dict[str, Any]) -> Callable[[Ground], Iterator[Break]]:
     return apply
 
 
-def _world(ground: Ground) -> Iterator[Site]:
+def _deployment(target: MutationTarget) -> Iterator[Site]:
     """The range of one more rule of each group."""
-    for _, path, found in _groups(ground):
+    for _, path, found in _groups(target):
         yield Site((*path, len(found)), "0.0.0.0/0", INSIDE, lambda value: {**TCP, "CidrIp": value})
 
 
-def _whole_rule(ground: Ground) -> Iterator[Site]:
-    for _, path, found in _groups(ground):
+def _whole_rule(target: MutationTarget) -> Iterator[Site]:
+    for _, path, found in _groups(target):
         rule = {**TCP, "CidrIp": "0.0.0.0/0"}
         yield Site((*path, len(found)), rule, NO_VALUE)
 
 
-def _replaced(ground: Ground) -> Iterator[Break]:
+def _replaced(target: MutationTarget) -> Iterator[Break]:
     """Each rule leads to the world instead, by a port that nobody allowed."""
-    for _, path, found in _groups(ground):
+    for _, path, found in _groups(target):
         for index, rule in enumerate(found):
             if isinstance(rule, dict) and "IpProtocol" in rule:
                 kept = {key: value for key, value in rule.items() if key not in DESTINATIONS}
                 yield (Edit((*path, index), kept | PORTS | {"CidrIp": "0.0.0.0/0"}),)
 
 
-def _changed(**changes: Any) -> Callable[[Ground], Iterator[Break]]:
+def _changed(**changes: Any) -> Callable[[MutationTarget], Iterator[Break]]:
     """More ports or protocols of a rule that the policy lets out to the world on some."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for _, path, found in _groups(ground):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for _, path, found in _groups(target):
             for index, rule in enumerate(found):
                 if isinstance(rule, dict) and rule.get("CidrIp") == "0.0.0.0/0":
                     yield (Edit((*path, index), rule | changes),)
@@ -69,29 +69,29 @@ def _changed(**changes: Any) -> Callable[[Ground], Iterator[Break]]:
     return apply
 
 
-def _removed(value: Any) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for _, path, _found in _groups(ground):
+def _removed(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for _, path, _found in _groups(target):
             yield (Edit(path, value),)
 
     return apply
 
 
-def _none_left(ground: Ground) -> Iterator[Break]:
+def _none_left(target: MutationTarget) -> Iterator[Break]:
     """Every element goes when somebody turns it on."""
-    for _, path, found in _groups(ground):
+    for _, path, found in _groups(target):
         gone = [{"Fn::If": [ON, NO_VALUE, rule]} for rule in found]
-        yield (Edit(path, gone), *switch(ground))
+        yield (Edit(path, gone), *switch(target))
 
 
-def _all_gone(ground: Ground) -> Iterator[Site]:
-    for _, path, found in _groups(ground):
+def _all_gone(target: MutationTarget) -> Iterator[Site]:
+    for _, path, found in _groups(target):
         yield Site(path, NO_VALUE, found)
 
 
-def _standalone(named: Callable[[str], Any]) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _, _found in _groups(ground):
+def _standalone(named: Callable[[str], Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _, _found in _groups(target):
             body = {"GroupId": named(logical_id), **TCP, "CidrIp": "0.0.0.0/0"}
             yield (_resource(logical_id, body),)
 
@@ -103,15 +103,15 @@ def _resource(logical_id: str, body: dict[str, Any], **more: Any) -> Edit:
     return Edit(("Resources", f"MutantOf{logical_id}"), added)
 
 
-def _standalone_later(ground: Ground) -> Iterator[Break]:
-    for logical_id, _, _found in _groups(ground):
+def _standalone_later(target: MutationTarget) -> Iterator[Break]:
+    for logical_id, _, _found in _groups(target):
         body = {"GroupId": {"Ref": logical_id}, **TCP, "CidrIpv6": "::/0"}
-        yield (_resource(logical_id, body, Condition=ON), *switch(ground))
+        yield (_resource(logical_id, body, Condition=ON), *switch(target))
 
 
-def _half_and_half(ground: Ground) -> Iterator[Break]:
+def _half_and_half(target: MutationTarget) -> Iterator[Break]:
     """Half of the world inline, the other half standalone."""
-    for logical_id, path, found in _groups(ground):
+    for logical_id, path, found in _groups(target):
         other = {"GroupId": {"Fn::GetAtt": [logical_id, "GroupId"]}, **TCP}
         yield (
             Edit((*path, len(found)), {**TCP, "CidrIp": "0.0.0.0/1"}),
@@ -119,10 +119,10 @@ def _half_and_half(ground: Ground) -> Iterator[Break]:
         )
 
 
-def _half_above(ground: Ground) -> Iterator[Break]:
+def _half_above(target: MutationTarget) -> Iterator[Break]:
     """Half of the world inline, the other half standalone in the stack above."""
-    for logical_id, path, found in _groups(ground) if ground.above else ():
-        file, stack = ground.above[0]
+    for logical_id, path, found in _groups(target) if target.above else ():
+        file, stack = target.above[0]
         group = {"Fn::GetAtt": [stack, "Outputs.MutantGroup"]}
         body = {"GroupId": group, **TCP, "CidrIp": "128.0.0.0/1"}
         output = {"Value": {"Fn::GetAtt": [logical_id, "GroupId"]}}
@@ -133,9 +133,9 @@ def _half_above(ground: Ground) -> Iterator[Break]:
         )
 
 
-def _existing(ground: Ground) -> Iterator[Site]:
+def _existing(target: MutationTarget) -> Iterator[Site]:
     """A standalone rule leads to the world instead."""
-    for logical_id, properties in ground.resources(RULE):
+    for logical_id, properties in target.resources(RULE):
         kept = {key: value for key, value in properties.items() if key not in DESTINATIONS}
 
         def led(value: Any, kept: dict[str, Any] = kept) -> dict[str, Any]:
@@ -158,10 +158,10 @@ MEMBERS = {
 }
 
 
-def _members(ground: Ground) -> Iterator[Site]:
+def _members(target: MutationTarget) -> Iterator[Site]:
     """Where a function, cache or endpoint names its groups."""
     for kind, steps in MEMBERS.items():
-        for logical_id, properties in ground.resources(kind):
+        for logical_id, properties in target.resources(kind):
             here: Any = properties
             for step in steps:
                 here = here.get(step) if isinstance(here, dict) else None
@@ -169,17 +169,17 @@ def _members(ground: Ground) -> Iterator[Site]:
                 yield Site(("Resources", logical_id, "Properties", *steps), NO_VALUE, here)
 
 
-def _groupless(value: Any) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for site in _members(ground):
+def _groupless(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for site in _members(target):
             yield (Edit(site.path, value),)
 
     return apply
 
 
-def _default_group(ground: Ground) -> Iterator[Break]:
-    vpcs = [logical_id for logical_id, _ in ground.resources("AWS::EC2::VPC")]
-    for site in _members(ground) if vpcs else ():
+def _default_group(target: MutationTarget) -> Iterator[Break]:
+    vpcs = [logical_id for logical_id, _ in target.resources("AWS::EC2::VPC")]
+    for site in _members(target) if vpcs else ():
         yield (Edit(site.path, [{"Fn::GetAtt": [vpcs[0], "DefaultSecurityGroup"]}]),)
 
 
@@ -195,7 +195,7 @@ OPERATORS: tuple[Operator, ...] = (
              _removed([NO_VALUE])),
     Operator("egress-none-left", "every rule goes under a condition that is off by default",
              PRIVATE, _none_left),
-    *disguised("egress-omitted", "a group declares no egress", PRIVATE, _all_gone, (IF,)),
+    *obfuscated("egress-omitted", "a group declares no egress", PRIVATE, _all_gone, (IF,)),
     Operator("egress-tcp", "a rule to the world", PRIVATE, _added(_to(WORLD))),
     Operator("egress-any-text", 'a rule to the world, protocol "-1"', PRIVATE,
              _added(_to(WORLD, IpProtocol="-1"))),
@@ -236,8 +236,8 @@ OPERATORS: tuple[Operator, ...] = (
              _changed(IpProtocol="-1")),
     Operator("egress-udp", "the way out that is allowed, by UDP", PRIVATE,
              _changed(IpProtocol="udp")),
-    *disguised("egress-world", "a rule to the world", PRIVATE, _world),
-    *disguised("egress-rule", "a rule to the world", PRIVATE, _whole_rule, (IF,)),
+    *obfuscated("egress-world", "a rule to the world", PRIVATE, _deployment),
+    *obfuscated("egress-rule", "a rule to the world", PRIVATE, _whole_rule, (IF,)),
     Operator("egress-by-ref", "a standalone rule to the world, by Ref", PRIVATE,
              _standalone(lambda logical_id: {"Ref": logical_id})),
     Operator("egress-by-attribute", "a standalone rule to the world, by Fn::GetAtt", PRIVATE,
@@ -252,12 +252,12 @@ OPERATORS: tuple[Operator, ...] = (
              _standalone_later),
     plain("egress-standalone", "a standalone rule leads to the world instead", PRIVATE,
           _existing),
-    *disguised("egress-standalone", "a standalone rule leads to the world instead", PRIVATE,
+    *obfuscated("egress-standalone", "a standalone rule leads to the world instead", PRIVATE,
                _existing),
     Operator("member-gone", "what named its groups names none", OWN_GROUP, _groupless(GONE)),
     Operator("member-empty", "what named its groups names an empty list", OWN_GROUP,
              _groupless([])),
-    *disguised("member", "what named its groups names none", OWN_GROUP, _members, (IF,)),
+    *obfuscated("member", "what named its groups names none", OWN_GROUP, _members, (IF,)),
     Operator("member-default", "what named its groups stands in the default one", OWN_GROUP,
              _default_group),
 )  # fmt: skip

@@ -6,55 +6,55 @@ from typing import Any
 from tljudge.mutation.edits import GONE, Break, Edit
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import BROAD, document
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 EXTENSIONS = Edit(("Transform",), "AWS::LanguageExtensions")
 
 
-def _tagged(ground: Ground, body: dict[str, Any]) -> dict[str, Any]:
-    tags = [{"Key": key, "Value": "mutant"} for key in ground.policy.required_tags]
+def _tagged(target: MutationTarget, body: dict[str, Any]) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
     return body | {"Tags": tags}
 
 
-def _looped(names: Any, *more: Edit) -> Callable[[Ground], Iterator[Break]]:
+def _looped(names: Any, *more: Edit) -> Callable[[MutationTarget], Iterator[Break]]:
     """Groups without egress, one for each name."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        body = _tagged(ground, {"GroupDescription": "mutant"})
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        body = _tagged(target, {"GroupDescription": "mutant"})
         made = {"Mutant${Name}": {"Type": "AWS::EC2::SecurityGroup", "Properties": body}}
         loop = Edit(("Resources", "Fn::ForEach::Mutants"), ["Name", names, made])
-        if "Transform" not in ground.body:
+        if "Transform" not in target.body:
             yield (loop, EXTENSIONS, *more)
 
     return apply
 
 
-def _of_loops(ground: Ground) -> Iterator[Break]:
+def _of_loops(target: MutationTarget) -> Iterator[Break]:
     """What a loop makes never expires."""
-    for key, loop in ground.body["Resources"].items():
+    for key, loop in target.body["Resources"].items():
         for name, made in loop[2].items() if key.startswith("Fn::ForEach::") else ():
             if made["Type"] == "AWS::Logs::LogGroup":
                 path = ("Resources", key, 2, name, "Properties", "RetentionInDays")
                 yield (Edit(path, GONE),)
 
 
-def _macro(kind: str) -> Callable[[Ground], Iterator[Break]]:
+def _macro(kind: str) -> Callable[[MutationTarget], Iterator[Break]]:
     """A macro that adds to the properties of each resource of a type."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _ in ground.resources(kind):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _ in target.resources(kind):
             path = ("Resources", logical_id, "Properties", "Fn::Transform")
             yield (Edit(path, {"Name": "Mutant", "Parameters": {}}),)
 
     return apply
 
 
-def _whole(ground: Ground) -> Iterator[Break]:
-    if "Transform" not in ground.body:
+def _whole(target: MutationTarget) -> Iterator[Break]:
+    if "Transform" not in target.body:
         yield (Edit(("Transform",), "Mutant"),)
 
 
-def _sam(ground: Ground) -> Iterator[Break]:
+def _sam(target: MutationTarget) -> Iterator[Break]:
     body = {
         "Handler": "a.b",
         "Runtime": "python3.13",
@@ -62,7 +62,7 @@ def _sam(ground: Ground) -> Iterator[Break]:
         "Policies": [document(BROAD)],
     }
     added = {"Type": "AWS::Serverless::Function", "Properties": body}
-    if "Transform" not in ground.body:
+    if "Transform" not in target.body:
         transform = Edit(("Transform",), "AWS::Serverless-2016-10-31")
         yield (Edit(("Resources", "MutantFunction"), added), transform)
 

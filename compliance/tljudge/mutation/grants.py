@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, Break, Edit
-from tljudge.mutation.obfuscations import IF, ON, UNKNOWABLE, Site, disguised, plain, switch
+from tljudge.mutation.obfuscations import IF, ON, UNKNOWABLE, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
     BROAD,
@@ -18,7 +18,7 @@ from tljudge.mutation.permissions import (
     limitable,
     statements,
 )
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 ACTIONS, RESOURCES, INVERTED = ("TL_IAM_1",), ("TL_IAM_3",), ("TL_IAM_2",)
 MANAGED = ("TL_IAM_5",)
@@ -27,12 +27,12 @@ ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 HARMLESS = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 
 
-def _second(statement: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
+def _second(statement: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Site]]:
     """After the statements that are there, to whom they are."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
-        for path, found, owner in documents(ground):
-            if statement is BROAD_RESOURCE and ground.kind(owner) in MEAN_THEMSELVES:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for path, found, owner in documents(target):
+            if statement is BROAD_RESOURCE and target.kind(owner) in MEAN_THEMSELVES:
                 continue
             first = found[0] if isinstance(found[0], dict) else {}
             whose = {key: first[key] for key in ("Principal",) if key in first}
@@ -41,16 +41,16 @@ def _second(statement: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
     return sites
 
 
-def _only(ground: Ground) -> Iterator[Break]:
+def _only(target: MutationTarget) -> Iterator[Break]:
     """One statement, as an object, in place of the list."""
-    for path, found, _ in documents(ground):
+    for path, found, _ in documents(target):
         if isinstance(found[0], dict) and "Principal" not in found[0]:
             yield (Edit(path, BROAD),)
 
 
-def _second_policy(ground: Ground) -> Iterator[Site]:
+def _second_policy(target: MutationTarget) -> Iterator[Site]:
     body = {"PolicyName": "mutant", "PolicyDocument": document(BROAD)}
-    for logical_id, properties in ground.resources(*ROLE_LIKE):
+    for logical_id, properties in target.resources(*ROLE_LIKE):
         count = len(properties.get("Policies", []))
         path = ("Resources", logical_id, "Properties", "Policies")
         if count:
@@ -59,11 +59,11 @@ def _second_policy(ground: Ground) -> Iterator[Site]:
             yield Site(path, body, {"Ref": "AWS::NoValue"}, lambda value: [value])
 
 
-def _standalone(kind: str, **names: Any) -> Callable[[Ground], Iterator[Break]]:
+def _standalone(kind: str, **names: Any) -> Callable[[MutationTarget], Iterator[Break]]:
     """A resource of its own that names the role."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _ in ground.resources(ROLE):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _ in target.resources(ROLE):
             attached = {
                 key: [{"Ref": logical_id}] if value == [ROLE] else {"Ref": logical_id}
                 for key, value in names.items()
@@ -77,9 +77,9 @@ def _standalone(kind: str, **names: Any) -> Callable[[Ground], Iterator[Break]]:
     return apply
 
 
-def _standalone_later(ground: Ground) -> Iterator[Break]:
+def _standalone_later(target: MutationTarget) -> Iterator[Break]:
     """Standalone, and not there until somebody turns it on."""
-    for logical_id, _ in ground.resources(ROLE):
+    for logical_id, _ in target.resources(ROLE):
         body = {
             "Type": "AWS::IAM::Policy",
             "Condition": ON,
@@ -89,47 +89,47 @@ def _standalone_later(ground: Ground) -> Iterator[Break]:
                 "PolicyDocument": document(BROAD),
             },
         }
-        yield (Edit(("Resources", f"MutantOf{logical_id}"), body), *switch(ground))
+        yield (Edit(("Resources", f"MutantOf{logical_id}"), body), *switch(target))
 
 
-def _not_action(ground: Ground) -> Iterator[Break]:
-    for one in statements(ground):
+def _not_action(target: MutationTarget) -> Iterator[Break]:
+    for one in statements(target):
         if "Action" in one.body:
             actions = one.body["Action"]
             yield (Edit((*one.path, "NotAction"), actions), Edit((*one.path, "Action"), GONE))
 
 
-def _not_principal(ground: Ground) -> Iterator[Break]:
-    for one in statements(ground):
+def _not_principal(target: MutationTarget) -> Iterator[Break]:
+    for one in statements(target):
         if "Principal" in one.body:
             whom = one.body["Principal"]
             path = one.path
             yield (Edit((*path, "NotPrincipal"), whom), Edit((*path, "Principal"), GONE))
 
 
-def _as_text(ground: Ground) -> Iterator[Break]:
+def _as_text(target: MutationTarget) -> Iterator[Break]:
     """The whole document as text with a piece that is not known."""
     text = json.dumps(document(BROAD)).replace("example-bucket", "${AWS::StackName}")
-    for path, found, _ in documents(ground):
+    for path, found, _ in documents(target):
         if "Principal" not in found[0]:
             yield (Edit(path[:-1], {"Fn::Sub": text}),)
 
 
-def _imported(ground: Ground) -> Iterator[Site]:
-    for path, _, _owner in documents(ground):
+def _imported(target: MutationTarget) -> Iterator[Site]:
+    for path, _, _owner in documents(target):
         yield Site(path[:-1], "", None)
 
 
-def _denied(ground: Ground) -> Iterator[Site]:
+def _denied(target: MutationTarget) -> Iterator[Site]:
     """A Deny on everything turned round, where the action could be limited."""
-    for one in statements(ground, "Deny"):
+    for one in statements(target, "Deny"):
         if limitable(one) and any(is_broad(value) for value in one.resources):
             yield Site((*one.path, "Effect"), "Allow", "Deny")
 
 
-def _attached(arn: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for logical_id, properties in ground.resources(*ROLE_LIKE):
+def _attached(arn: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for logical_id, properties in target.resources(*ROLE_LIKE):
             path = ("Resources", logical_id, "Properties", "ManagedPolicyArns")
             others = properties.get("ManagedPolicyArns", [])
             if others:
@@ -145,11 +145,11 @@ OPERATORS: tuple[Operator, ...] = (
           _second(BROAD)),
     plain("statement-resource", "a second statement on every resource", RESOURCES,
           _second(BROAD_RESOURCE)),
-    *disguised("statement-resource", "a second statement on every resource", RESOURCES,
+    *obfuscated("statement-resource", "a second statement on every resource", RESOURCES,
                _second(BROAD_RESOURCE), (IF,)),
     Operator("statement-object", "one broad statement instead of the list", ACTIONS, _only),
     plain("policy-inline", "a second inline policy", ACTIONS, _second_policy),
-    *disguised("policy-inline", "a second inline policy", ACTIONS, _second_policy, (IF,)),
+    *obfuscated("policy-inline", "a second inline policy", ACTIONS, _second_policy, (IF,)),
     Operator("policy-standalone", "an AWS::IAM::Policy of the role", RESOURCES,
              _standalone("AWS::IAM::Policy", PolicyName="mutant", Roles=[ROLE])),
     Operator("policy-role-policy", "an AWS::IAM::RolePolicy of the role", RESOURCES,
@@ -161,15 +161,15 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("action-not", "Action becomes NotAction", INVERTED, _not_action),
     Operator("principal-not", "Principal becomes NotPrincipal", INVERTED, _not_principal),
     plain("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied),
-    *disguised("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied, (IF,)),
+    *obfuscated("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied, (IF,)),
     Operator("document-text", "a broad policy, written as JSON text", ACTIONS, _as_text),
-    *disguised("document", "a policy that is written elsewhere", ACTIONS, _imported, UNKNOWABLE),
+    *obfuscated("document", "a policy that is written elsewhere", ACTIONS, _imported, UNKNOWABLE),
     plain("managed-administrator", "AdministratorAccess is attached", MANAGED,
           _attached(ADMINISTRATOR)),
     plain("managed-partition", "AdministratorAccess of any partition is attached", MANAGED,
           _attached({"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AdministratorAccess"})),
     plain("managed-power-user", "PowerUserAccess is attached", MANAGED,
           _attached("arn:aws:iam::aws:policy/PowerUserAccess")),
-    *disguised("managed-administrator", "AdministratorAccess is attached", MANAGED,
+    *obfuscated("managed-administrator", "AdministratorAccess is attached", MANAGED,
                _attached(ADMINISTRATOR)),
 )  # fmt: skip

@@ -11,14 +11,14 @@ from tljudge.mutation.obfuscations import (
     ON,
     VALUE,
     Site,
-    disguised,
+    obfuscated,
     parameter,
     plain,
     switch,
 )
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import ROLE, statements
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 EXPIRES, DECLARED, MADE_AGAIN, STAYS = (
     ("TL_LOGS_1",), ("TL_LOGS_2",), ("TL_LOGS_3",), ("TL_LOGS_4",)
@@ -30,52 +30,52 @@ BASIC = "AWSLambdaBasicExecutionRole"
 IN_VPC = "AWSLambdaVPCAccessExecutionRole"
 
 
-def _retention(bad: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        days = ground.policy.retention_days[0]
-        if str(bad) in map(str, ground.policy.retention_days):
+def _retention(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        days = target.policy.retention_days[0]
+        if str(bad) in map(str, target.policy.retention_days):
             return
-        for logical_id, properties in ground.resources(GROUP):
+        for logical_id, properties in target.resources(GROUP):
             if DAYS in properties:
                 yield Site(("Resources", logical_id, "Properties", DAYS), bad, days)
 
     return sites
 
 
-def _kept(ground: Ground) -> Iterator[Break]:
-    for site in _retention(None)(ground):
+def _kept(target: MutationTarget) -> Iterator[Break]:
+    for site in _retention(None)(target):
         yield (Edit(site.path, GONE),)
 
 
-def _open_parameter(ground: Ground) -> Iterator[Break]:
+def _open_parameter(target: MutationTarget) -> Iterator[Break]:
     """A parameter whose default is right and that takes any other number too."""
-    if set(ground.policy.retention_days) == set(SERVICE_RETENTION_DAYS):
+    if set(target.policy.retention_days) == set(SERVICE_RETENTION_DAYS):
         return
-    for site in _retention(None)(ground):
+    for site in _retention(None)(target):
         declared = {"Type": "Number", "Default": site.good}
-        yield (Edit(site.path, {"Ref": VALUE}), *parameter(ground, VALUE, declared))
+        yield (Edit(site.path, {"Ref": VALUE}), *parameter(target, VALUE, declared))
 
 
-def _policy(value: str) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, _ in ground.resources(GROUP) if ground.policy.stack_vanishes else ():
+def _policy(value: str) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, _ in target.resources(GROUP) if target.policy.stack_vanishes else ():
             yield (Edit(("Resources", logical_id, "DeletionPolicy"), value),)
 
     return apply
 
 
-def _retained(ground: Ground) -> Iterator[Site]:
+def _retained(target: MutationTarget) -> Iterator[Site]:
     """A policy may be an intrinsic where the template says that it uses the extensions."""
-    if "Transform" in ground.body and ground.policy.stack_vanishes:
-        for logical_id, _ in ground.resources(GROUP):
+    if "Transform" in target.body and target.policy.stack_vanishes:
+        for logical_id, _ in target.resources(GROUP):
             yield Site(("Resources", logical_id, "DeletionPolicy"), "Retain", "Delete")
 
 
-def _writers(ground: Ground) -> Iterator[tuple[Path, Any]]:
+def _writers(target: MutationTarget) -> Iterator[tuple[Path, Any]]:
     """Where a function, stage, build, cache or flow log names the group it writes to."""
-    for logical_id, properties in ground.resources():
+    for logical_id, properties in target.resources():
         top = ("Resources", logical_id, "Properties")
-        kind = ground.kind(logical_id)
+        kind = target.kind(logical_id)
         if kind == GROUP:
             continue
         for path, body in mappings(properties, top):
@@ -94,15 +94,15 @@ def _is_log(kind: str, path: Path, key: str) -> bool:
     }[key]
 
 
-def _elsewhere(ground: Ground) -> Iterator[Site]:
-    for path, good in _writers(ground):
+def _elsewhere(target: MutationTarget) -> Iterator[Site]:
+    for path, good in _writers(target):
         bad = ELSEWHERE
         if path[-1] == "DestinationArn":
             bad = f"arn:aws:logs:eu-central-1:111122223333:log-group:{ELSEWHERE}"
         yield Site(path, bad, good)
 
 
-def _own_name(ground: Ground, function: dict[str, Any]) -> Any:
+def _own_name(target: MutationTarget, function: dict[str, Any]) -> Any:
     """The name of the group that Lambda makes for a function, where it can be written."""
     name = function.get("FunctionName")
     if isinstance(name, dict) and isinstance(name.get("Fn::Sub"), str):
@@ -110,11 +110,11 @@ def _own_name(ground: Ground, function: dict[str, Any]) -> Any:
     return f"/aws/lambda/{name}" if isinstance(name, str) else None
 
 
-def functions(ground: Ground) -> Iterator[tuple[str, dict[str, Any], str]]:
+def functions(target: MutationTarget) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Functions whose group stands in the same template: function, properties, group."""
-    groups = {id_: properties.get(NAME) for id_, properties in ground.resources(GROUP)}
-    for logical_id, properties in ground.resources(FUNCTION):
-        wanted = _own_name(ground, properties)
+    groups = {id_: properties.get(NAME) for id_, properties in target.resources(GROUP)}
+    for logical_id, properties in target.resources(FUNCTION):
+        wanted = _own_name(target, properties)
         named = properties.get("LoggingConfig", {}).get("LogGroup", wanted)
         for group, name in groups.items():
             if named in ({"Ref": group}, name) and name == wanted:
@@ -127,26 +127,26 @@ def _without_config(function: str, properties: dict[str, Any]) -> tuple[Edit, ..
     return (Edit(path, GONE),) if "LoggingConfig" in properties else ()
 
 
-def _renamed(ground: Ground) -> Iterator[Break]:
-    for function, properties, group in functions(ground):
+def _renamed(target: MutationTarget) -> Iterator[Break]:
+    for function, properties, group in functions(target):
         name = Edit(("Resources", group, "Properties", NAME), ELSEWHERE)
         yield (name, *_without_config(function, properties))
 
 
-def _function_renamed(ground: Ground) -> Iterator[Break]:
-    for function, properties, _ in functions(ground):
+def _function_renamed(target: MutationTarget) -> Iterator[Break]:
+    for function, properties, _ in functions(target):
         name = Edit(("Resources", function, "Properties", "FunctionName"), "mutant")
         yield (name, *_without_config(function, properties))
 
 
-def _deleted(ground: Ground) -> Iterator[Break]:
+def _deleted(target: MutationTarget) -> Iterator[Break]:
     """The group goes; whatever named it names it by text."""
-    for function, properties, group in functions(ground):
-        yield (*_without(ground, group), *_without_config(function, properties))
+    for function, properties, group in functions(target):
+        yield (*_without(target, group), *_without_config(function, properties))
 
 
-def _without(ground: Ground, group: str) -> tuple[Edit, ...]:
-    name = ground.body["Resources"][group]["Properties"][NAME]
+def _without(target: MutationTarget, group: str) -> tuple[Edit, ...]:
+    name = target.body["Resources"][group]["Properties"][NAME]
     text = name if isinstance(name, str) else name["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{text}:*"
     instead = (
@@ -155,47 +155,47 @@ def _without(ground: Ground, group: str) -> tuple[Edit, ...]:
     )
     edits = [Edit(("Resources", group), GONE)]
     for section in ("Resources", "Outputs"):
-        for path, body in mappings(ground.body.get(section, {}), (section,)):
+        for path, body in mappings(target.body.get(section, {}), (section,)):
             for named, value in instead:
                 if body == named and path[1] != group:
                     edits.append(Edit(path, value))
     return tuple(edits)
 
 
-def _later(ground: Ground) -> Iterator[Break]:
+def _later(target: MutationTarget) -> Iterator[Break]:
     """The group is only there when somebody turns it on; the function always is."""
-    for function, properties, group in functions(ground):
-        if "Condition" not in ground.body["Resources"][group]:
+    for function, properties, group in functions(target):
+        if "Condition" not in target.body["Resources"][group]:
             gate = Edit(("Resources", group, "Condition"), ON)
-            yield (gate, *_without_config(function, properties), *switch(ground))
+            yield (gate, *_without_config(function, properties), *switch(target))
 
 
-def _another(ground: Ground) -> Iterator[Break]:
+def _another(target: MutationTarget) -> Iterator[Break]:
     """A function beside the others, without a group."""
-    for logical_id, properties in ground.resources(FUNCTION):
+    for logical_id, properties in target.resources(FUNCTION):
         copy = {key: value for key, value in properties.items() if key != "LoggingConfig"}
-        body = {**ground.body["Resources"][logical_id], "Properties": copy}
+        body = {**target.body["Resources"][logical_id], "Properties": copy}
         copy["FunctionName"] = "mutant"
         yield (Edit(("Resources", f"MutantOf{logical_id}"), body),)
 
 
-def _roles(ground: Ground) -> Iterator[str]:
+def _roles(target: MutationTarget) -> Iterator[str]:
     """Roles of functions in the same template."""
-    named = [properties.get("Role") for _, properties in ground.resources(FUNCTION)]
-    for logical_id, _ in ground.resources(ROLE):
+    named = [properties.get("Role") for _, properties in target.resources(FUNCTION)]
+    for logical_id, _ in target.resources(ROLE):
         if {"Fn::GetAtt": [logical_id, "Arn"]} in named:
             yield logical_id
 
 
-def _may_create(ground: Ground) -> Iterator[Site]:
-    for one in statements(ground):
-        if one.owner in _roles(ground) and "logs:PutLogEvents" in one.actions:
+def _may_create(target: MutationTarget) -> Iterator[Site]:
+    for one in statements(target):
+        if one.owner in _roles(target) and "logs:PutLogEvents" in one.actions:
             path = (*one.path, "Action", len(one.actions))
             yield Site(path, "logs:CreateLogGroup", "logs:CreateLogStream")
 
 
-def _standalone(ground: Ground) -> Iterator[Break]:
-    for role in _roles(ground):
+def _standalone(target: MutationTarget) -> Iterator[Break]:
+    for role in _roles(target):
         statement = {
             "Effect": "Allow",
             "Action": "LOGS:createloggroup",
@@ -210,7 +210,7 @@ def _standalone(ground: Ground) -> Iterator[Break]:
         yield (Edit(("Resources", f"MutantOf{role}"), added),)
 
 
-def _customer(ground: Ground) -> Iterator[Break]:
+def _customer(target: MutationTarget) -> Iterator[Break]:
     """A policy that names no role, and a role that names the policy."""
     statement = {
         "Effect": "Allow",
@@ -218,7 +218,7 @@ def _customer(ground: Ground) -> Iterator[Break]:
         "Resource": {"Fn::Sub": "arn:aws:logs:eu-central-1:${AWS::AccountId}:log-group:/x"},
     }
     body = {"PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
-    for role in _roles(ground):
+    for role in _roles(target):
         path = ("Resources", role, "Properties", "ManagedPolicyArns")
         added = {"Type": "AWS::IAM::ManagedPolicy", "Properties": body}
         yield (
@@ -227,11 +227,11 @@ def _customer(ground: Ground) -> Iterator[Break]:
         )
 
 
-def _managed(name: str) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
+def _managed(name: str) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
         arn = f"arn:aws:iam::aws:policy/service-role/{name}"
         other = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
-        for role in _roles(ground):
+        for role in _roles(target):
             path = ("Resources", role, "Properties", "ManagedPolicyArns")
             yield Site(path, arn, other, lambda value: [value])
 
@@ -246,18 +246,18 @@ OPERATORS: tuple[Operator, ...] = (
     plain("retention-short", "a log group expires after a week", EXPIRES, _retention("7")),
     plain("retention-odd", "a log group expires after days the service does not take", EXPIRES,
           _retention(31)),
-    *disguised("retention-no-value", "a log group never expires", EXPIRES,
+    *obfuscated("retention-no-value", "a log group never expires", EXPIRES,
                _retention(NO_VALUE), (IF,)),
-    *disguised("retention", "a log group expires after a year", EXPIRES, _retention(365)),
+    *obfuscated("retention", "a log group expires after a year", EXPIRES, _retention(365)),
     Operator("retention-open", "a parameter that takes any other days too", EXPIRES,
              _open_parameter),
     Operator("log-group-retained", "a log group stays after its stack", STAYS, _policy("Retain")),
     Operator("log-group-retained-later", "a log group stays once it is made", STAYS,
              _policy("RetainExceptOnCreate")),
-    *disguised("log-group-retained", "a log group stays after its stack", STAYS, _retained, (IF,)),
+    *obfuscated("log-group-retained", "a log group stays after its stack", STAYS, _retained, (IF,)),
     plain("log-elsewhere", "what writes logs writes to a group nobody declares", DECLARED,
           _elsewhere),
-    *disguised("log-elsewhere", "what writes logs writes to a group nobody declares", DECLARED,
+    *obfuscated("log-elsewhere", "what writes logs writes to a group nobody declares", DECLARED,
                _elsewhere),
     Operator("log-group-renamed", "a log group is not the one its function writes to", DECLARED,
              _renamed),
@@ -267,7 +267,7 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("log-group-later", "a function's log group is off by default", DECLARED, _later),
     Operator("log-group-another", "one more function, without a log group", DECLARED, _another),
     plain("create-group", "a function may make its log group again", MADE_AGAIN, _may_create),
-    *disguised("create-group", "a function may make its log group again", MADE_AGAIN,
+    *obfuscated("create-group", "a function may make its log group again", MADE_AGAIN,
                _may_create, KNOWN),
     Operator("create-standalone", "a standalone policy lets it make its log group again",
              MADE_AGAIN, _standalone),
@@ -277,6 +277,6 @@ OPERATORS: tuple[Operator, ...] = (
           _managed(BASIC)),
     plain("create-managed-vpc", "another managed policy lets it make its log group again",
           MADE_AGAIN, _managed(IN_VPC)),
-    *disguised("create-managed", "a managed policy lets it make its log group again", MADE_AGAIN,
+    *obfuscated("create-managed", "a managed policy lets it make its log group again", MADE_AGAIN,
                _managed(BASIC), KNOWN),
 )  # fmt: skip

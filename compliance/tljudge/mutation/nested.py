@@ -9,12 +9,12 @@ from tljudge.mutation.obfuscations import ON, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import BROAD, document
 from tljudge.mutation.stacks import STACK, child, stack
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 INSIDE = "Moved"
 
 
-def _moved(ground: Ground, logical_id: str, resource: dict[str, Any]) -> Break | None:
+def _moved(target: MutationTarget, logical_id: str, resource: dict[str, Any]) -> Break | None:
     """One resource in a template of its own; what it named is passed, what named it reads outputs.
 
     None where a branch of its depends on conditions that only its own template has.
@@ -29,7 +29,7 @@ def _moved(ground: Ground, logical_id: str, resource: dict[str, Any]) -> Break |
     edits = [
         Edit(path, value)
         for section in ("Resources", "Outputs")
-        for path, body in mappings(ground.body.get(section, {}), (section,))
+        for path, body in mappings(target.body.get(section, {}), (section,))
         if path[1:2] != (logical_id,) and (value := _reading(body, logical_id, outputs)) is not None
     ]
     template = {
@@ -38,13 +38,13 @@ def _moved(ground: Ground, logical_id: str, resource: dict[str, Any]) -> Break |
         "Outputs": outputs,
     }
     about = {key: resource[key] for key in ("Condition", "DependsOn") if key in resource}
-    parent = stack(ground, dict(zip(names, passed, strict=True)), **about)
+    parent = stack(target, dict(zip(names, passed, strict=True)), **about)
     return (
         Edit(("Resources", logical_id), GONE),
         Edit(("Resources", STACK), parent),
         *edits,
-        *_waiting(ground, logical_id),
-        Edit((), {key: value for key, value in template.items() if value}, child(ground)),
+        *_waiting(target, logical_id),
+        Edit((), {key: value for key, value in template.items() if value}, child(target)),
     )
 
 
@@ -78,8 +78,8 @@ def _reading(body: dict[str, Any], logical_id: str, outputs: dict[str, Any]) -> 
     return None
 
 
-def _waiting(ground: Ground, logical_id: str) -> Iterator[Edit]:
-    for other, resource in ground.body["Resources"].items():
+def _waiting(target: MutationTarget, logical_id: str) -> Iterator[Edit]:
+    for other, resource in target.body["Resources"].items():
         after = resource.get("DependsOn", []) if isinstance(resource, dict) else []
         if after == logical_id:
             yield Edit(("Resources", other, "DependsOn"), STACK)
@@ -88,28 +88,28 @@ def _waiting(ground: Ground, logical_id: str) -> Iterator[Edit]:
             yield Edit(("Resources", other, "DependsOn", index), STACK)
 
 
-def _of(kind: str, path: tuple[str, ...], bad: Any) -> Callable[[Ground], Iterator[Break]]:
+def _of(kind: str, path: tuple[str, ...], bad: Any) -> Callable[[MutationTarget], Iterator[Break]]:
     """Each resource of a type, moved with one property broken."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for logical_id, properties in ground.resources(kind):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for logical_id, properties in target.resources(kind):
             if path[0] in properties:
-                resource = ground.body["Resources"][logical_id]
+                resource = target.body["Resources"][logical_id]
                 broken = written(resource, ("Properties", *path), bad)
-                moved = _moved(ground, logical_id, broken)
+                moved = _moved(target, logical_id, broken)
                 if moved is not None:
                     yield moved
 
     return apply
 
 
-def _renamed(ground: Ground) -> Iterator[Break]:
+def _renamed(target: MutationTarget) -> Iterator[Break]:
     """A function's log group, where the function names none itself."""
-    for _, properties, group in functions(ground):
+    for _, properties, group in functions(target):
         if "LoggingConfig" not in properties:
-            resource = ground.body["Resources"][group]
+            resource = target.body["Resources"][group]
             moved = _moved(
-                ground,
+                target,
                 group,
                 written(resource, ("Properties", "LogGroupName"), "/mutant/elsewhere"),
             )
@@ -119,14 +119,14 @@ def _renamed(ground: Ground) -> Iterator[Break]:
 
 def _added(
     kind: str, properties: dict[str, Any], gate: bool
-) -> Callable[[Ground], Iterator[Break]]:
+) -> Callable[[MutationTarget], Iterator[Break]]:
     """A nested stack beside what is there; it may be off by default."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
         template = {"Resources": {INSIDE: {"Type": kind, "Properties": properties}}}
-        parent = stack(ground, {}, **({"Condition": ON} if gate else {}))
-        edits = (Edit(("Resources", STACK), parent), Edit((), template, child(ground)))
-        yield (*edits, *(switch(ground) if gate else ()))
+        parent = stack(target, {}, **({"Condition": ON} if gate else {}))
+        edits = (Edit(("Resources", STACK), parent), Edit((), template, child(target)))
+        yield (*edits, *(switch(target) if gate else ()))
 
     return apply
 

@@ -1,8 +1,8 @@
-"""Disguises: the same fault, written so that a reader of one line does not see it.
+"""Obfuscations: the same fault, written so that a reader of one line does not see it.
 
 Each takes a bad value and the good one it stands for, and gives what to write instead, with what
-else the deployment then needs. Where a disguise would hide nothing (a switch that nobody above can
-turn on), it is carried up to the root, whose parameters whoever deploys decides.
+else the deployment then needs. Where an obfuscation would hide nothing (no stack above
+can turn the switch on), it is carried up to the root, whose parameters the deployer decides.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ from typing import Any
 from tljudge.mutation.edits import Break, Edit, Path
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.stacks import STACK, child, stack
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 Hidden = tuple[Any, Break] | None
-"""What is written instead, and the other edits; None where the disguise does not fit."""
+"""What is written instead, and the other edits; None where the obfuscation does not fit."""
 
 SWITCH, ON, VALUE, MAP = "MutantSwitch", "MutantOn", "MutantValue", "MutantMap"
 
@@ -31,28 +31,28 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Disguise:
+class Obfuscation:
     """One way to hide a bad value."""
 
     name: str
     says: str
-    hide: Callable[[Ground, Any, Any], Hidden]
+    hide: Callable[[MutationTarget, Any, Any], Hidden]
 
 
-def parameter(ground: Ground, name: str, declared: dict[str, Any]) -> Break:
+def parameter(target: MutationTarget, name: str, declared: dict[str, Any]) -> Break:
     """A parameter here, passed down from the root, where whoever deploys gives it."""
     edits = [Edit(("Parameters", name), declared)]
-    for file, logical_id in ground.above:
+    for file, logical_id in target.above:
         passed = ("Resources", logical_id, "Properties", "Parameters", name)
         edits += [Edit(passed, {"Ref": name}, file), Edit(("Parameters", name), declared, file)]
     return tuple(edits)
 
 
-def switch(ground: Ground) -> Break:
+def switch(target: MutationTarget) -> Break:
     """A condition that is off by default and that a parameter of the root turns on."""
     body = {"Fn::Equals": [{"Ref": SWITCH}, "true"]}
     declared = {"Type": "String", "Default": "false"}
-    return (Edit(("Conditions", ON), body), *parameter(ground, SWITCH, declared))
+    return (Edit(("Conditions", ON), body), *parameter(target, SWITCH, declared))
 
 
 def _kind(value: Any) -> str:
@@ -63,28 +63,28 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, str | int)
 
 
-def _if(ground: Ground, bad: Any, good: Any) -> Hidden:
-    return {"Fn::If": [ON, bad, good]}, switch(ground)
+def _if(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+    return {"Fn::If": [ON, bad, good]}, switch(target)
 
 
-def _default(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _default(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     declared = {"Type": _kind(bad), "Default": bad}
     return {"Ref": VALUE}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _allowed(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _allowed(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     if not _is_scalar(good):
         return None
     declared = {"Type": _kind(good), "Default": good, "AllowedValues": [good, bad]}
-    return {"Ref": VALUE}, parameter(ground, VALUE, declared)
+    return {"Ref": VALUE}, parameter(target, VALUE, declared)
 
 
-def _map(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _map(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     found = {"Fn::FindInMap": [MAP, "all", "value"]}
     return found, (Edit(("Mappings", MAP), {"all": {"value": bad}}),)
 
 
-def _map_by_region(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _map_by_region(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     if not _is_scalar(good):
         return None
     rows = {"eu-central-1": {"value": good}, "us-east-1": {"value": bad}}
@@ -92,48 +92,48 @@ def _map_by_region(ground: Ground, bad: Any, good: Any) -> Hidden:
     return found, (Edit(("Mappings", MAP), rows),)
 
 
-def _sub(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _sub(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return ({"Fn::Sub": str(bad)}, ()) if bad != "" else None
 
 
-def _sub_variable(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _sub_variable(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return {"Fn::Sub": ["${Mutant}", {"Mutant": bad}]}, ()
 
 
-def _join(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _join(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     text = str(bad)
     return {"Fn::Join": ["", [text[: len(text) // 2], text[len(text) // 2 :]]]}, ()
 
 
-def _select(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _select(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return {"Fn::Select": ["1", ["10", bad]]}, ()
 
 
-def _split(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _split(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return {"Fn::Select": ["0", {"Fn::Split": ["|", f"{bad}|x"]}]}, ()
 
 
-def _if_if(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _if_if(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     body = {"Fn::Equals": [{"Ref": f"{SWITCH}Too"}, "on"]}
     declared = {"Type": "String", "Default": "off"}
-    too = (Edit(("Conditions", f"{ON}Too"), body), *parameter(ground, f"{SWITCH}Too", declared))
+    too = (Edit(("Conditions", f"{ON}Too"), body), *parameter(target, f"{SWITCH}Too", declared))
     inner = {"Fn::If": [f"{ON}Too", bad, good]}
-    return {"Fn::If": [ON, inner, good]}, (*switch(ground), *too)
+    return {"Fn::If": [ON, inner, good]}, (*switch(target), *too)
 
 
-def _demand(ground: Ground, bad: Any, good: Any) -> Hidden:
-    name = ground.policy.cost.on_demand
-    if name not in ground.body.get("Conditions", {}):
+def _demand(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+    name = target.policy.cost.on_demand
+    if name not in target.body.get("Conditions", {}):
         return None
     return {"Fn::If": [name, bad, good]}, ()
 
 
-def _list(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _list(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     declared = {"Type": "CommaDelimitedList", "Default": f"10,{bad}"}
     return {"Fn::Select": [1, {"Ref": VALUE}]}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _map_default(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _map_default(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     if not _is_scalar(good):
         return None
     key = {"Ref": "AWS::Region"}
@@ -142,72 +142,72 @@ def _map_default(ground: Ground, bad: Any, good: Any) -> Hidden:
     return found, (rows, Edit(("Transform",), "AWS::LanguageExtensions"))
 
 
-def _output(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _output(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     nothing = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
     template = {"Resources": {"Nothing": nothing}, "Outputs": {"Value": {"Value": bad}}}
-    added = (Edit(("Resources", STACK), stack(ground, {})), Edit((), template, child(ground)))
+    added = (Edit(("Resources", STACK), stack(target, {})), Edit((), template, child(target)))
     return {"Fn::GetAtt": [STACK, "Outputs.Value"]}, added
 
 
-def _nested(ground: Ground, bad: Any, good: Any) -> Hidden:
-    if not ground.above:
+def _nested(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+    if not target.above:
         return None
-    file, logical_id = ground.above[0]
+    file, logical_id = target.above[0]
     passed = ("Resources", logical_id, "Properties", "Parameters", VALUE)
     declared = Edit(("Parameters", VALUE), {"Type": _kind(bad)})
     return {"Ref": VALUE}, (declared, Edit(passed, bad, file))
 
 
-def _free(ground: Ground, bad: Any, good: Any) -> Hidden:
-    return {"Ref": VALUE}, parameter(ground, VALUE, {"Type": _kind(bad)})
+def _free(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+    return {"Ref": VALUE}, parameter(target, VALUE, {"Type": _kind(bad)})
 
 
-def _stored(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _stored(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     declared = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/mutant/value"}
     return {"Ref": VALUE}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _custom(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _custom(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     token = {"ServiceToken": {"Fn::ImportValue": "a-function"}}
     added = {"Type": "Custom::Mutant", "Properties": token}
     return {"Fn::GetAtt": ["MutantCustom", "Value"]}, (Edit(("Resources", "MutantCustom"), added),)
 
 
-def _imported(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _imported(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return {"Fn::ImportValue": "another-stack"}, ()
 
 
-def _dynamic(ground: Ground, bad: Any, good: Any) -> Hidden:
+def _dynamic(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return "{{resolve:ssm:/mutant/value}}", ()
 
 
-IF = Disguise("if", "behind an Fn::If that is off by default", _if)
+IF = Obfuscation("if", "behind an Fn::If that is off by default", _if)
 KNOWN = (
     IF,
-    Disguise("if-if", "behind two Fn::If that are off by default", _if_if),
-    Disguise("demand", "behind the on-demand condition", _demand),
-    Disguise("default", "as the default of a parameter", _default),
-    Disguise("allowed", "among the allowed values of a parameter", _allowed),
-    Disguise("map", "in a mapping", _map),
-    Disguise("region", "in a mapping, for one region", _map_by_region),
-    Disguise("map-default", "as what a mapping has not", _map_default),
-    Disguise("list", "as an element of a list parameter", _list),
-    Disguise("output", "as the output of a nested stack", _output),
-    Disguise("sub", "as an Fn::Sub", _sub),
-    Disguise("variable", "as a variable of an Fn::Sub", _sub_variable),
-    Disguise("join", "in two halves of an Fn::Join", _join),
-    Disguise("select", "as an element of an Fn::Select", _select),
-    Disguise("split", "as a piece of an Fn::Split", _split),
-    Disguise("nested", "as what the parent stack passes", _nested),
+    Obfuscation("if-if", "behind two Fn::If that are off by default", _if_if),
+    Obfuscation("demand", "behind the on-demand condition", _demand),
+    Obfuscation("default", "as the default of a parameter", _default),
+    Obfuscation("allowed", "among the allowed values of a parameter", _allowed),
+    Obfuscation("map", "in a mapping", _map),
+    Obfuscation("region", "in a mapping, for one region", _map_by_region),
+    Obfuscation("map-default", "as what a mapping has not", _map_default),
+    Obfuscation("list", "as an element of a list parameter", _list),
+    Obfuscation("output", "as the output of a nested stack", _output),
+    Obfuscation("sub", "as an Fn::Sub", _sub),
+    Obfuscation("variable", "as a variable of an Fn::Sub", _sub_variable),
+    Obfuscation("join", "in two halves of an Fn::Join", _join),
+    Obfuscation("select", "as an element of an Fn::Select", _select),
+    Obfuscation("split", "as a piece of an Fn::Split", _split),
+    Obfuscation("nested", "as what the parent stack passes", _nested),
 )
 """How a value is hidden that a judge can still find."""
 
 UNKNOWABLE = (
-    Disguise("free", "as a parameter without a default", _free),
-    Disguise("stored", "as a parameter that is read from the account", _stored),
-    Disguise("custom", "as what a custom resource returns", _custom),
-    Disguise("import", "as another stack's output", _imported),
-    Disguise("dynamic", "as what is read at deployment", _dynamic),
+    Obfuscation("free", "as a parameter without a default", _free),
+    Obfuscation("stored", "as a parameter that is read from the account", _stored),
+    Obfuscation("custom", "as what a custom resource returns", _custom),
+    Obfuscation("import", "as another stack's output", _imported),
+    Obfuscation("dynamic", "as what is read at deployment", _dynamic),
 )
 """How a value is hidden so that nobody can know it; a judge must say so."""
 
@@ -216,12 +216,12 @@ EMPTY = tuple(one for one in (*KNOWN, *UNKNOWABLE) if one.name != "sub")
 """For a text that is empty: CloudFormation refuses an Fn::Sub of nothing."""
 
 
-def disguised(
+def obfuscated(
     fault: str,
     breaks: str,
     expected: tuple[str, ...],
-    sites: Callable[[Ground], Iterator[Site]],
-    disguises: tuple[Disguise, ...] = (*KNOWN, *UNKNOWABLE),
+    sites: Callable[[MutationTarget], Iterator[Site]],
+    obfuscations: tuple[Obfuscation, ...] = (*KNOWN, *UNKNOWABLE),
 ) -> tuple[Operator, ...]:
     """One operator for each way to hide the same fault, once for each type in a template.
 
@@ -236,21 +236,21 @@ def disguised(
             one.name,
             one in UNKNOWABLE,
         )
-        for one in disguises
+        for one in obfuscations
     )
 
 
 def _applied(
-    sites: Callable[[Ground], Iterator[Site]], disguise: Disguise
-) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
+    sites: Callable[[MutationTarget], Iterator[Site]], obfuscation: Obfuscation
+) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
         seen: set[str] = set()
-        for site in sites(ground):
-            kind = str(ground.body["Resources"].get(site.path[1], {}).get("Type"))
+        for site in sites(target):
+            kind = str(target.body["Resources"].get(site.path[1], {}).get("Type"))
             if kind in seen:
                 continue
             seen.add(kind)
-            hidden = disguise.hide(ground, site.bad, site.good)
+            hidden = obfuscation.hide(target, site.bad, site.good)
             if hidden is not None:
                 value, more = hidden
                 yield (Edit(site.path, site.wrap(value)), *more)
@@ -262,12 +262,12 @@ def plain(
     fault: str,
     breaks: str,
     expected: tuple[str, ...],
-    sites: Callable[[Ground], Iterator[Site]],
+    sites: Callable[[MutationTarget], Iterator[Site]],
 ) -> Operator:
     """The fault itself, where everybody sees it."""
 
-    def apply(ground: Ground) -> Iterator[Break]:
-        for site in sites(ground):
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for site in sites(target):
             yield (Edit(site.path, site.wrap(site.bad)),)
 
     return Operator(fault, breaks, expected, apply)

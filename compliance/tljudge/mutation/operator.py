@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tljudge.mutation.edits import Break
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +16,18 @@ class Operator:
         breaks: the same in a line.
         expected: rules of which one at least should notice.
         apply: each break it makes of a template, in an order that never changes.
-        disguise: how the fault is hidden, where it is.
+        obfuscation: how the fault is hidden, where it is.
         doubtful: whether nobody can know that it is a fault, so that UNKNOWN is the right answer.
     """
 
     fault: str
     breaks: str
     expected: tuple[str, ...]
-    apply: Callable[[Ground], Iterator[Break]]
-    disguise: str = ""
+    apply: Callable[[MutationTarget], Iterator[Break]]
+    obfuscation: str = ""
     doubtful: bool = False
 
     @property
     def name(self) -> str:
-        """Fault and disguise."""
-        return f"{self.fault}-{self.disguise}" if self.disguise else self.fault
+        """Fault and obfuscation."""
+        return f"{self.fault}-{self.obfuscation}" if self.obfuscation else self.fault

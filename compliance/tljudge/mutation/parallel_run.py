@@ -8,21 +8,21 @@ from multiprocessing import get_context
 from tljudge.mutation import ALL
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.run import broken_in
-from tljudge.mutation.score import Misfit, Mutant
-from tljudge.mutation.target import Deployment
+from tljudge.mutation.score import InapplicableMutation, Mutant
+from tljudge.mutation.target import TemplateSet
 from tljudge.rules import ALL as RULES
 
-Task = tuple[Deployment, int, tuple[str, ...]]
-"""A deployment, one of its templates, and names of operators: an operator cannot be sent."""
+Task = tuple[TemplateSet, int, tuple[str, ...]]
+"""A template set, one of its templates, and names of operators: an operator cannot be sent."""
 
 
-def spread(
-    deployments: Sequence[Deployment], operators: Sequence[Operator], jobs: int = 0
-) -> Iterator[Mutant | Misfit]:
+def parallel_run(
+    template_sets: Sequence[TemplateSet], operators: Sequence[Operator], jobs: int = 0
+) -> Iterator[Mutant | InapplicableMutation]:
     """Every mutant of operators among `ALL`, judged by every rule.
 
     Args:
-        deployments: what is broken.
+        template_sets: what is broken.
         operators: among `ALL`.
         jobs: processes; 0: as many as there are processors.
 
@@ -30,7 +30,7 @@ def spread(
         MutantError: as `run`.
     """
     names = tuple(one.name for one in operators)
-    tasks = [(one, number, names) for one in deployments for number in range(len(one.grounds))]
+    tasks = [(one, number, names) for one in template_sets for number in range(len(one.targets))]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(tasks)))
     if jobs == 1:
         for task in tasks:
@@ -41,7 +41,7 @@ def spread(
             yield from part
 
 
-def _done(task: Task) -> list[Mutant | Misfit]:
-    deployment, number, names = task
+def _done(task: Task) -> list[Mutant | InapplicableMutation]:
+    template_set, number, names = task
     operators = [one for one in ALL if one.name in names]
-    return list(broken_in(deployment, deployment.grounds[number], operators, RULES))
+    return list(broken_in(template_set, template_set.targets[number], operators, RULES))

@@ -7,7 +7,7 @@ from typing import Any
 
 from tljudge.data import unscoped_actions
 from tljudge.mutation.edits import Path, mappings
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 TRUST = "AssumeRolePolicyDocument"
 # It bounds what passes an endpoint, and grants nothing.
@@ -51,26 +51,28 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def statements(ground: Ground, effect: str = "Allow") -> Iterator[Grant]:
+def statements(target: MutationTarget, effect: str = "Allow") -> Iterator[Grant]:
     """Every statement with this effect that is no role's trust."""
-    return (one for one in _all(ground, effect) if TRUST not in one.path)
+    return (one for one in _all(target, effect) if TRUST not in one.path)
 
 
-def trusts(ground: Ground) -> Iterator[Grant]:
+def trusts(target: MutationTarget) -> Iterator[Grant]:
     """Every statement of every role's trust policy."""
-    return (one for one in _all(ground, "Allow") if TRUST in one.path)
+    return (one for one in _all(target, "Allow") if TRUST in one.path)
 
 
-def openings(ground: Ground) -> Iterator[Grant]:
+def openings(target: MutationTarget) -> Iterator[Grant]:
     """Every Allow of a policy on a resource or an endpoint, which says whom it lets in."""
-    for one in _all(ground, "Allow", ()):
+    for one in _all(target, "Allow", ()):
         if TRUST not in one.path and "Principal" in one.body:
             yield one
 
 
-def _all(ground: Ground, effect: str, without: tuple[str, ...] = GRANT_NOTHING) -> Iterator[Grant]:
-    for logical_id, properties in ground.resources():
-        kind = ground.kind(logical_id)
+def _all(
+    target: MutationTarget, effect: str, without: tuple[str, ...] = GRANT_NOTHING
+) -> Iterator[Grant]:
+    for logical_id, properties in target.resources():
+        kind = target.kind(logical_id)
         if kind in without:
             continue
         top = ("Resources", logical_id, "Properties")
@@ -79,10 +81,10 @@ def _all(ground: Ground, effect: str, without: tuple[str, ...] = GRANT_NOTHING) 
                 yield Grant(path, body, logical_id, kind)
 
 
-def documents(ground: Ground) -> Iterator[tuple[Path, list[Any], str]]:
+def documents(target: MutationTarget) -> Iterator[tuple[Path, list[Any], str]]:
     """The statement list of every policy that is no role's trust: path, statements, owner."""
-    for logical_id, properties in ground.resources():
-        if ground.kind(logical_id) in GRANT_NOTHING:
+    for logical_id, properties in target.resources():
+        if target.kind(logical_id) in GRANT_NOTHING:
             continue
         for path, body in mappings(properties, ("Resources", logical_id, "Properties")):
             found = body.get("Statement")

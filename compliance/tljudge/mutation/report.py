@@ -28,7 +28,7 @@ def render(score: Score) -> str:
             f"{one.file} {one.resource} {one.place}: {one.operator}" for one in score.stale
         ]),
         ("no mutant was made of", [
-            f"{one.file}: {one.operator}: {one.why}" for one in score.misfits
+            f"{one.file}: {one.operator}: {one.why}" for one in score.inapplicable
         ]),
     ):  # fmt: skip
         if lines:
@@ -90,7 +90,7 @@ def as_json(score: Score) -> str:
         "operators": list(_operators(score)),
         "mutants": [asdict(one) | {"state": one.state} for one in score.mutants],
         "stale": [asdict(one) for one in score.stale],
-        "misfits": [asdict(one) for one in score.misfits],
+        "inapplicable": [asdict(one) for one in score.inapplicable],
     }
     return json.dumps(document, indent=2) + "\n"
 

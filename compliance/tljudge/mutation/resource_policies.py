@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
-from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import openings
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 NAMED = ("TL_IAM_7",)
 ENDPOINT, PERMISSION = "AWS::EC2::VPCEndpoint", "AWS::Lambda::Permission"
@@ -15,55 +15,57 @@ DEPUTY = "cloudtrail.amazonaws.com"
 SOMEBODY = "arn:aws:iam::111122223333:role/somebody"
 
 
-def _whole(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+def _whole(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     """Whom a statement lets in, where no condition could make up for it."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
-        for one in openings(ground):
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for one in openings(target):
             if "Condition" not in one.body:
                 yield Site((*one.path, "Principal"), bad, one.body["Principal"])
 
     return sites
 
 
-def _accounts(bad: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for site in _whole(bad)(ground):
+def _accounts(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for site in _whole(bad)(target):
             yield Site(site.path, bad, SOMEBODY, lambda value: {"AWS": value})
 
     return sites
 
 
-def _deputy(ground: Ground) -> Iterator[Site]:
-    if DEPUTY in ground.policy.deputies:
-        yield from _whole({"Service": DEPUTY})(ground)
+def _deputy(target: MutationTarget) -> Iterator[Site]:
+    if DEPUTY in target.policy.deputies:
+        yield from _whole({"Service": DEPUTY})(target)
 
 
-def _endpoints(ground: Ground) -> Iterator[Site]:
-    for logical_id, properties in ground.resources(ENDPOINT):
+def _endpoints(target: MutationTarget) -> Iterator[Site]:
+    for logical_id, properties in target.resources(ENDPOINT):
         if "PolicyDocument" in properties:
             path = ("Resources", logical_id, "Properties", "PolicyDocument")
             yield Site(path, NO_VALUE, properties["PolicyDocument"])
 
 
-def _sources(ground: Ground) -> Iterator[Site]:
+def _sources(target: MutationTarget) -> Iterator[Site]:
     """For whom a service may call a function."""
-    for logical_id, properties in ground.resources(PERMISSION):
+    for logical_id, properties in target.resources(PERMISSION):
         if "SourceArn" in properties and "SourceAccount" not in properties:
             path = ("Resources", logical_id, "Properties", "SourceArn")
             yield Site(path, NO_VALUE, properties["SourceArn"])
 
 
-def _removed(sites: Callable[[Ground], Iterator[Site]]) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for site in sites(ground):
+def _removed(
+    sites: Callable[[MutationTarget], Iterator[Site]],
+) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for site in sites(target):
             yield (Edit(site.path, GONE),)
 
     return apply
 
 
-def _anybody(ground: Ground) -> Iterator[Break]:
-    for site in _sources(ground):
+def _anybody(target: MutationTarget) -> Iterator[Break]:
+    for site in _sources(target):
         yield Edit((*site.path[:-1], "Principal"), "*"), Edit(site.path, GONE)
 
 
@@ -73,13 +75,13 @@ OPERATORS: tuple[Operator, ...] = (
     plain("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
     plain("open-mixed", "a resource's policy lets everybody in among others", NAMED,
           _accounts([SOMEBODY, "*"])),
-    *disguised("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
+    *obfuscated("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
     plain("open-deputy", "a resource's policy lets a service in that acts for anybody", NAMED,
           _deputy),
     Operator("endpoint-policy-gone", "an endpoint has no policy", NAMED, _removed(_endpoints)),
-    *disguised("endpoint-policy", "an endpoint has no policy", NAMED, _endpoints, (IF,)),
+    *obfuscated("endpoint-policy", "an endpoint has no policy", NAMED, _endpoints, (IF,)),
     Operator("source-gone", "a service may call a function for any account", NAMED,
              _removed(_sources)),
-    *disguised("source", "a service may call a function for any account", NAMED, _sources, (IF,)),
+    *obfuscated("source", "a service may call a function for any account", NAMED, _sources, (IF,)),
     Operator("source-anybody", "everybody may call a function", NAMED, _anybody),
 )  # fmt: skip

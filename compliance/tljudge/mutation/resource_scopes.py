@@ -1,11 +1,11 @@
-"""Resources of statements that are widened, in every spelling and disguise."""
+"""Resources of statements that are widened, in every spelling and obfuscation."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, Break, Edit
-from tljudge.mutation.obfuscations import Site, disguised, plain
+from tljudge.mutation.obfuscations import Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
     MEAN_THEMSELVES,
@@ -15,18 +15,18 @@ from tljudge.mutation.permissions import (
     listed,
     statements,
 )
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 NAMED = ("TL_IAM_3",)
 ARN = "arn:aws:s3:::example-bucket/*"
 
 
-def _named(ground: Ground) -> Iterator[Grant]:
+def _named(target: MutationTarget) -> Iterator[Grant]:
     """Statements whose resources are named and could not be left out.
 
     A condition may narrow a wildcard, so statements with one are broken where conditions are.
     """
-    for one in statements(ground):
+    for one in statements(target):
         named = bool(one.resources) and not any(is_broad(value) for value in one.resources)
         itself = one.kind in MEAN_THEMSELVES
         if named and limitable(one) and "Condition" not in one.body and not itself:
@@ -34,22 +34,22 @@ def _named(ground: Ground) -> Iterator[Grant]:
 
 
 def _becomes(bad: Any) -> Any:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for one in _named(ground):
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for one in _named(target):
             yield Site((*one.path, "Resource"), bad, one.resources[0])
 
     return sites
 
 
-def _mixed(ground: Ground) -> Iterator[Site]:
-    for one in _named(ground):
+def _mixed(target: MutationTarget) -> Iterator[Site]:
+    for one in _named(target):
         good = one.resources
         yield Site((*one.path, "Resource"), [*good, "*"], good)
 
 
-def _kind_of(ground: Ground) -> Iterator[Site]:
+def _kind_of(target: MutationTarget) -> Iterator[Site]:
     """`table/x` becomes `table/*`, where the ARN is written so."""
-    for one in _named(ground):
+    for one in _named(target):
         for value in one.resources:
             text = value.get("Fn::Sub") if isinstance(value, dict) else value
             wide = _all_of_kind(text) if isinstance(text, str) else None
@@ -67,20 +67,20 @@ def _all_of_kind(arn: str) -> str | None:
     return None if found is None else f"{found[1]}*"
 
 
-def _service_of(ground: Ground) -> Iterator[Site]:
-    for one in _named(ground):
+def _service_of(target: MutationTarget) -> Iterator[Site]:
+    for one in _named(target):
         service = str(one.actions[0]).partition(":")[0]
         yield Site((*one.path, "Resource"), f"arn:aws:{service}:*:*:*", one.resources[0])
 
 
-def _one_each(ground: Ground) -> Iterator[Site]:
-    for one in _named(ground):
+def _one_each(target: MutationTarget) -> Iterator[Site]:
+    for one in _named(target):
         yield Site((*one.path, "Resource"), "*", ARN, lambda value: [value])
 
 
-def _beside_star(ground: Ground) -> Iterator[Break]:
+def _beside_star(target: MutationTarget) -> Iterator[Break]:
     """An action that could be limited, where the wildcard stood for those that cannot."""
-    for one in statements(ground):
+    for one in statements(target):
         if one.kind in MEAN_THEMSELVES or "Condition" in one.body or "Principal" in one.body:
             continue
         if any(is_broad(value) for value in one.resources):
@@ -88,9 +88,9 @@ def _beside_star(ground: Ground) -> Iterator[Break]:
             yield (Edit((*one.path, "Action"), actions),)
 
 
-def _inverted(ground: Ground) -> Iterator[Break]:
+def _inverted(target: MutationTarget) -> Iterator[Break]:
     """Everything but one resource."""
-    for one in _named(ground):
+    for one in _named(target):
         path = one.path
         yield (
             Edit((*path, "NotResource"), one.body["Resource"]),
@@ -118,7 +118,7 @@ OPERATORS: tuple[Operator, ...] = (
         NAMED,
         _becomes("arn:aws:iam::*:role/*"),
     ),
-    *disguised("resource-all", 'a resource becomes "*"', NAMED, _one_each),
+    *obfuscated("resource-all", 'a resource becomes "*"', NAMED, _one_each),
     Operator(
         "resource-beside-star",
         "an action that could be limited, beside those that cannot",

@@ -15,8 +15,8 @@ from tljudge.engine.findings import WAIVER, Report
 from tljudge.engine.rule import Rule
 from tljudge.mutation.edits import Break
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.score import Misfit, Mutant
-from tljudge.mutation.target import Deployment, Ground, broken, text_of
+from tljudge.mutation.score import InapplicableMutation, Mutant
+from tljudge.mutation.target import MutationTarget, TemplateSet, broken, text_of
 from tljudge.rules import ALL
 from tljudge.runner.check import check
 
@@ -29,93 +29,99 @@ class MutantError(Exception):
 
 
 def run(
-    deployments: Sequence[Deployment],
+    template_sets: Sequence[TemplateSet],
     operators: Sequence[Operator],
     rules: Sequence[Rule],
     *,
     today: date | None = None,
-) -> Iterator[Mutant | Misfit]:
+) -> Iterator[Mutant | InapplicableMutation]:
     """Every mutant of every operator, in an order that never changes.
 
     Raises:
         MutantError: a deployment cannot be judged, or an operator makes what is no mutant.
     """
-    for deployment in deployments:
-        for ground in deployment.grounds:
-            yield from broken_in(deployment, ground, operators, rules, today)
+    for template_set in template_sets:
+        for target in template_set.targets:
+            yield from broken_in(template_set, target, operators, rules, today)
 
 
 def broken_in(
-    deployment: Deployment,
-    ground: Ground,
+    template_set: TemplateSet,
+    target: MutationTarget,
     operators: Sequence[Operator],
     rules: Sequence[Rule],
     today: date | None = None,
-) -> Iterator[Mutant | Misfit]:
-    """The mutants of one template of a deployment.
+) -> Iterator[Mutant | InapplicableMutation]:
+    """The mutants of one template of a template set.
 
     Raises:
         MutantError: as `run`.
     """
     with tempfile.TemporaryDirectory(prefix="tl-mutate-") as folder:
-        bench = _Bench(Path(folder), deployment, rules, today)
+        bench = _Bench(Path(folder), template_set, rules, today)
         for operator in operators:
-            if _is_asked(operator, deployment):
-                yield from _mutants(bench, ground, operator)
+            if _is_asked(operator, template_set):
+                yield from _mutants(bench, target, operator)
 
 
-def _is_asked(operator: Operator, deployment: Deployment) -> bool:
+def _is_asked(operator: Operator, template_set: TemplateSet) -> bool:
     """Whether the policy asks what the operator breaks; where it does not, nothing is broken."""
     known = {rule.id: rule for rule in ALL}
     return any(
-        name not in known or known[name].applies(deployment.policy) for name in operator.expected
+        name not in known or known[name].applies(template_set.policy) for name in operator.expected
     )
 
 
-def _mutants(bench: "_Bench", ground: Ground, operator: Operator) -> Iterator[Mutant | Misfit]:
-    found = operator.apply(ground)
+def _mutants(
+    bench: "_Bench", target: MutationTarget, operator: Operator
+) -> Iterator[Mutant | InapplicableMutation]:
+    found = operator.apply(target)
     while True:
         try:
             edits = next(found, None)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             # A template may have shapes that no operator expects; that is said, and it goes on.
-            yield Misfit(operator.name, bench.shown(ground), f"{type(error).__name__}: {error}")
+            yield InapplicableMutation(
+                operator.name, bench.shown(target), f"{type(error).__name__}: {error}"
+            )
             return
         if edits is None:
             return
-        mutant = bench.judged(ground, operator, edits)
-        changed = Misfit(operator.name, bench.shown(ground), "changes nothing: it is so already")
+        mutant = bench.judged(target, operator, edits)
+        changed = InapplicableMutation(
+            operator.name, bench.shown(target), "changes nothing: it is so already"
+        )
         yield changed if mutant is None else mutant
 
 
 class _Bench:
-    """A folder with one deployment, in which one mutant after another takes a file's place."""
+    """A folder with one template set, in which one mutant after another takes a file's place."""
 
     def __init__(
-        self, folder: Path, deployment: Deployment, rules: Sequence[Rule], today: date | None
+        self, folder: Path, template_set: TemplateSet, rules: Sequence[Rule], today: date | None
     ) -> None:
-        self._folder, self._deployment = folder, deployment
+        self._folder, self._template_set = folder, template_set
         self._rules, self._today = rules, today
-        self._texts = {one.file: text_of(one.body) for one in deployment.grounds}
+        self._texts = {one.file: text_of(one.body) for one in template_set.targets}
         for file, text in self._texts.items():
             self._write(file, text)
         report = self._report(rules)
         for error in report.errors:
             file = self._relative(error.file)
-            raise MutantError(f"{deployment.shown(file)}: not judged: {error.message}")
+            raise MutantError(f"{template_set.shown(file)}: not judged: {error.message}")
         self._before = Counter(said for said, _ in self._said(report))
 
-    def shown(self, ground: Ground) -> str:
+    def shown(self, target: MutationTarget) -> str:
         """A template's file as the user named it."""
-        return self._deployment.shown(ground.file)
+        return self._template_set.shown(target.file)
 
-    def judged(self, ground: Ground, operator: Operator, edits: Break) -> Mutant | None:
+    def judged(self, target: MutationTarget, operator: Operator, edits: Break) -> Mutant | None:
         """One mutant, and what became of it; None where nothing is changed."""
         resource, place = where(edits)
-        line = ground.line(edits[0].path)
-        shown = f"{self.shown(ground)}:{line} {resource} {place}: {operator.name}"
+        line = target.line(edits[0].path)
+        shown = f"{self.shown(target)}:{line} {resource} {place}: {operator.name}"
         try:
-            bodies = broken(self._deployment, ground, edits)
+            bodies = broken(self._template_set, target, edits)
         except LookupError as error:
             raise MutantError(f"{shown} leads nowhere: {error}") from None
         texts = {file: text_of(body) for file, body in bodies.items()}
@@ -133,7 +139,7 @@ class _Bench:
                 break
         return Mutant(
             operator.name,
-            self.shown(ground),
+            self.shown(target),
             line,
             resource,
             place,
@@ -148,9 +154,9 @@ class _Bench:
         path.write_text(text, "utf-8")
 
     def _report(self, rules: Sequence[Rule]) -> Report:
-        root = self._folder / self._deployment.root
-        given = dict(self._deployment.given)
-        return check([root], self._deployment.policy, given, rules=rules, today=self._today)
+        root = self._folder / self._template_set.root
+        given = dict(self._template_set.given)
+        return check([root], self._template_set.policy, given, rules=rules, today=self._today)
 
     def _with(self, texts: Mapping[str, str], rules: Sequence[Rule]) -> Report:
         for file, text in texts.items():
@@ -186,7 +192,7 @@ class _Bench:
     def _diff(self, texts: Mapping[str, str], name: str) -> str:
         lines: list[str] = []
         for file, text in texts.items():
-            shown = self._deployment.shown(file)
+            shown = self._template_set.shown(file)
             before = self._texts.get(file, "").splitlines()
             lines += difflib.unified_diff(
                 before, text.splitlines(), shown, f"{shown} ({name})", lineterm=""

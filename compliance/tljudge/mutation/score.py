@@ -47,7 +47,7 @@ class Mutant:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class InapplicableMutation:
     """An operator that made no mutant of a template where it began to, and why."""
 
     operator: str
@@ -61,7 +61,7 @@ class Score:
 
     mutants: tuple[Mutant, ...]
     operators: tuple[Operator, ...]
-    misfits: tuple[Misfit, ...] = ()
+    inapplicable: tuple[InapplicableMutation, ...] = ()
     stale: tuple[Equivalent, ...] = ()
 
     def of(self, state: str) -> list[Mutant]:
@@ -84,7 +84,7 @@ class Score:
 
 
 def scored(
-    results: Iterable[Mutant | Misfit],
+    results: Iterable[Mutant | InapplicableMutation],
     operators: Sequence[Operator],
     equivalents: Sequence[Equivalent],
 ) -> Score:
@@ -108,8 +108,8 @@ def scored(
         if not any(mutants[i].state == "survived" for i in mine):
             stale.append(argument)
     argued = [replace(one, reason=reasons.get(i, "")) for i, one in enumerate(mutants)]
-    misfits = tuple(one for one in found if isinstance(one, Misfit))
-    return Score(tuple(argued), tuple(operators), misfits, tuple(stale))
+    inapplicable = tuple(one for one in found if isinstance(one, InapplicableMutation))
+    return Score(tuple(argued), tuple(operators), inapplicable, tuple(stale))
 
 
 def _argued(mutant: Mutant, argument: Equivalent) -> bool:

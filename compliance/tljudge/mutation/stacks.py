@@ -3,19 +3,19 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 STACK, CHILD = "MutantStack", "mutant-child.yaml"
 NESTED = "AWS::CloudFormation::Stack"
 
 
-def stack(ground: Ground, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+def stack(target: MutationTarget, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The resource, with the tags it and its resources need."""
-    tags = [{"Key": key, "Value": "mutant"} for key in ground.policy.required_tags]
+    tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
     body = {"TemplateURL": f"./{CHILD}", "Parameters": parameters, "Tags": tags}
     return {"Type": NESTED, **more, "Properties": body}
 
 
-def child(ground: Ground) -> str:
+def child(target: MutationTarget) -> str:
     """The file of its template, beside the one it is nested in."""
-    return PurePosixPath(ground.file).with_name(CHILD).as_posix()
+    return PurePosixPath(target.file).with_name(CHILD).as_posix()

@@ -10,9 +10,9 @@ from typing import Any
 
 from tljudge.data import tagging
 from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
-from tljudge.mutation.obfuscations import EMPTY, IF, ON, Site, disguised, plain, switch
+from tljudge.mutation.obfuscations import EMPTY, IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 OWNED, FORMED = ("TL_TAGS_1",), ("TL_TAGS_2",)
 # Made with an instance, and not tagged with its stack.
@@ -30,10 +30,10 @@ class Tag:
     supplied: bool
 
 
-def _tagged(ground: Ground) -> Iterator[tuple[Path, Any, list[Tag]]]:
+def _tagged(target: MutationTarget) -> Iterator[tuple[Path, Any, list[Tag]]]:
     """The tag property of each resource that has one: path, value, the required tags in it."""
-    for logical_id, properties in ground.resources():
-        kind = ground.kind(logical_id)
+    for logical_id, properties in target.resources():
+        kind = target.kind(logical_id)
         how = tagging().get(kind)
         if how is None or how.name not in properties:
             continue
@@ -41,8 +41,8 @@ def _tagged(ground: Ground) -> Iterator[tuple[Path, Any, list[Tag]]]:
         reached = how.from_stack and kind not in NOT_FROM_STACK
         found = []
         for key, value, element, value_at in _rows(properties[how.name], path):
-            if key in ground.policy.required_tags:
-                supplied = reached and key in ground.tags
+            if key in target.policy.required_tags:
+                supplied = reached and key in target.tags
                 found.append(Tag(key, value, element, value_at, supplied))
         yield path, properties[how.name], found
 
@@ -57,28 +57,28 @@ def _rows(tags: Any, path: Path) -> Iterator[tuple[str, Any, Path, Path]]:
             yield key, value, (*path, key), (*path, key)
 
 
-def _missed(ground: Ground) -> Iterator[Tag]:
+def _missed(target: MutationTarget) -> Iterator[Tag]:
     """Tags that nobody else supplies."""
-    for _, _, found in _tagged(ground):
+    for _, _, found in _tagged(target):
         yield from (one for one in found if not one.supplied)
 
 
-def _in_turn(ground: Ground, missed: bool) -> Iterator[Tag]:
+def _in_turn(target: MutationTarget, missed: bool) -> Iterator[Tag]:
     """One tag of each resource, another key each time."""
-    for number, (_, _, found) in enumerate(_tagged(ground)):
+    for number, (_, _, found) in enumerate(_tagged(target)):
         fit = [one for one in found if not (missed and one.supplied)]
         if fit:
             yield fit[number % len(fit)]
 
 
-def _dropped(ground: Ground) -> Iterator[Break]:
-    for one in _missed(ground):
+def _dropped(target: MutationTarget) -> Iterator[Break]:
+    for one in _missed(target):
         yield (Edit(one.element, GONE),)
 
 
-def _renamed(change: Callable[[str], str]) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for one in _in_turn(ground, missed=True):
+def _renamed(change: Callable[[str], str]) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for one in _in_turn(target, missed=True):
             if one.element == one.value_at:
                 added = Edit((*one.element[:-1], change(one.key)), one.value)
                 yield (added, Edit(one.element, GONE))
@@ -88,76 +88,76 @@ def _renamed(change: Callable[[str], str]) -> Callable[[Ground], Iterator[Break]
     return apply
 
 
-def _empty(ground: Ground) -> Iterator[Site]:
-    for _, _, found in _tagged(ground):
+def _empty(target: MutationTarget) -> Iterator[Site]:
+    for _, _, found in _tagged(target):
         for one in found:
             yield Site(one.value_at, "", "mutant")
 
 
-def _values(bad: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for one in _in_turn(ground, missed=False):
+def _values(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for one in _in_turn(target, missed=False):
             yield Site(one.value_at, bad, "mutant")
 
     return sites
 
 
-def _values_listed(ground: Ground) -> Iterator[Site]:
+def _values_listed(target: MutationTarget) -> Iterator[Site]:
     """In list form; in map form the key goes too, which is a dropped tag."""
-    for site in _values(NO_VALUE)(ground):
+    for site in _values(NO_VALUE)(target):
         if site.path[-1] == "Value":
             yield site
 
 
-def _value_each(ground: Ground) -> Iterator[Site]:
+def _value_each(target: MutationTarget) -> Iterator[Site]:
     """One of each form a template: how a value is hidden does not depend on the resource."""
     forms = set()
-    for site in _values("")(ground):
+    for site in _values("")(target):
         if site.path[-1] not in forms:
             forms.add(site.path[-1])
             yield site
 
 
-def _elements(ground: Ground) -> Iterator[Site]:
+def _elements(target: MutationTarget) -> Iterator[Site]:
     """One tag a resource, in list form: an entry of a map has no condition of its own."""
-    for _, tags, found in _tagged(ground):
+    for _, tags, found in _tagged(target):
         missed = [one for one in found if not one.supplied and isinstance(tags, list)]
         for one in missed[:1]:
             index = one.element[-1]
             yield Site(one.element, NO_VALUE, tags[int(index)])
 
 
-def _entries(ground: Ground) -> Iterator[Site]:
-    for _, tags, found in _tagged(ground):
+def _entries(target: MutationTarget) -> Iterator[Site]:
+    for _, tags, found in _tagged(target):
         for one in [one for one in found if not one.supplied and isinstance(tags, dict)][:1]:
             yield Site(one.element, NO_VALUE, one.value)
 
 
-def _wholes(ground: Ground) -> Iterator[Site]:
-    for path, tags, found in _tagged(ground):
+def _wholes(target: MutationTarget) -> Iterator[Site]:
+    for path, tags, found in _tagged(target):
         if any(not one.supplied for one in found):
             yield Site(path, NO_VALUE, tags)
 
 
-def _removed(ground: Ground) -> Iterator[Break]:
-    for site in _wholes(ground):
+def _removed(target: MutationTarget) -> Iterator[Break]:
+    for site in _wholes(target):
         yield (Edit(site.path, GONE),)
 
 
-def _emptied(ground: Ground) -> Iterator[Break]:
-    for site in _wholes(ground):
+def _emptied(target: MutationTarget) -> Iterator[Break]:
+    for site in _wholes(target):
         yield (Edit(site.path, [] if isinstance(site.good, list) else {}),)
 
 
-def _twice(ground: Ground) -> Iterator[Break]:
-    for path, tags, found in _tagged(ground):
+def _twice(target: MutationTarget) -> Iterator[Break]:
+    for path, tags, found in _tagged(target):
         if isinstance(tags, list) and found:
             yield (Edit((*path, len(tags)), {"Key": found[0].key, "Value": "mutant"}),)
 
 
-def _reserved(key: str) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for path, tags, _ in _tagged(ground):
+def _reserved(key: str) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for path, tags, _ in _tagged(target):
             if isinstance(tags, list):
                 yield (Edit((*path, len(tags)), {"Key": key, "Value": "mutant"}),)
             elif isinstance(tags, dict):
@@ -166,14 +166,14 @@ def _reserved(key: str) -> Callable[[Ground], Iterator[Break]]:
     return apply
 
 
-def _untagged(ground: Ground) -> Iterator[Break]:
+def _untagged(target: MutationTarget) -> Iterator[Break]:
     """A resource of a type that stack tags do not reach, with none of its own."""
     added = {
         "Type": "AWS::ElastiCache::User",
         "Condition": ON,
         "Properties": {"Engine": "valkey", "UserId": "mutant", "UserName": "mutant"},
     }
-    yield (Edit(("Resources", "MutantUntagged"), added), *switch(ground))
+    yield (Edit(("Resources", "MutantUntagged"), added), *switch(target))
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -185,13 +185,13 @@ OPERATORS: tuple[Operator, ...] = (
              _renamed(lambda key: f"{key} ")),
     plain("tag-empty", "a required tag is empty", OWNED, _empty),
     plain("tag-blank", "a required tag is blank", OWNED, _values("  ")),
-    *disguised("tag-empty", "a required tag is empty", OWNED, _value_each, EMPTY),
+    *obfuscated("tag-empty", "a required tag is empty", OWNED, _value_each, EMPTY),
     plain("tag-no-value", "a tag's value is AWS::NoValue", OWNED, _values_listed),
-    *disguised("tag-element", "a required tag is not there", OWNED, _elements, (IF,)),
-    *disguised("tag-entry", "a required tag is not there", OWNED, _entries, (IF,)),
+    *obfuscated("tag-element", "a required tag is not there", OWNED, _elements, (IF,)),
+    *obfuscated("tag-entry", "a required tag is not there", OWNED, _entries, (IF,)),
     Operator("tags-removed", "a resource has no tags", OWNED, _removed),
     Operator("tags-none", "a resource's tags are an empty list", OWNED, _emptied),
-    *disguised("tags", "a resource's tags are not there", OWNED, _wholes, (IF,)),
+    *obfuscated("tags", "a resource's tags are not there", OWNED, _wholes, (IF,)),
     Operator("tag-twice", "a tag stands twice", FORMED, _twice),
     Operator("tag-reserved", "a tag's key begins with aws:", FORMED, _reserved("aws:mutant")),
     Operator("tag-reserved-case", "a tag's key begins with AWS:", FORMED, _reserved("AWS:mutant")),

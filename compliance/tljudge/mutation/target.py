@@ -1,4 +1,4 @@
-"""Ground: templates in long form, with what is known about where each stands in its deployment."""
+"""Mutation targets: templates in long form, each with its place in its deployment."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +16,15 @@ from tljudge.decode.parser import Parser
 from tljudge.engine.policy import Policy
 from tljudge.mutation.edits import Break, written
 from tljudge.mutation.edits import Path as Place
-from tljudge.resolve.deployment import World
+from tljudge.resolve.deployment import Deployment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
-    """One template of a deployment, as operators see it.
+class MutationTarget:
+    """One template of a template set, as operators see it.
 
     Attributes:
-        file: relative to the folder of the deployment.
+        file: relative to the folder of the template set.
         body: the template in long form.
         above: the nested-stack resources that lead here, from the nearest: file and logical id.
         tags: keys of the tags that come from the stacks above.
@@ -67,12 +67,12 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Deployment:
+class TemplateSet:
     """One root template with the templates nested below it, in one folder."""
 
     folder: Path
     root: str
-    grounds: tuple[Ground, ...]
+    targets: tuple[MutationTarget, ...]
     policy: Policy
     given: Mapping[str, Any]
 
@@ -81,44 +81,44 @@ class Deployment:
         return str(self.folder / file)
 
 
-def deployments(
+def template_sets(
     paths: Sequence[Path], policy: Policy, given: Mapping[str, Any] | None = None
-) -> list[Deployment]:
+) -> list[TemplateSet]:
     """Every template in `paths` that no other nests, with those it nests.
 
     Raises:
         TemplateError: one cannot be read, or nobody could deploy it.
     """
-    worlds = []
+    deployments = []
     for file, named in templates(paths):
         try:
-            worlds.append(World(load(file), {}, {}))
+            deployments.append(Deployment(load(file), {}, {}))
         except NotATemplate:
             if named:
                 raise
     nested = {
         Path(stack.template.file).resolve()
-        for world in worlds
-        for stack in world.stacks
+        for deployment in deployments
+        for stack in deployment.stacks
         if stack.parent is not None
     }
     return [
-        _deployment(world, policy, given or {})
-        for world in worlds
-        if Path(world.root.template.file).resolve() not in nested
+        _template_set(deployment, policy, given or {})
+        for deployment in deployments
+        if Path(deployment.root.template.file).resolve() not in nested
     ]
 
 
-def _deployment(world: World, policy: Policy, given: Mapping[str, Any]) -> Deployment:
-    folder = Path(os.path.commonpath([Path(one).parent for one in world.files]))
+def _template_set(deployment: Deployment, policy: Policy, given: Mapping[str, Any]) -> TemplateSet:
+    folder = Path(os.path.commonpath([Path(one).parent for one in deployment.files]))
 
     def relative(file: str) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
 
-    grounds: dict[str, Ground] = {}
-    for stack in world.stacks:
+    targets: dict[str, MutationTarget] = {}
+    for stack in deployment.stacks:
         file = relative(stack.template.file)
-        if file in grounds:
+        if file in targets:
             continue
         above, tags, gated, here = [], set(given.get("Tags", {})), False, stack
         while here.parent is not None:
@@ -128,11 +128,11 @@ def _deployment(world: World, policy: Policy, given: Mapping[str, Any]) -> Deplo
             gated = gated or "Condition" in body
             here = here.parent
         raw = _document(Path(stack.template.file))
-        grounds[file] = Ground(
+        targets[file] = MutationTarget(
             file, long_form(raw), tuple(above), frozenset(tags), gated, policy, raw
         )
-    root = relative(world.root.template.file)
-    return Deployment(folder, root, tuple(grounds.values()), policy, given)
+    root = relative(deployment.root.template.file)
+    return TemplateSet(folder, root, tuple(targets.values()), policy, given)
 
 
 def _tags(stack: Any) -> set[str]:
@@ -167,16 +167,16 @@ def text_of(body: Any) -> str:
     return yaml.dump(body, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
-def broken(deployment: Deployment, ground: Ground, edits: Break) -> dict[str, Any]:
+def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> dict[str, Any]:
     """The templates that a break changes or adds, by file.
 
     Raises:
         LookupError: an edit leads nowhere.
     """
-    bodies = {one.file: one.body for one in deployment.grounds}
+    bodies = {one.file: one.body for one in template_set.targets}
     changed: dict[str, Any] = {}
     for edit in edits:
-        file = edit.file or ground.file
+        file = edit.file or target.file
         body = changed.get(file, bodies.get(file, {}))
         changed[file] = written(body, edit.path, edit.value)
     return changed

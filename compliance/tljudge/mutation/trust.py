@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tljudge.mutation.edits import GONE, Break, Edit
-from tljudge.mutation.obfuscations import IF, Site, disguised, plain
+from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import ROLE, TRUST, documents, listed, trusts
-from tljudge.mutation.target import Ground
+from tljudge.mutation.target import MutationTarget
 
 TRUSTS, PASSES = ("TL_IAM_6",), ("TL_IAM_4",)
 STRANGER = "arn:aws:iam::999988887777:root"
@@ -16,35 +16,35 @@ ONE_ROLE = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/mutant
 TO_EC2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
 
 
-def _principal(bad: Any) -> Callable[[Ground], Iterator[Site]]:
+def _principal(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     """Instead of whom a role trusts, where no condition could make up for it."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
-        for one in trusts(ground):
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for one in trusts(target):
             if "Condition" not in one.body:
                 yield Site((*one.path, "Principal"), bad, one.body["Principal"])
 
     return sites
 
 
-def _aws(bad: Any) -> Callable[[Ground], Iterator[Site]]:
-    def sites(ground: Ground) -> Iterator[Site]:
-        for site in _principal(bad)(ground):
+def _aws(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for site in _principal(bad)(target):
             yield Site(site.path, bad, STRANGER.replace("root", "role/x"), lambda v: {"AWS": v})
 
     return sites
 
 
-def _deputy(ground: Ground) -> Iterator[Site]:
-    if DEPUTY in ground.policy.deputies:
-        yield from _principal({"Service": DEPUTY})(ground)
+def _deputy(target: MutationTarget) -> Iterator[Site]:
+    if DEPUTY in target.policy.deputies:
+        yield from _principal({"Service": DEPUTY})(target)
 
 
-def _statement(body: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
+def _statement(body: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Site]]:
     """One more statement of the trust policy."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
-        for logical_id, properties in ground.resources(ROLE):
+    def sites(target: MutationTarget) -> Iterator[Site]:
+        for logical_id, properties in target.resources(ROLE):
             path = ("Resources", logical_id, "Properties", TRUST, "Statement")
             found = properties.get(TRUST, {}).get("Statement")
             if isinstance(found, list):
@@ -53,26 +53,26 @@ def _statement(body: dict[str, Any]) -> Callable[[Ground], Iterator[Site]]:
     return sites
 
 
-def _federated(ground: Ground) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    for one in trusts(ground):
+def _federated(target: MutationTarget) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    for one in trusts(target):
         for operator, tests in one.body.get("Condition", {}).items():
             for key in tests:
                 if "Federated" in one.body["Principal"] and key.endswith((":aud", ":sub")):
                     yield (*one.path, "Condition"), operator, key
 
 
-def _without_key(ending: str) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for path, operator, key in _federated(ground):
+def _without_key(ending: str) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for path, operator, key in _federated(target):
             if key.endswith(ending):
                 yield (Edit((*path, operator, key), GONE),)
 
     return apply
 
 
-def _any(ending: str, bad: Any) -> Callable[[Ground], Iterator[Break]]:
-    def apply(ground: Ground) -> Iterator[Break]:
-        for path, operator, key in _federated(ground):
+def _any(ending: str, bad: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+    def apply(target: MutationTarget) -> Iterator[Break]:
+        for path, operator, key in _federated(target):
             if key.endswith(ending):
                 new = Edit((*path, "StringLike", key), bad)
                 yield (
@@ -87,9 +87,9 @@ def _any(ending: str, bad: Any) -> Callable[[Ground], Iterator[Break]]:
     return apply
 
 
-def _saml_beside(ground: Ground) -> Iterator[Break]:
+def _saml_beside(target: MutationTarget) -> Iterator[Break]:
     """AWS checks the audience of SAML itself; of a web identity beside it, nobody does."""
-    for one in trusts(ground):
+    for one in trusts(target):
         if "Federated" in one.body["Principal"] and "Condition" in one.body:
             actions = [*listed(one.body["Action"]), "sts:AssumeRoleWithSAML"]
             yield (
@@ -98,12 +98,12 @@ def _saml_beside(ground: Ground) -> Iterator[Break]:
             )
 
 
-def _may(action: Any, resource: Any, **more: Any) -> Callable[[Ground], Iterator[Site]]:
+def _may(action: Any, resource: Any, **more: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     """One more statement of a principal's policy."""
 
-    def sites(ground: Ground) -> Iterator[Site]:
+    def sites(target: MutationTarget) -> Iterator[Site]:
         body = {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-        for path, found, _ in documents(ground):
+        for path, found, _ in documents(target):
             first = found[0] if isinstance(found[0], dict) else {}
             if "Principal" not in first:
                 yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
@@ -111,11 +111,11 @@ def _may(action: Any, resource: Any, **more: Any) -> Callable[[Ground], Iterator
     return sites
 
 
-def _runs_beside(ground: Ground) -> Iterator[Break]:
+def _runs_beside(target: MutationTarget) -> Iterator[Break]:
     """What a role passes by one policy, another policy of the role may run."""
-    for site in _may("iam:PassRole", ONE_ROLE, Condition=TO_EC2)(ground):
+    for site in _may("iam:PassRole", ONE_ROLE, Condition=TO_EC2)(target):
         role = str(site.path[1])
-        if ground.kind(role) == ROLE:
+        if target.kind(role) == ROLE:
             run = {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:x:1:x"}
             body = {
                 "PolicyName": "mutant",
@@ -141,9 +141,9 @@ OPERATORS: tuple[Operator, ...] = (
           _deputy),
     plain("principal-statement", "a second statement trusts everybody", TRUSTS,
           _statement(ANYBODY)),
-    *disguised("principal-statement", "a second statement trusts everybody", TRUSTS,
+    *obfuscated("principal-statement", "a second statement trusts everybody", TRUSTS,
                _statement(ANYBODY), (IF,)),
-    *disguised("principal-stranger", "a role trusts another account", TRUSTS, _aws(STRANGER)),
+    *obfuscated("principal-stranger", "a role trusts another account", TRUSTS, _aws(STRANGER)),
     Operator("audience-gone", "an identity provider's audience is not checked", TRUSTS,
              _without_key(":aud")),
     Operator("audience-all", "every audience of an identity provider", TRUSTS, _any(":aud", "*")),

@@ -6,29 +6,27 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-str
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tljudge.decode.nodes import Call, Map
 from tljudge.resolve.conditions import compared_value, equal
-from tljudge.resolve.scenarios import Made, Open, Unreachable
+from tljudge.resolve.deployment import Deployment, Stack
+from tljudge.resolve.scenarios import FixedChoices, Open, Unreachable
 from tljudge.resolve.values import Unknown
 
-if TYPE_CHECKING:
-    from tljudge.resolve.deployment import Stack, World
 
-
-def forbidden(world: "World") -> str:
+def forbidden(deployment: Deployment) -> str:
     """Why the template forbids what this run has chosen; empty where it does not."""
-    if not world.has_rules:
+    if not deployment.has_rules:
         return ""
-    chosen, world.choices = world.choices, Made(world.choices.trail)
+    chosen, deployment.choices = deployment.choices, FixedChoices(deployment.choices.trail)
     try:
-        return next((why for stack in world.stacks for why in _broken(stack)), "")
+        return next((why for stack in deployment.stacks for why in _broken(stack)), "")
     finally:
-        world.choices = chosen
+        deployment.choices = chosen
 
 
-def _broken(stack: "Stack") -> Iterator[str]:
+def _broken(stack: Stack) -> Iterator[str]:
     try:
         if not stack.exists():
             return
@@ -48,7 +46,7 @@ def _broken(stack: "Stack") -> Iterator[str]:
                 )
 
 
-def _holds(stack: "Stack", raw: Any) -> bool | None:
+def _holds(stack: Stack, raw: Any) -> bool | None:
     """Whether a rule's function holds; None where that is not decided."""
     if isinstance(raw, bool):
         return raw
@@ -79,7 +77,7 @@ def _holds(stack: "Stack", raw: Any) -> bool | None:
     return None
 
 
-def _value(stack: "Stack", raw: Any) -> Any:
+def _value(stack: Stack, raw: Any) -> Any:
     """A value in what was chosen; unknown where it depends on more."""
     try:
         return compared_value(stack, raw)
@@ -87,14 +85,14 @@ def _value(stack: "Stack", raw: Any) -> Any:
         return Unknown(f"open {id(raw)}", "it was not chosen")
 
 
-def _members(stack: "Stack", raw: Any) -> list[Any] | None:
+def _members(stack: Stack, raw: Any) -> list[Any] | None:
     if isinstance(raw, list):
         return [_value(stack, one) for one in raw]
     found = _value(stack, raw)
     return found if isinstance(found, list) else None
 
 
-def _in(stack: "Stack", wanted: Any, members: list[Any]) -> bool | None:
+def _in(stack: Stack, wanted: Any, members: list[Any]) -> bool | None:
     return _any(equal(stack, one, wanted) for one in members)
 
 

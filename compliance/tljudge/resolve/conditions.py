@@ -1,57 +1,55 @@
 """Conditions in one scenario: true or false, and where nobody can know, each in turn."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tljudge.decode.nodes import Call, Map, as_text
-from tljudge.resolve.values import NOVALUE, Text, Unknown, has_unknown, key_of, key_of_any
+from tljudge.resolve.scope import Scope
+from tljudge.resolve.values import NOVALUE, Text, Unknown, has_unknown, identity, key_of
 
-if TYPE_CHECKING:
-    from tljudge.resolve.deployment import Stack
-
-# One value in the whole deployment; the other pseudo parameters differ from stack to stack.
+# One value in the whole deployment; the other pseudo parameters differ from stack to scope.
 SHARED = frozenset({"AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
 
 
-def truth(stack: "Stack", body: Any, name: str) -> bool:
+def truth(scope: Scope, body: Any, name: str) -> bool:
     """Whether a condition's body holds; `name` tells apart what nobody can know."""
     if isinstance(body, Map) and isinstance(body.get("Condition"), str):
-        return stack.condition(body["Condition"])
+        return scope.condition(body["Condition"])
     if isinstance(body, bool):
         return body
     if isinstance(body, Call) and isinstance(body.argument, list):
         inner = body.argument
         if body.name == "Fn::And":
-            return all(truth(stack, one, f"{name}.{i}") for i, one in enumerate(inner))
+            return all(truth(scope, one, f"{name}.{i}") for i, one in enumerate(inner))
         if body.name == "Fn::Or":
-            return any(truth(stack, one, f"{name}.{i}") for i, one in enumerate(inner))
+            return any(truth(scope, one, f"{name}.{i}") for i, one in enumerate(inner))
         if body.name == "Fn::Not" and len(inner) == 1:
-            return not truth(stack, inner[0], f"{name}.not")
+            return not truth(scope, inner[0], f"{name}.not")
         if body.name == "Fn::Equals" and len(inner) == 2:
-            a, b = compared_value(stack, inner[0]), compared_value(stack, inner[1])
-            same = equal(stack, a, b)
+            a, b = compared_value(scope, inner[0]), compared_value(scope, inner[1])
+            same = equal(scope, a, b)
             if same is None:
-                return _either(stack, " equals ".join(sorted((key_of_any(a), key_of_any(b)))))
+                return _either(scope, " equals ".join(sorted((identity(a), identity(b)))))
             return same
-    return _either(stack, f"condition {name}")
+    return _either(scope, f"condition {name}")
 
 
-def holds(stack: "Stack", raw: Any) -> bool:
+def holds(scope: Scope, raw: Any) -> bool:
     """Whether a resource's `Condition` holds where an intrinsic names it, as in a loop."""
-    name = stack.value(raw)
+    name = scope.value(raw)
     if name is NOVALUE:
         return True
-    return stack.condition(name) if isinstance(name, str) else _either(stack, key_of(name))
+    return scope.condition(name) if isinstance(name, str) else _either(scope, key_of(name))
 
 
-def compared_value(stack: "Stack", raw: Any) -> Any:
+def compared_value(scope: Scope, raw: Any) -> Any:
     """A value that is compared or looked up: a pseudo parameter is chosen, not symbolic."""
     name = raw.argument if isinstance(raw, Call) and raw.name == "Ref" else None
-    if isinstance(name, str) and name in stack.world.pseudo:
-        return _pseudo(stack, name)
-    return stack.value(raw)
+    if isinstance(name, str) and name in scope.deployment.pseudo:
+        return _pseudo(scope, name)
+    return scope.value(raw)
 
 
-def equal(stack: "Stack", a: Any, b: Any) -> bool | None:
+def equal(scope: Scope, a: Any, b: Any) -> bool | None:
     """Whether two values are the same; None where nobody can know."""
     if isinstance(a, list | dict) or isinstance(b, list | dict):
         unclear = has_unknown(a, plain_too=True) or has_unknown(b, plain_too=True)
@@ -64,21 +62,21 @@ def equal(stack: "Stack", a: Any, b: Any) -> bool | None:
     for free, literal in ((a, b), (b, a)):
         # Chosen as "any other value" than those it is compared with.
         if isinstance(free, Unknown) and not isinstance(literal, Unknown | Text):
-            name = free.key.removesuffix("!other").removeprefix(stack.path)
-            known = [*stack.compared.get(name, ()), *stack.world.pseudo.get(name, ())]
+            name = free.key.removesuffix("!other").removeprefix(scope.path)
+            known = [*scope.compared.get(name, ()), *scope.deployment.pseudo.get(name, ())]
             if free.key.endswith("!other") and as_text(literal) in known:
                 return False
     return None
 
 
-def _either(stack: "Stack", what: str) -> bool:
+def _either(scope: Scope, what: str) -> bool:
     """Nobody can know: both are looked at."""
-    found: bool = stack.world.choices.choose(f"{stack.path}?{what}", what, (True, False))
+    found: bool = scope.deployment.choices.choose(f"{scope.path}?{what}", what, (True, False))
     return found
 
 
-def _pseudo(stack: "Stack", name: str) -> Any:
-    path = "" if name in SHARED else stack.path
+def _pseudo(scope: Scope, name: str) -> Any:
+    path = "" if name in SHARED else scope.path
     other = Unknown(f"{path}{name}!other", name, plain=True, nonempty=True)
-    options = [*stack.world.pseudo.get(name, ()), other]
-    return stack.world.choices.choose(f"{path}{name}", f"{path}{name}", options)
+    options = [*scope.deployment.pseudo.get(name, ()), other]
+    return scope.deployment.choices.choose(f"{path}{name}", f"{path}{name}", options)

@@ -1,7 +1,7 @@
 """Template to concrete values under one scenario, three-valued: known, unknown, or not there.
 
-A `World` is one deployment: a root stack and, below it, the nested stacks whose templates are local
-files, with the parameters their parents pass. Nothing is resolved before a rule asks for it.
+A `Deployment` is a root stack and, below it, the nested stacks whose templates are local files,
+with the parameters that their parents pass. It resolves nothing before a rule asks for it.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ from tljudge.decode.source import Source
 from tljudge.decode.template import Template
 from tljudge.resolve.conditions import holds, truth
 from tljudge.resolve.intrinsics import value
-from tljudge.resolve.nesting import literals, source_below
+from tljudge.resolve.nesting import check_bounds, literals, path_below
 from tljudge.resolve.parameters import admitted, compared
-from tljudge.resolve.scenarios import Choices, Memory
+from tljudge.resolve.scenarios import Choices, Memo
 from tljudge.resolve.values import NOVALUE, Unknown, has_unknown
 
 T = TypeVar("T")
 NESTED = "AWS::CloudFormation::Stack"
 
 
-class World:
+class Deployment:
     """One deployment; `choices` are those of the run in progress."""
 
     def __init__(
@@ -38,7 +38,7 @@ class World:
         self.given = given or {}
         self.tags: dict[str, Any] = dict(tags or {})
         self.choices = Choices()
-        self.memory = Memory()
+        self.memo = Memo()
         self.notes: dict[str, Any] = {}
         """What a rule found out about all scenarios together, by the rule's name for it."""
         self.unresolved: set[tuple[str, str, str]] = set()
@@ -68,7 +68,7 @@ class World:
         self._by_path.clear()
         self.stacks.clear()
         self.notes.clear()
-        self.memory = Memory()
+        self.memo = Memo()
         del self.root
 
     def all_of(self, *kinds: str) -> Iterator["Resource"]:
@@ -85,20 +85,20 @@ class World:
         stack = None if origin is None else self._by_path.get(origin[0])
         return None if stack is None or origin is None else stack.resources.get(origin[1])
 
-    def recall(self, key: Any, compute: Callable[[], T]) -> T:
+    def get_or_compute(self, key: Any, compute: Callable[[], T]) -> T:
         """What `compute` gives in this scenario."""
-        found: T = self.memory.recall(self.choices, key, compute)
+        found: T = self.memo.get_or_compute(self.choices, key, compute)
         return found
 
 
 class Resource:
     """One resource of one stack."""
 
-    __slots__ = ("_condition", "_known", "body", "id", "mark", "stack", "type", "world")
+    __slots__ = ("_condition", "_known", "body", "deployment", "id", "mark", "stack", "type")
 
     def __init__(self, stack: "Stack", logical_id: str, body: Map, mark: Mark) -> None:
         self.stack, self.id, self.body, self.mark = stack, logical_id, body, mark
-        self.world = stack.world
+        self.deployment = stack.deployment
         self.type: str = body["Type"]
         self._condition = body.get("Condition")
         self._known: dict[str, Any] = {}
@@ -119,7 +119,7 @@ class Resource:
         """A property's value, `NOVALUE` when it is not there."""
         if name in self._known:
             return self._known[name]
-        asked = self.world.choices.asked
+        asked = self.deployment.choices.asked
         before = len(asked)
         found = self.stack.property(self, name)
         if len(asked) == before:
@@ -141,9 +141,14 @@ class Stack:
     """One template with its parameters, at one place in the deployment."""
 
     def __init__(
-        self, world: World, template: Template, path: str, parent: "Stack | None", parent_id: str
+        self,
+        deployment: Deployment,
+        template: Template,
+        path: str,
+        parent: "Stack | None",
+        parent_id: str,
     ) -> None:
-        self.world, self.template, self.path = world, template, path
+        self.deployment, self.template, self.path = deployment, template, path
         self.parent, self.parent_id = parent, parent_id
         self.compared, self.looked_up = compared(template)
         self.children: dict[str, Stack] = {}
@@ -153,8 +158,8 @@ class Stack:
             logical_id: Resource(self, logical_id, body, marks[logical_id])
             for logical_id, body in template.resources.items()
         }
-        world.stacks.append(self)
-        world.files[template.file] = template.digest
+        deployment.stacks.append(self)
+        deployment.files[template.file] = template.digest
         for resource in self.resources.values():
             if resource.type == NESTED:
                 self._nest(resource)
@@ -164,14 +169,27 @@ class Stack:
         body = body if isinstance(body, Map) else made_map({}, {})
         url = body.get("TemplateURL")
         if not isinstance(url, str) or "://" in url or url.startswith("/"):
-            self.world.not_followed.append(f"{self.template.file}:{resource.mark[0]} {resource.id}")
+            self.deployment.not_followed.append(
+                f"{self.template.file}:{resource.mark[0]} {resource.id}"
+            )
             return
-        source = source_below(self, resource, url)
+        mark = resource.mark_of("TemplateURL")
+        source = self.deployment.read(path_below(self._files(), mark, resource.id, url))
+        self.deployment.bytes_below += len(source.content)
+        stacks = len(self.deployment.stacks)
+        check_bounds(self.template.file, mark, stacks, self.deployment.bytes_below)
         child_path = f"{self.path}{resource.id}/"
         template = decode(source, literals(body))
-        child = Stack(self.world, template, child_path, self, resource.id)
+        child = Stack(self.deployment, template, child_path, self, resource.id)
         self.children[resource.id] = child
         self._compare_too(child, body.get("Parameters"))
+
+    def _files(self) -> Iterator[str]:
+        """The file of this stack, then those of the stacks above it."""
+        stack: Stack | None = self
+        while stack is not None:
+            yield stack.template.file
+            stack = stack.parent
 
     def _compare_too(self, child: "Stack", passed: Any) -> None:
         """What a child compares a parameter with, this stack's own may be as well."""
@@ -195,7 +213,7 @@ class Stack:
                 options = admitted(
                     name,
                     self.template.parameters[name],
-                    self.world.given,
+                    self.deployment.given,
                     self.compared.get(name, []),
                     self.looked_up.get(name),
                 )
@@ -203,11 +221,11 @@ class Stack:
             else:
                 key = (self, "parameter", name)
                 above = self.parent.resources[self.parent_id]
-                options = self.world.recall(key, lambda: self._passed(name, above))
+                options = self.deployment.get_or_compute(key, lambda: self._passed(name, above))
         if len(options) == 1:
             return options[0]
         label = f"{self.path}{name}"
-        return self.world.choices.choose(label, label, options)
+        return self.deployment.choices.choose(label, label, options)
 
     def _passed(self, name: str, above: Resource) -> list[Any]:
         """What the parent's value leaves a parameter."""
@@ -236,7 +254,7 @@ class Stack:
 
     def condition(self, name: str) -> bool:
         """Whether a condition holds in this scenario."""
-        found: bool = self.world.recall(
+        found: bool = self.deployment.get_or_compute(
             (self, "condition", name),
             lambda: truth(self, self.template.conditions.get(name), name),
         )
@@ -250,7 +268,9 @@ class Stack:
                 return NOVALUE
             if is_static(body[name]):
                 return body[name]
-        return self.world.recall((resource, name), lambda: self._property(resource, name))
+        return self.deployment.get_or_compute(
+            (resource, name), lambda: self._property(resource, name)
+        )
 
     def _property(self, resource: Resource, name: str) -> Any:
         body = resource.body.get("Properties")
@@ -264,7 +284,7 @@ class Stack:
         elif isinstance(body, Map):
             found = self.value(body.get(name, NOVALUE))
         if has_unknown(found):
-            self.world.unresolved.add((self.template.file, resource.id, name))
+            self.deployment.unresolved.add((self.template.file, resource.id, name))
         return found
 
     def output(self, name: str) -> Any:
@@ -272,7 +292,9 @@ class Stack:
         declared = self.template.outputs.get(name)
         if not isinstance(declared, Map) or "Value" not in declared:
             return Unknown(f"{self.path}Outputs.{name}", f"output {name} is not declared")
-        return self.world.recall((self, "output", name), lambda: self.value(declared["Value"]))
+        return self.deployment.get_or_compute(
+            (self, "output", name), lambda: self.value(declared["Value"])
+        )
 
     def value(self, raw: Any) -> Any:
         """A value of this stack's template in this scenario."""

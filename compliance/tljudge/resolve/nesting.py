@@ -1,52 +1,61 @@
-"""Nested stacks: which local file is meant, and what the parent passes as it stands.
+"""Nested stacks: which local file a nested stack names, and what its parent passes as it stands.
 
-What a template names may lead anywhere, so that number and size of what is read are bounded.
+A template may name any path, so a deployment bounds the number and size of nested files.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Map, is_static
-from tljudge.decode.source import Source
+from tljudge.decode.nodes import Map, Mark, is_static
 from tljudge.resolve.values import Unknown
-
-if TYPE_CHECKING:
-    from tljudge.resolve.deployment import Resource, Stack
 
 MAX_STACKS = 100
 MAX_BYTES_BELOW = 16 * 1024 * 1024
 
 
-def source_below(stack: "Stack", resource: "Resource", url: str) -> Source:
-    """The file of a nested template, which is none of those that nest it.
+def path_below(ancestors: Iterable[str], mark: Mark, logical_id: str, url: str) -> Path:
+    """The file that a nested stack names.
+
+    Args:
+        ancestors: files from the template that names it up to the root.
+        mark: of the property `TemplateURL`.
+        logical_id: of the nested stack.
+        url: the property's text, a relative path.
 
     Raises:
-        TemplateError: it is not there, or there are too many.
+        TemplateError: the file is not there, or is one of its ancestors.
     """
-    here, mark = Path(stack.template.file), resource.mark_of("TemplateURL")
-    above: Stack | None = stack
+    above = [Path(file) for file in ancestors]
     try:
-        path = Path(*(here.parent / url).parts)
+        path = Path(*(above[0].parent / url).parts)
         place = path.resolve() if path.is_file() else None
     except (OSError, ValueError):  # a name that no file can have
         place = None
     if place is None:
-        raise TemplateError(str(here), mark, f"no template {url[:200]!r}; correct the path")
-    while above is not None:
-        if Path(above.template.file).resolve() == place:
-            raise TemplateError(str(here), mark, f"{resource.id} nests its own template")
-        above = above.parent
-    source = stack.world.read(path)
-    stack.world.bytes_below += len(source.content)
-    if len(stack.world.stacks) >= MAX_STACKS or stack.world.bytes_below > MAX_BYTES_BELOW:
+        raise TemplateError(str(above[0]), mark, f"no template {url[:200]!r}; correct the path")
+    if any(file.resolve() == place for file in above):
+        raise TemplateError(str(above[0]), mark, f"{logical_id} nests its own template")
+    return path
+
+
+def check_bounds(file: str, mark: Mark, stacks: int, size_bytes: int) -> None:
+    """Refuse a deployment with more nested files, or larger ones, than anybody writes.
+
+    Raises:
+        TemplateError: more than `MAX_STACKS` stacks, or `MAX_BYTES_BELOW` bytes below the root.
+    """
+    if stacks >= MAX_STACKS or size_bytes > MAX_BYTES_BELOW:
         found = f"more than {MAX_STACKS} nested stacks or {MAX_BYTES_BELOW} bytes"
-        raise TemplateError(str(here), mark, f"{found}; split")
-    return source
+        raise TemplateError(file, mark, f"{found}; split")
 
 
 def literals(body: Any) -> dict[str, Any] | None:
-    """What a nested stack's resource passes; `Unknown` where it is no literal."""
+    """The parameters that a nested stack's resource passes, `Unknown` where they are no literals.
+
+    None where the resource does not say which parameters it passes.
+    """
     if type(body) is not Map:
         return None
     passed = body.get("Parameters")

@@ -7,7 +7,7 @@ taken. Conditions that share a parameter stay correlated, because the parameter 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
 CAP = 256
 """Combinations looked at for one rule and one resource."""
@@ -63,12 +63,19 @@ class Choices:
         self.trail.append(choice)
         return choice
 
+    def replayed(self, fixed: Sequence[Choice]) -> Self:
+        """A run of the same kind that begins with these answers."""
+        return type(self)(fixed)
+
     def scenario(self) -> dict[str, str]:
         """Parameter to value, as a person would pass it."""
         return {choice.label: _shown(choice.options[choice.taken]) for choice in self.trail}
 
 
-class Made(Choices):
+C = TypeVar("C", bound=Choices)
+
+
+class FixedChoices(Choices):
     """What a run has chosen, and nothing more: what it did not ask for stays open."""
 
     __slots__ = ()
@@ -95,7 +102,7 @@ class _Leaf:
     value: Any
 
 
-class Memory:
+class Memo:
     """What computations gave under which answers.
 
     A computation asks in an order that only the answers decide, so that what it asked before can be
@@ -109,7 +116,7 @@ class Memory:
         self.work = 0
         self.stored = 0
 
-    def recall(self, choices: Choices, key: Any, compute: Callable[[], Any]) -> Any:
+    def get_or_compute(self, choices: Choices, key: Any, compute: Callable[[], Any]) -> Any:
         """What `compute` gave before under the same answers, or gives now."""
         node = self._trees.get(key)
         made, asked = choices.made, choices.asked
@@ -143,12 +150,19 @@ class Memory:
         return type(self._trees.get(key)) is _Leaf
 
 
-def explore(cap: int = CAP) -> Iterator[Choices]:
-    """One `Choices` per combination; after `cap` of them, `TooMany`.
+def explore(first: C, cap: int = CAP) -> Iterator[C]:
+    """Every combination, one after the other.
 
     The caller runs its judgement with each before it asks for the next.
+
+    Args:
+        first: the first combination, before any choice.
+        cap: combinations that are looked at in all.
+
+    Raises:
+        TooMany: more than `cap` combinations exist.
     """
-    choices: Choices | None = Choices()
+    choices: C | None = first
     for _ in range(cap):
         if choices is None:
             return
@@ -158,7 +172,7 @@ def explore(cap: int = CAP) -> Iterator[Choices]:
         raise TooMany
 
 
-def following(choices: Choices) -> Choices | None:
+def following(choices: C) -> C | None:
     """The combination after one that was looked at; None after the last."""
     trail = choices.trail
     while trail and trail[-1].taken + 1 == len(trail[-1].options):
@@ -166,7 +180,8 @@ def following(choices: Choices) -> Choices | None:
     if not trail:
         return None
     last = trail[-1]
-    return Choices([*trail[:-1], Choice(last.key, last.label, last.taken + 1, last.options)])
+    following_choice = Choice(last.key, last.label, last.taken + 1, last.options)
+    return choices.replayed([*trail[:-1], following_choice])
 
 
 def _shown(option: Any) -> str:

@@ -98,7 +98,7 @@ def key_of(value: Any) -> str:
     return f"${{{value.key}}}" if isinstance(value, Unknown) else as_text(value)
 
 
-def rendered(value: Any, unknown: str) -> str:
+def for_matching(value: Any, unknown: str) -> str:
     """The text with every piece that is not known to be plain replaced, and `x` for plain ones."""
     return "".join(p if isinstance(p, str) else "x" if p.plain else unknown for p in pieces(value))
 
@@ -110,7 +110,7 @@ def why(value: Any) -> str:
     return (unclear or reasons or ["not known"])[0]
 
 
-def shown(value: Any, limit: int = 100) -> str:
+def display(value: Any, limit: int = 100) -> str:
     """A scalar for a person: unknown pieces as `${...}`, and never longer than `limit`."""
     text = "".join(
         p if isinstance(p, str) else f"${{{p.key.removesuffix('!other')}}}" for p in pieces(value)
@@ -118,12 +118,12 @@ def shown(value: Any, limit: int = 100) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def key_of_any(value: Any) -> str:
+def identity(value: Any) -> str:
     """A stable text for any value."""
     if isinstance(value, list | dict):
         return json.dumps(value, default=repr, sort_keys=True)
     if isinstance(value, Call):
-        return f"{value.name}({key_of_any(value.argument)})"
+        return f"{value.name}({identity(value.argument)})"
     return key_of(value)
 
 

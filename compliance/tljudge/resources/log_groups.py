@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, join, key_of, pieces
 
 GROUP = "AWS::Logs::LogGroup"
 
 
-def is_declared(world: World, *names: Any) -> bool | None:
+def is_declared(deployment: Deployment, *names: Any) -> bool | None:
     """Whether one of the names is a declared group's; None where nobody can know."""
     unclear = not all(is_plain(name) for name in names)
     wanted = set()
     for name in names:
         for piece in pieces(name):
-            target = world.at(piece.origin) if isinstance(piece, Unknown) else None
+            target = deployment.at(piece.origin) if isinstance(piece, Unknown) else None
             if target is not None and target.type == GROUP and target.exists():
                 return True
         wanted.add(_bare(key_of(name)))
-    for group in world.of_type(GROUP):
+    for group in deployment.of_type(GROUP):
         declared = group.get("LogGroupName")
         if declared is NOVALUE:
             continue

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tljudge.decode.nodes import Mark
-from tljudge.resolve.deployment import Resource, World
-from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, pieces, shown, why
+from tljudge.resolve.deployment import Deployment, Resource
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, pieces, why
 from tljudge.resources.api_definitions import (
     GUARDED,
     OPEN,
@@ -24,7 +24,7 @@ _AUTHORIZERS = ("AWS::ApiGatewayV2::Authorizer", "AWS::ApiGateway::Authorizer")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """One way in.
 
     Attributes:
@@ -56,20 +56,20 @@ def api_of(resource: Resource) -> tuple[str, Resource | None]:
         return f"{resource.stack.path}{resource.id}", resource
     name = "RestApiId" if resource.type.startswith("AWS::ApiGateway::") else "ApiId"
     value = resource.get(name)
-    declared = resource.world.at(value.origin) if isinstance(value, Unknown) else None
+    declared = resource.deployment.at(value.origin) if isinstance(value, Unknown) else None
     if declared is not None and declared.type not in APIS:
         declared = None
     return api_key(value), declared
 
 
-def of_api(world: World, key: str, *kinds: str) -> Iterator[Resource]:
+def of_api(deployment: Deployment, key: str, *kinds: str) -> Iterator[Resource]:
     """The resources of these types that belong to one API."""
-    for resource in world.of_type(*kinds):
+    for resource in deployment.of_type(*kinds):
         if api_of(resource)[0] == key:
             yield resource
 
 
-def doors(resource: Resource) -> Iterator[Door]:
+def endpoints(resource: Resource) -> Iterator[Endpoint]:
     """The ways in that one resource makes."""
     if resource.type == ROUTE:
         yield _route(resource)
@@ -83,9 +83,9 @@ def doors(resource: Resource) -> Iterator[Door]:
 # ---- declared one by one ----
 
 
-def _route(resource: Resource) -> Door:
+def _route(resource: Resource) -> Endpoint:
     key = _text(resource.get("RouteKey"))
-    name = shown(resource.get("RouteKey"), 60)
+    name = display(resource.get("RouteKey"), 60)
     state, reason = _access(resource, resource.get("AuthorizationType"))
     if state != GUARDED:
         verb = _verb(resource.get("RouteKey"))
@@ -96,7 +96,7 @@ def _route(resource: Resource) -> Door:
                 state, reason = _by_connection(resource)
         elif verb is None and state == OPEN:
             state, reason = UNCLEAR, f"which route it is is not known, and {reason}"
-    return Door(key, name, state, reason, None, resource.mark_of("AuthorizationType"))
+    return Endpoint(key, name, state, reason, None, resource.mark_of("AuthorizationType"))
 
 
 def _is_websocket(resource: Resource, key: str | None) -> bool:
@@ -109,13 +109,13 @@ def _is_websocket(resource: Resource, key: str | None) -> bool:
 
 def _by_connection(resource: Resource) -> tuple[str, str]:
     key, _ = api_of(resource)
-    for route in of_api(resource.world, key, ROUTE):
+    for route in of_api(resource.deployment, key, ROUTE):
         if route.get("RouteKey") == "$connect":
             return GUARDED, ""  # judged itself
     return OPEN, "no route $connect asks who connects"
 
 
-def _method(resource: Resource) -> Door:
+def _method(resource: Resource) -> Endpoint:
     verb, path = _text(resource.get("HttpMethod")), method_path(resource)
     state, reason = _access(resource, resource.get("AuthorizationType"))
     if state != GUARDED:
@@ -124,10 +124,10 @@ def _method(resource: Resource) -> Door:
         elif verb is None and state == OPEN:
             state, reason = UNCLEAR, f"which method it is is not known, and {reason}"
     key = None if verb is None or path is None else f"{verb} {path}"
-    name = f"{shown(resource.get('HttpMethod'), 20)} {path or '(path not known)'}"
+    name = f"{display(resource.get('HttpMethod'), 20)} {path or '(path not known)'}"
     asked = resource.get("ApiKeyRequired")
     needs_key = None if isinstance(asked, Unknown | Text) else str(asked).lower() == "true"
-    return Door(key, name, state, reason, needs_key, resource.mark_of("AuthorizationType"))
+    return Endpoint(key, name, state, reason, needs_key, resource.mark_of("AuthorizationType"))
 
 
 def method_path(method: Resource) -> str | None:
@@ -135,7 +135,7 @@ def method_path(method: Resource) -> str | None:
     value = method.get("ResourceId")
     parts: list[str] = []
     while True:
-        declared = method.world.at(value.origin) if isinstance(value, Unknown) else None
+        declared = method.deployment.at(value.origin) if isinstance(value, Unknown) else None
         if declared is None or len(parts) > 30:
             return None
         if declared.type == REST_API:
@@ -156,11 +156,13 @@ def _access(resource: Resource, kind: Any, named: Any = NOVALUE) -> tuple[str, s
     if kind == "AWS_IAM":
         return GUARDED, ""
     if kind not in ("JWT", "CUSTOM", "COGNITO_USER_POOLS"):
-        return OPEN, f"authorization {shown(kind, 30)} is none"
+        return OPEN, f"authorization {display(kind, 30)} is none"
     authorizer = resource.get("AuthorizerId") if named is NOVALUE else named
     if authorizer is NOVALUE:
         return OPEN, f"{kind} without an authorizer"
-    declared = resource.world.at(authorizer.origin) if isinstance(authorizer, Unknown) else None
+    declared = (
+        resource.deployment.at(authorizer.origin) if isinstance(authorizer, Unknown) else None
+    )
     if declared is None:
         reason = why(authorizer) if isinstance(authorizer, Unknown | Text) else "made by hand"
         return UNCLEAR, f"its authorizer is not declared here: {reason}"
@@ -186,7 +188,7 @@ def _verb(key: Any) -> str | None:
 
 def overrides(api: Resource) -> Iterator[Resource]:
     """What changes the route and stage that AWS makes for an API with a target."""
-    for one in api.world.of_type(OVERRIDES):
+    for one in api.deployment.of_type(OVERRIDES):
         if api_key(one.get("ApiId")) == api_of(api)[0]:
             yield one
 
@@ -196,7 +198,7 @@ def is_quick(api: Resource) -> bool:
     return api.type == HTTP_API and api.get("Target") is not NOVALUE
 
 
-def _quick(api: Resource) -> Iterator[Door]:
+def _quick(api: Resource) -> Iterator[Endpoint]:
     if not is_quick(api):
         return
     key = _text(api.get("RouteKey")) if api.get("RouteKey") is not NOVALUE else "$default"
@@ -207,24 +209,24 @@ def _quick(api: Resource) -> Iterator[Door]:
             state, reason = UNCLEAR, why(route)
         elif isinstance(route, dict) and "AuthorizationType" in route:
             state, reason = _access(one, route["AuthorizationType"], route.get("AuthorizerId", ""))
-    yield Door(key, key or "its route", state, reason, None, api.mark_of("Target"))
+    yield Endpoint(key, key or "its route", state, reason, None, api.mark_of("Target"))
 
 
 # ---- imported ----
 
 
-def _imported(api: Resource) -> Iterator[Door]:
+def _imported(api: Resource) -> Iterator[Endpoint]:
     document = definition(api)
     mark = api.mark_of("Body") if api.get("Body") is not NOVALUE else api.mark
     if isinstance(document, str):
-        yield Door(None, "its routes", UNCLEAR, document, None, mark)
+        yield Endpoint(None, "its routes", UNCLEAR, document, None, mark)
     for verb, path, body, at in operations(document, mark) if isinstance(document, dict) else ():
         assert isinstance(document, dict)  # noqa: S101 - for the reader of types
         key = "$default" if path == "/$default" else f"{verb} {path}"
         if isinstance(body, Unknown):
-            yield Door(None, key, UNCLEAR, why(body), None, at)
+            yield Endpoint(None, key, UNCLEAR, why(body), None, at)
             continue
         state, reason, needs_key = secured(document, body)
         if verb == "OPTIONS":
             state, reason = GUARDED, ""
-        yield Door(key, key, state, reason, needs_key, at)
+        yield Endpoint(key, key, state, reason, needs_key, at)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tljudge.decode.nodes import Mark
-from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.quantities import NotKnown, quantity
 from tljudge.resolve.values import NOVALUE, Unknown, why
 from tljudge.resources.routes import api_of, is_quick, of_api, overrides
@@ -61,9 +61,9 @@ def stage_of(resource: Resource) -> Stage | None:
     return None
 
 
-def stages(world: World, key: str, api: Resource | None) -> list[Stage]:
+def stages(deployment: Deployment, key: str, api: Resource | None) -> list[Stage]:
     """Every stage of one API."""
-    owners = [*of_api(world, key, *STAGES), *([api] if api is not None else [])]
+    owners = [*of_api(deployment, key, *STAGES), *([api] if api is not None else [])]
     return [found for one in owners if (found := stage_of(one)) is not None]
 
 
@@ -127,4 +127,4 @@ def covers(setting: dict[str, Any], verb: str | None, path: str | None) -> bool 
 def siblings(resource: Resource) -> tuple[list[Stage], bool]:
     """The stages of the API that a route or method belongs to, and whether it is declared here."""
     key, api = api_of(resource)
-    return stages(resource.world, key, api), api is not None
+    return stages(resource.deployment, key, api), api is not None

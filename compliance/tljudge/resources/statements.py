@@ -7,7 +7,7 @@ from typing import Any
 
 from tljudge.decode.nodes import Map, Mark
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, pieces, rendered, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, for_matching, pieces, why
 
 ROLE, MANAGED = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
 TRUST = "AssumeRolePolicyDocument"
@@ -77,7 +77,7 @@ class Statement:
 
     def actions(self) -> list[str]:
         """Actions in lower case; an unknown one is `?`."""
-        return [rendered(value, "?").lower() for value, _ in self.values("Action")]
+        return [for_matching(value, "?").lower() for value, _ in self.values("Action")]
 
 
 def mark_in(container: Any, key: str, otherwise: Mark) -> Mark:
@@ -88,7 +88,9 @@ def mark_in(container: Any, key: str, otherwise: Mark) -> Mark:
 
 def statements(resource: Resource) -> tuple[Statement, ...]:
     """Every statement of every policy a resource carries, its trust policy not among them."""
-    return resource.world.recall(("statements", resource), lambda: tuple(_statements(resource)))
+    return resource.deployment.get_or_compute(
+        ("statements", resource), lambda: tuple(_statements(resource))
+    )
 
 
 def _statements(resource: Resource) -> Iterator[Statement]:
@@ -114,8 +116,8 @@ def attached(*principals: Resource) -> Iterator[Resource]:
     """The policies declared here that name one of these roles, users or groups, or it them."""
     if not principals:
         return
-    world, found = principals[0].world, dict[Resource, None]()
-    for policy in world.all_of(*_ATTACHABLE):
+    deployment, found = principals[0].deployment, dict[Resource, None]()
+    for policy in deployment.all_of(*_ATTACHABLE):
         if any(one in principals for one in _names(policy)) and policy.exists():
             found[policy] = None
     for principal in principals:
@@ -130,7 +132,7 @@ def beside(resource: Resource) -> Iterator[Resource]:
         return
     principals = [one for one in _names(resource) if one.exists()]
     if resource.type == MANAGED:
-        everybody = resource.world.all_of(*_ROLE_LIKE)
+        everybody = resource.deployment.all_of(*_ROLE_LIKE)
         principals += [one for one in everybody if resource in _managed(one) and one.exists()]
     yield from principals
     yield from (one for one in attached(*principals) if one is not resource)
@@ -142,7 +144,7 @@ def _names(policy: Resource) -> Iterator[Resource]:
         for name in names:
             value = policy.get(name)
             for one in value if isinstance(value, list) else [value]:
-                named = policy.world.at(one.origin) if isinstance(one, Unknown) else None
+                named = policy.deployment.at(one.origin) if isinstance(one, Unknown) else None
                 if named is not None and named.type == kind:
                     yield named
 
@@ -151,7 +153,7 @@ def _managed(principal: Resource) -> list[Resource]:
     """The managed policies declared here that a principal names."""
     arns = principal.get("ManagedPolicyArns")
     named = [
-        principal.world.at(one.origin)
+        principal.deployment.at(one.origin)
         for one in (arns if isinstance(arns, list) else ())
         if isinstance(one, Unknown)
     ]
@@ -252,7 +254,7 @@ def bounded_by(statement: Statement, *keys: str) -> bool | None:
                 continue
             values = value if isinstance(value, list) else [value]
             like = name in ("stringlike", "arnlike", "arnequals")
-            texts = [rendered(v, "*" if like else "x") for v in values]
+            texts = [for_matching(v, "*" if like else "x") for v in values]
             everybody = _is_anybody if key.lower() == "aws:sourcearn" else _is_anything
             if values and not any(everybody(text) for text in texts):
                 return True

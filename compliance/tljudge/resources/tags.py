@@ -37,7 +37,7 @@ def own(resource: Resource) -> Tags:
     if how is None:
         return Tags(())
     name = how.name
-    return resource.world.recall(
+    return resource.deployment.get_or_compute(
         ("tags", resource), lambda: listed(resource.get(name), resource.mark_of(name))
     )
 
@@ -67,11 +67,11 @@ def from_stack(resource: Resource) -> Tags:
     if how is None or not how.from_stack or resource.type in NOT_FROM_STACK:
         return Tags(())
     above = resource.stack
-    return resource.world.recall(("tags above", above), lambda: _from_above(above))
+    return resource.deployment.get_or_compute(("tags above", above), lambda: _from_above(above))
 
 
 def _from_above(below: Stack) -> Tags:
-    found = [Tag(key, value, (1, 1)) for key, value in below.world.tags.items()]
+    found = [Tag(key, value, (1, 1)) for key, value in below.deployment.tags.items()]
     unclear = ""
     for stack in reversed(list(_up(below))):
         given = own(stack)

@@ -18,7 +18,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     from tljudge.data.prices import HOURS_A_MONTH, load
 
     cost = policy.cost
-    if is_on(resource.world, cost.on_demand):
+    if is_on(resource.deployment, cost.on_demand):
         return
     still = any(one.resource == resource.id for one in cost.stopped)
     bills = (ALWAYS,) if still else (ALWAYS, RUNNING)

@@ -65,7 +65,7 @@ def _filled(value: Any, what: str, mark: Mark) -> Iterator[Verdict]:
 RULE = Rule(
     id="TL_EDGE_2",
     title="An authorizer names issuer and audience",
-    why="a token that was made for another app, or by another issuer, opens the door too",
+    why="a token that was made for another app, or by another issuer, opens the endpoint too",
     fix="name the issuer and every audience, the user pools, or the function",
     source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html",
     types=(HTTP, REST, *APIS),

@@ -7,7 +7,7 @@ from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, pieces, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, is_plain, pieces, why
 from tljudge.resources.api_definitions import definition, operations
 from tljudge.resources.routes import HTTP_API, METHOD, REST_API
 
@@ -61,7 +61,7 @@ def _judged(value: Any, what: str, mark: Mark, more: str = "") -> Iterator[Verdi
         return
     literal = "".join(piece for piece in pieces(value) if isinstance(piece, str))
     if "*" in literal:
-        yield fail(f"{what} has a wildcard: {shown(value, 60)}{more}", mark)
+        yield fail(f"{what} has a wildcard: {display(value, 60)}{more}", mark)
     elif not is_plain(value):
         yield unknown(f"{what} may have a wildcard: {why(value)}", mark)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
-from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.values import NOVALUE, Unknown, key_of, why
-from tljudge.resources.routes import APIS, METHOD, ROUTE, Door, api_key, api_of, doors
+from tljudge.resources.routes import APIS, METHOD, ROUTE, Endpoint, api_key, api_of, endpoints
 from tljudge.resources.stages import (
     DEPLOYMENT,
     HTTP_LIMITS,
@@ -35,15 +35,15 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     if resource.type not in (ROUTE, METHOD, *APIS):
         return
     found, is_declared = siblings(resource)
-    ways_in = list(doors(resource))
+    ways_in = list(endpoints(resource))
     if not found:
         # Of an API that is declared here, it is said once.
         if resource.type in APIS or not is_declared:
             yield unknown("how it is throttled is not known: no stage of it is here", resource.mark)
         return
-    for door in ways_in:
+    for endpoint in ways_in:
         for stage in found:
-            yield from _door(resource.world, api_of(resource)[0], door, stage)
+            yield from _door(resource.deployment, api_of(resource)[0], endpoint, stage)
 
 
 def _is_http(stage: Stage) -> bool:
@@ -82,33 +82,37 @@ def _as_a_whole(stage: Stage) -> Verdict | None:
         message = f"which methods it throttles is not known: {reason}"
         return unknown(message, stage.mark_of("MethodSettings"))
     limits = any(isinstance(one, dict) and one.keys() & set(HTTP_LIMITS) for one in listed)
-    plans = _plans(stage.owner.world, api_of(stage.owner)[0], stage)
+    plans = _plans(stage.owner.deployment, api_of(stage.owner)[0], stage)
     return None if limits or plans else bare
 
 
-def _door(world: World, key: str, door: Door, stage: Stage) -> Iterator[Verdict]:
+def _door(deployment: Deployment, key: str, endpoint: Endpoint, stage: Stage) -> Iterator[Verdict]:
     if _as_a_whole(stage) is not None:
         return  # said of the stage
     is_http = _is_http(stage)
-    problems = _by_route(door, stage) if is_http else _by_method(world, key, door, stage)
+    problems = (
+        _by_route(endpoint, stage) if is_http else _by_method(deployment, key, endpoint, stage)
+    )
     for sure, what in problems:
-        message = f"{door.name} has no throttle in {stage.owner.id}: {what}"
-        yield fail(message, door.mark) if sure else unknown(message, door.mark)
+        message = f"{endpoint.name} has no throttle in {stage.owner.id}: {what}"
+        yield fail(message, endpoint.mark) if sure else unknown(message, endpoint.mark)
 
 
-def _by_route(door: Door, stage: Stage) -> list[tuple[bool, str]]:
+def _by_route(endpoint: Endpoint, stage: Stage) -> list[tuple[bool, str]]:
     settings = route_settings(stage)
     if isinstance(settings, Unknown):
         return []  # said of the stage
-    if door.key is None:
+    if endpoint.key is None:
         return [(False, "which route it is is not known")]
-    if door.key not in settings:
-        return [(True, f"RouteSettings has no {door.key}")]
-    return list(lacking(settings[door.key], HTTP_LIMITS))
+    if endpoint.key not in settings:
+        return [(True, f"RouteSettings has no {endpoint.key}")]
+    return list(lacking(settings[endpoint.key], HTTP_LIMITS))
 
 
-def _by_method(world: World, key: str, door: Door, stage: Stage) -> list[tuple[bool, str]]:
-    verb, path = door.key.split(" ", 1) if door.key else (None, None)
+def _by_method(
+    deployment: Deployment, key: str, endpoint: Endpoint, stage: Stage
+) -> list[tuple[bool, str]]:
+    verb, path = endpoint.key.split(" ", 1) if endpoint.key else (None, None)
     found: list[list[tuple[bool, str]]] = []
     for one in method_settings(stage):
         if not isinstance(one, dict):
@@ -118,10 +122,10 @@ def _by_method(world: World, key: str, door: Door, stage: Stage) -> list[tuple[b
             found.append([(False, "which method a setting is about is not known")])
         elif is_about:
             found.append(list(lacking(one, HTTP_LIMITS)))
-    for limits in _plans(world, key, stage):
-        if door.needs_key is None:
+    for limits in _plans(deployment, key, stage):
+        if endpoint.needs_key is None:
             found.append([(False, "whether it needs a key of a usage plan is not known")])
-        elif door.needs_key:
+        elif endpoint.needs_key:
             found.append(list(lacking(limits, PLAN_LIMITS)))
     if any(not problems for problems in found):
         return []
@@ -131,15 +135,15 @@ def _by_method(world: World, key: str, door: Door, stage: Stage) -> list[tuple[b
     return found[0][:1] if found else [(True, "no MethodSettings are about it")]
 
 
-def _plans(world: World, key: str, stage: Stage) -> list[Any]:
+def _plans(deployment: Deployment, key: str, stage: Stage) -> list[Any]:
     """The limits of the usage plans that a stage is part of."""
     found = []
-    for plan in world.of_type("AWS::ApiGateway::UsagePlan"):
+    for plan in deployment.of_type("AWS::ApiGateway::UsagePlan"):
         listed = plan.get("ApiStages")
         for one in listed if isinstance(listed, list) else ():
             if isinstance(one, dict) and api_key(one.get("ApiId", "")) == key:
                 named = one.get("Stage", "")
-                itself = isinstance(named, Unknown) and world.at(named.origin) is stage.owner
+                itself = isinstance(named, Unknown) and deployment.at(named.origin) is stage.owner
                 if itself or key_of(named) == key_of(stage.name):
                     limits = plan.get("Throttle")
                     found.append({} if limits is NOVALUE else limits)

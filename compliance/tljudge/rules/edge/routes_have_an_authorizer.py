@@ -7,7 +7,7 @@ from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.values import Text, Unknown, why
 from tljudge.resources.api_definitions import OPEN, UNCLEAR
-from tljudge.resources.routes import APIS, METHOD, ROUTE, doors
+from tljudge.resources.routes import APIS, METHOD, ROUTE, endpoints
 
 URL = "AWS::Lambda::Url"
 
@@ -21,11 +21,13 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         elif kind != "AWS_IAM":
             yield fail("its URL is open to everybody: AuthType is not AWS_IAM", mark)
         return
-    for door in doors(resource):
-        if door.state == OPEN:
-            yield fail(f"{door.name} is open to everybody: {door.why}", door.mark)
-        elif door.state == UNCLEAR:
-            yield unknown(f"whether {door.name} is open is not known: {door.why}", door.mark)
+    for endpoint in endpoints(resource):
+        if endpoint.state == OPEN:
+            yield fail(f"{endpoint.name} is open to everybody: {endpoint.why}", endpoint.mark)
+        elif endpoint.state == UNCLEAR:
+            yield unknown(
+                f"whether {endpoint.name} is open is not known: {endpoint.why}", endpoint.mark
+            )
 
 
 RULE = Rule(

@@ -16,7 +16,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     """Judge a stage, or that an API has one here to judge."""
     stage = stage_of(resource)
     if stage is None:
-        if resource.type in APIS and not stages(resource.world, *api_of(resource)):
+        if resource.type in APIS and not stages(resource.deployment, *api_of(resource)):
             message = "whether access is logged is not known: no stage of it is here"
             yield unknown(message, resource.mark)
         return

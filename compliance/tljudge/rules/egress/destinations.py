@@ -9,9 +9,9 @@ from typing import Any
 from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Verdict, fail, unknown
-from tljudge.resolve.deployment import Resource, World
+from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.parameters import number
-from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, pieces, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, pieces, why
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # No packet leaves: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
@@ -35,7 +35,7 @@ class Egress:
         return found
 
 
-def judged(rule: Egress, world: World, policy: Policy) -> Iterator[Verdict]:
+def judged(rule: Egress, deployment: Deployment, policy: Policy) -> Iterator[Verdict]:
     """What one rule lets out that it may not."""
     if not isinstance(rule.body, dict):
         yield unknown(f"an egress rule is not known: {why(rule.body)}", rule.mark)
@@ -45,7 +45,7 @@ def judged(rule: Egress, world: World, policy: Policy) -> Iterator[Verdict]:
         value = rule.get(name)
         if value is not NOVALUE:
             named = True
-            yield from _cidr(value, rule, rule.at(name), world, policy)
+            yield from _cidr(value, rule, rule.at(name), deployment, policy)
     prefix_list = rule.get("DestinationPrefixListId")
     if prefix_list is not NOVALUE:
         named = True
@@ -66,19 +66,21 @@ def _is_declared(value: Any) -> bool:
     return isinstance(value, Unknown) and value.origin is not None
 
 
-def _cidr(value: Any, rule: Egress, mark: Mark, world: World, policy: Policy) -> Iterator[Verdict]:
+def _cidr(
+    value: Any, rule: Egress, mark: Mark, deployment: Deployment, policy: Policy
+) -> Iterator[Verdict]:
     if isinstance(value, Unknown | Text):
         last = pieces(value)[-1]
         if isinstance(last, str) and last.endswith("/0"):
             if not _is_excepted(rule, policy):
-                yield fail(f"reaches the internet: {shown(value)}", mark)
-        elif not _is_own_range(value, world):
+                yield fail(f"reaches the internet: {display(value)}", mark)
+        elif not _is_own_range(value, deployment):
             yield unknown(f"where it leads is not known: {why(value)}", mark)
         return
     network = network_of(value)
     if network is None:
         yield fail(f"{str(value)[:80]!r} is no address range", mark)
-    elif not _is_allowed(network, rule, world, policy):
+    elif not _is_allowed(network, rule, deployment, policy):
         what = "the internet" if network.prefixlen == 0 else "addresses the policy has not"
         ports = f"{_shown(rule.get('FromPort'))}-{_shown(rule.get('ToPort'))}"
         yield fail(
@@ -88,7 +90,7 @@ def _cidr(value: Any, rule: Egress, mark: Mark, world: World, policy: Policy) ->
 
 
 def _shown(value: Any) -> str:
-    return "all" if value is NOVALUE else shown(value, 20)
+    return "all" if value is NOVALUE else display(value, 20)
 
 
 def network_of(value: Any) -> Network | None:
@@ -106,7 +108,7 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _is_allowed(network: Network, rule: Egress, world: World, policy: Policy) -> bool:
+def _is_allowed(network: Network, rule: Egress, deployment: Deployment, policy: Policy) -> bool:
     if any(_inside(network, network_of(one)) for one in _NOWHERE):
         return True
     if network.prefixlen == 32 and str(network) == _BROADCAST:
@@ -116,7 +118,7 @@ def _is_allowed(network: Network, rule: Egress, world: World, policy: Policy) ->
         ) == (252, 86)
     if any(_inside(network, network_of(one.cidr)) for one in policy.allowed_ranges):
         return True
-    own = (network_of(vpc.get("CidrBlock")) for vpc in world.all_of("AWS::EC2::VPC"))
+    own = (network_of(vpc.get("CidrBlock")) for vpc in deployment.all_of("AWS::EC2::VPC"))
     if any(one is not None and one.prefixlen >= 16 and _inside(network, one) for one in own):
         return True
     return _is_excepted(rule, policy)
@@ -129,13 +131,14 @@ def _inside(network: Network, other: Network | None) -> bool:
     return network.subnet_of(other)  # type: ignore[arg-type]
 
 
-def _is_own_range(value: Any, world: World) -> bool:
+def _is_own_range(value: Any, deployment: Deployment) -> bool:
     """The range of a VPC or subnet declared here, whatever it will be."""
     keys = {
-        key_of(one.get("CidrBlock")) for one in world.all_of("AWS::EC2::VPC", "AWS::EC2::Subnet")
+        key_of(one.get("CidrBlock"))
+        for one in deployment.all_of("AWS::EC2::VPC", "AWS::EC2::Subnet")
     }
     origin = value.origin if isinstance(value, Unknown) else None
-    declared = world.at(origin)
+    declared = deployment.at(origin)
     of_vpc = declared is not None and declared.type in ("AWS::EC2::VPC", "AWS::EC2::Subnet")
     return of_vpc or key_of(value) in keys
 
@@ -157,7 +160,7 @@ def rules_of(group: Resource) -> Iterator[Egress]:
     if isinstance(inline, list):
         for one, mark in zip(inline, getattr(inline, "marks", ()), strict=False):
             yield Egress(one, mark, group.id)
-    for standalone in group.world.all_of("AWS::EC2::SecurityGroupEgress"):
+    for standalone in group.deployment.all_of("AWS::EC2::SecurityGroupEgress"):
         if owner_of(standalone) is group and standalone.exists():
             yield from standalone_rule(standalone)
 
@@ -180,4 +183,4 @@ def standalone_rule(resource: Resource) -> Iterator[Egress]:
 def owner_of(standalone: Resource) -> Resource | None:
     """The group a standalone rule names, where it is declared here."""
     group = standalone.get("GroupId")
-    return standalone.world.at(group.origin) if isinstance(group, Unknown) else None
+    return standalone.deployment.at(group.origin) if isinstance(group, Unknown) else None

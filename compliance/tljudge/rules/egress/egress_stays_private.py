@@ -25,7 +25,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     """
     if resource.type != GROUP:
         for rule in standalone_rule(resource):
-            yield from judged(rule, resource.world, policy)
+            yield from judged(rule, resource.deployment, policy)
         return
     inline = resource.get("SecurityGroupEgress")
     mark = resource.mark_of("SecurityGroupEgress")
@@ -38,7 +38,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     else:
         inside = inline if isinstance(inline, list) else [inline]
         for one, at in zip(inside, getattr(inline, "marks", [mark]), strict=False):
-            yield from judged(Egress(one, at, resource.id), resource.world, policy)
+            yield from judged(Egress(one, at, resource.id), resource.deployment, policy)
         yield from _union(resource)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import is_plain, pieces, shown, why
+from tljudge.resolve.values import display, is_plain, pieces, why
 from tljudge.resources.statements import CARRIERS, ROLE, TRUST, document, statements
 
 PERMISSION = "AWS::Lambda::Permission"
@@ -31,7 +31,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 def _judged(action: object, mark: tuple[int, int]) -> Iterator[Verdict]:
     literal = "".join(piece for piece in pieces(action) if isinstance(piece, str))
     if "*" in literal or "?" in literal:
-        yield fail(f"allows {shown(action)}", mark)
+        yield fail(f"allows {display(action)}", mark)
     elif not is_plain(action):
         yield unknown(f"an action is not known: {why(action)}", mark)
 

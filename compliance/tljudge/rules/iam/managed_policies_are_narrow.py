@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, rendered, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, for_matching, is_plain, why
 
 LISTS = {
     "AWS::IAM::Role": ("ManagedPolicyArns",),
@@ -28,9 +28,9 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     for one, at in zip(value, getattr(value, "marks", [mark] * len(value)), strict=True):
         if not isinstance(one, str | Text | Unknown):
             continue
-        ending = rendered(one, "\0").rsplit("/", 1)[-1].lower()
+        ending = for_matching(one, "\0").rsplit("/", 1)[-1].lower()
         if ending in policy.forbidden_policies:
-            yield fail(f"attaches {shown(one)}", at)
+            yield fail(f"attaches {display(one)}", at)
         elif "\0" in ending and not is_plain(one):
             yield unknown(f"attaches a policy that is not known: {why(one)}", at)
 

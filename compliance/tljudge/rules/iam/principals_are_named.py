@@ -8,7 +8,7 @@ from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, rendered, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, for_matching, is_plain, why
 from tljudge.resources.statements import (
     ON_RESOURCES,
     Statement,
@@ -65,7 +65,7 @@ def _endpoint(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     value, mark = resource.get("PolicyDocument"), resource.mark_of("PolicyDocument")
     kind, service = resource.get("VpcEndpointType"), resource.get("ServiceName")
     if value is NOVALUE and kind not in ("GatewayLoadBalancer", "Resource", "ServiceNetwork"):
-        known = rendered(service, "\0")
+        known = for_matching(service, "\0")
         if known.startswith("com.amazonaws.vpce."):
             return  # a service of somebody's own, which takes no policy
         if known.startswith(("com.amazonaws.", "aws.")) and not isinstance(kind, Unknown | Text):
@@ -83,7 +83,7 @@ def _judged(statement: Statement, keys: tuple[str, ...], policy: Policy) -> Iter
     if not statement.allows() or "Principal" not in statement.body:
         return
     for kind, value, mark in _principals(statement):
-        text = rendered(value, "*")
+        text = for_matching(value, "*")
         if kind == "Service" and is_plain(value):
             if text.lower() in policy.deputies:
                 message = f"lets {text} in for any account"
@@ -150,7 +150,7 @@ def _permission(resource: Resource) -> Iterator[Verdict]:
     if any(resource.get(name) is not NOVALUE for name in names):
         return
     yield from _everybody(value, "lets everybody call the function", mark)
-    text = rendered(value, "x") if not isinstance(value, dict | list) else ""
+    text = for_matching(value, "x") if not isinstance(value, dict | list) else ""
     if is_plain(value) and text.endswith(".amazonaws.com"):
         yield fail(f"lets {text} call for any account: no SourceArn or SourceAccount", mark)
 
@@ -158,9 +158,9 @@ def _permission(resource: Resource) -> Iterator[Verdict]:
 def _everybody(value: Any, message: str, mark: Mark) -> Iterator[Verdict]:
     if isinstance(value, dict | list) or value is NOVALUE:
         return
-    if not rendered(value, "*").strip("*"):
+    if not for_matching(value, "*").strip("*"):
         if is_plain(value):
-            yield fail(f"{message}: Principal {shown(value)}", mark)
+            yield fail(f"{message}: Principal {display(value)}", mark)
         else:
             yield unknown(f"whom it lets in is not known: {why(value)}", mark)
 

@@ -7,7 +7,7 @@ from tljudge.data import unscoped_actions
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import rendered, shown, why
+from tljudge.resolve.values import display, for_matching, why
 from tljudge.resources.statements import CARRIERS, MEANS_ITSELF, Statement, bounded_by, statements
 
 MOST_NAMED = 20
@@ -28,9 +28,9 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 
 def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
     broad = [
-        (value, mark, is_broad(rendered(value, "x")))
+        (value, mark, is_broad(for_matching(value, "x")))
         for value, mark in statement.values("Resource")
-        if is_broad(rendered(value, "*"))
+        if is_broad(for_matching(value, "*"))
     ]
     if not broad:
         return
@@ -43,7 +43,7 @@ def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
     named = _listed(limitable) or "what NotAction leaves"
     for value, mark, surely in broad:
         if surely and narrowed is False:
-            yield fail(f"allows {named} on {shown(value)}", mark)
+            yield fail(f"allows {named} on {display(value)}", mark)
         else:
             reason = why(value) if not surely else "its condition is not known"
             yield unknown(f"allows {named} on what is not known: {reason}", mark)

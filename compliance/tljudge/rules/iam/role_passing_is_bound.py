@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import rendered, shown, why
+from tljudge.resolve.values import display, for_matching, why
 from tljudge.resources.statements import IDENTITY, Statement, beside, bounded_by, statements
 from tljudge.resources.wildcards import matches
 from tljudge.rules.iam.resources_are_named import is_broad
@@ -78,9 +78,9 @@ def _covers(actions: set[str], name: str) -> bool:
 
 def _passing(statement: Statement, mark: tuple[int, int], runs: list[str]) -> Iterator[Verdict]:
     for value, at in statement.values("Resource"):
-        if is_broad(rendered(value, "x")):
-            yield fail(f"passes any role: {shown(value)}", at)
-        elif is_broad(rendered(value, "*")):
+        if is_broad(for_matching(value, "x")):
+            yield fail(f"passes any role: {display(value)}", at)
+        elif is_broad(for_matching(value, "*")):
             yield unknown(f"passes a role that is not known: {why(value)}", at)
     bound = bounded_by(statement, "iam:passedtoservice")
     if bound is None:

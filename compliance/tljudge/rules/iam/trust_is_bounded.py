@@ -8,7 +8,7 @@ from tljudge.decode.nodes import Mark, as_text
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import Text, Unknown, is_plain, pieces, rendered, shown, why
+from tljudge.resolve.values import Text, Unknown, display, for_matching, is_plain, pieces, why
 from tljudge.resources.statements import (
     NARROW_OPERATORS,
     Statement,
@@ -42,7 +42,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 def _judged(
     statement: Statement, kind: str, value: Any, mark: Mark, policy: Policy
 ) -> Iterator[Verdict]:
-    text = rendered(value, "*") if not isinstance(value, int) else as_text(value).zfill(12)
+    text = for_matching(value, "*") if not isinstance(value, int) else as_text(value).zfill(12)
     if kind == "Service":
         if not is_plain(value):
             yield unknown(f"trusts a service that is not known: {why(value)}", mark)
@@ -61,7 +61,7 @@ def _judged(
 
 def _service(value: Any) -> str:
     """A service without its region: `logs.eu-central-1.amazonaws.com` is `logs.amazonaws.com`."""
-    text = rendered(value, "x").lower()
+    text = for_matching(value, "x").lower()
     return re.sub(r"^([a-z.-]+?)\.([a-z]{2}(-[a-z]+)+-[0-9]|x)\.", r"\1.", text)
 
 
@@ -115,14 +115,14 @@ def _federated(statement: Statement, value: Any, mark: Mark) -> Iterator[Verdict
         yield fail("trusts an identity provider for any audience; no condition on its aud", mark)
     elif any(_is_everything(one, "*") for one in audiences):
         yield unknown("for which audience it trusts a provider is not known", mark)
-    if "cognito-identity" in rendered(value, "x"):
+    if "cognito-identity" in for_matching(value, "x"):
         return
     subjects = [one for key, one in tests if key.endswith(":sub")]
     if not subjects:
         yield fail("trusts every subject of an identity provider; no condition on its sub", mark)
     for one in subjects:
         if _is_everything(one, "x"):
-            yield fail(f"trusts every subject: sub is {shown(one)}", mark)
+            yield fail(f"trusts every subject: sub is {display(one)}", mark)
         elif _is_everything(one, "*"):
             yield unknown(f"which subjects it trusts is not known: {why(one)}", mark)
 
@@ -144,7 +144,7 @@ def _narrowing(block: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_everything(value: Any, unclear: str) -> bool:
-    return not re.sub(r"^[a-z_]+:", "", rendered(value, unclear)).strip("*?:/")
+    return not re.sub(r"^[a-z_]+:", "", for_matching(value, unclear)).strip("*?:/")
 
 
 RULE = Rule(

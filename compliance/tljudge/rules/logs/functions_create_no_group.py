@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Unknown, rendered, why
+from tljudge.resolve.values import NOVALUE, Unknown, for_matching, why
 from tljudge.resources.log_groups import function_group, is_declared
 from tljudge.resources.statements import attached, statements
 from tljudge.resources.wildcards import matches
@@ -28,12 +28,12 @@ CREATORS = frozenset(
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     """Judge the role of a function whose group is declared."""
-    if is_declared(resource.world, *function_group(resource)) is False:
+    if is_declared(resource.deployment, *function_group(resource)) is False:
         return
     role, mark = resource.get("Role"), resource.mark_of("Role")
     if role is NOVALUE:
         return
-    declared = resource.world.at(role.origin) if isinstance(role, Unknown) else None
+    declared = resource.deployment.at(role.origin) if isinstance(role, Unknown) else None
     if declared is None:
         yield unknown(f"what its role may do is not known: {why(role)}", mark)
         return
@@ -46,7 +46,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             elif statement.allows() and any(matches(CREATE, a) for a in statement.actions()):
                 yield fail(f"{declared.id} may logs:CreateLogGroup", mark)
     for one in arns:
-        name = rendered(one, "\0").rsplit("/", 1)[-1]
+        name = for_matching(one, "\0").rsplit("/", 1)[-1]
         if name.lower() in CREATORS:
             yield fail(f"{declared.id} may logs:CreateLogGroup through {name}", mark)
         elif "\0" in name:

@@ -9,7 +9,7 @@ from tljudge.engine.policy import SERVICE_RETENTION_DAYS, Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource, Stack
 from tljudge.resolve.parameters import number
-from tljudge.resolve.values import NOVALUE, Text, Unknown, shown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, why
 from tljudge.resources.log_groups import GROUP
 
 NAME = "RetentionInDays"
@@ -30,7 +30,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         else:
             yield unknown(f"its retention is not known: {why(value)}", mark)
     elif number(value) not in policy.retention_days or isinstance(value, bool):
-        yield fail(f"expires after {shown(value, 20)} days, not after {wanted}", mark)
+        yield fail(f"expires after {display(value, 20)} days, not after {wanted}", mark)
     elif wanted[0] != "a" and (loose := _loose(resource)):
         yield fail(f"parameter {loose} admits other days than {wanted}", mark)
 
@@ -55,7 +55,7 @@ def _loose_in(stack: Stack, raw: Any) -> str:
                 return _loose_in(stack.parent, inner[call.argument])
             if "Default" in declared:
                 continue
-        elif call.argument in stack.world.given:
+        elif call.argument in stack.deployment.given:
             continue
         least, most = declared.get("MinValue"), declared.get("MaxValue")
         if "AllowedValues" not in declared and (least is None or least != most):

@@ -7,7 +7,7 @@ from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Unknown, join, rendered, shown, why
+from tljudge.resolve.values import NOVALUE, Unknown, display, for_matching, join, why
 from tljudge.resources.log_groups import function_group, is_declared
 
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
@@ -23,11 +23,11 @@ FLOW = "AWS::EC2::FlowLog"
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     """Judge the group a function, stage, build, flow log or cache writes to."""
     for names, mark in _groups(resource):
-        declared = is_declared(resource.world, *names)
+        declared = is_declared(resource.deployment, *names)
         if declared is None:
             yield unknown(f"which group it writes to is not known: {why(names[0])}", mark)
         elif not declared:
-            yield fail(f"writes to {shown(names[0])}, declared nowhere", mark)
+            yield fail(f"writes to {display(names[0])}, declared nowhere", mark)
 
 
 def _groups(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
@@ -38,7 +38,7 @@ def _groups(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
         value = resource.get(name)
         if isinstance(value, dict):
             value = value.get("DestinationArn", NOVALUE)
-        if value is not NOVALUE and ":firehose:" not in rendered(value, "x"):
+        if value is not NOVALUE and ":firehose:" not in for_matching(value, "x"):
             yield (value,), resource.mark_of(name, "DestinationArn")
     elif resource.type == BUILD:
         yield from _build(resource)

@@ -75,7 +75,7 @@ def _instance(resource: Resource) -> Iterator[Verdict]:
         return
     launch = resource.get("LaunchTemplate")
     named = launch.get("LaunchTemplateId") if isinstance(launch, dict) else launch
-    template = resource.world.at(named.origin) if isinstance(named, Unknown) else None
+    template = resource.deployment.at(named.origin) if isinstance(named, Unknown) else None
     data = template.get("LaunchTemplateData") if template is not None else None
     specifications = data.get("TagSpecifications") if isinstance(data, dict) else None
     for one in specifications if isinstance(specifications, list) else ():
