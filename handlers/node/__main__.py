@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node import instance, settings
-from tinyllama.utils import logs
+from tinyllama.utils.observability import logs
 
 if TYPE_CHECKING:
-    from tinyllama.utils.queue import QueueAddress
+    from tinyllama.utils.queue.job_queue import QueueAddress
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CLIENT_TIMEOUT_S = 5.0
@@ -66,7 +66,7 @@ def _work(
     from node.heartbeat import Heartbeat
     from node.journal import Journal
     from node.worker import Worker
-    from tinyllama.utils.queue import connect
+    from tinyllama.utils.queue.job_queue import connect
 
     state_dir.mkdir(parents=True, exist_ok=True)
     client = connect(

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import redis
 
-from tinyllama.utils import logs
-from tinyllama.utils.queue import (
+from tinyllama.utils.observability import logs
+from tinyllama.utils.queue.job_queue import (
     GROUP,
     STREAM,
     QueueUnavailable,

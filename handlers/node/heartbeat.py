@@ -12,8 +12,8 @@ import redis
 
 from node.claims import Claims
 from node.worker import Worker
-from tinyllama.utils import logs
-from tinyllama.utils.queue import (
+from tinyllama.utils.observability import logs
+from tinyllama.utils.queue.job_queue import (
     HEARTBEAT,
     JobQueue,
     QueueDepth,

@@ -8,7 +8,7 @@ import http.client
 import re
 from collections.abc import Callable
 
-from tinyllama.utils.sigv4 import Credentials
+from tinyllama.utils.aws.sigv4 import Credentials
 
 METADATA_HOST = "169.254.169.254"
 _TIMEOUT_S = 2.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tinyllama.utils.queue import QueueAddress
+from tinyllama.utils.queue.job_queue import QueueAddress
 
 MAX_LIFE_S = 300
 

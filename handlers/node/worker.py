@@ -13,8 +13,8 @@ from collections.abc import Callable
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
 from node.model import ModelError
-from tinyllama.utils import logs
-from tinyllama.utils.queue import QueueUnavailable
+from tinyllama.utils.observability import logs
+from tinyllama.utils.queue.job_queue import QueueUnavailable
 
 MAX_DELIVERIES = 3
 BLOCK_MS = 1000

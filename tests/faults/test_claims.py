@@ -9,7 +9,7 @@ import redis
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, access_string, until
-from tinyllama.utils.queue import (
+from tinyllama.utils.queue.job_queue import (
     GROUP,
     STREAM,
     JobQueue,

@@ -8,8 +8,8 @@ import redis
 
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, until
-from tinyllama.utils.job_id import JobId, id_for_key
-from tinyllama.utils.queue import GROUP, STREAM, JobQueue, JobState
+from tinyllama.utils.queue.job_id import JobId, id_for_key
+from tinyllama.utils.queue.job_queue import GROUP, STREAM, JobQueue, JobState
 
 MakeNode = Callable[..., Node]
 KEYED = id_for_key("ann", "key-1")

@@ -9,7 +9,7 @@ import redis
 
 from tests.faults.parts import ModelServer, Node
 from tests.processes import RedisServer, until
-from tinyllama.utils.queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue, JobState
 
 MakeNode = Callable[..., Node]
 

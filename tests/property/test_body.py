@@ -18,8 +18,7 @@ from tests.property.strategies import (
     wrong_prompts,
 )
 from tests.timing import takes_less_than
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.body import (
+from tinyllama.utils.http.body import (
     DEFAULT_IDLE_MIN,
     MAX_BODY_BYTES,
     MAX_IDLE_MIN,
@@ -29,6 +28,7 @@ from tinyllama.utils.body import (
     InvalidBody,
     parse,
 )
+from tinyllama.utils.http.responses import refuse
 
 MARK = "m4rk-of-the-value"
 

@@ -13,7 +13,6 @@ from tests import loopback, tokens
 from tests.events import event
 from tests.unit.conftest import key_item
 from tests.vectors import Vector, good, vectors
-from tinyllama.utils.answers import refuse
 from tinyllama.utils.auth import (
     Claims,
     InvalidToken,
@@ -23,7 +22,8 @@ from tinyllama.utils.auth import (
     bearer_token,
     verify_jwt,
 )
-from tinyllama.utils.key_store import KeyStore, KeysUnavailable
+from tinyllama.utils.auth.key_store import KeyStore, KeysUnavailable
+from tinyllama.utils.http.responses import refuse
 from tinyllama.utils.settings import Settings
 
 CLAIMS = Claims(

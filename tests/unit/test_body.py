@@ -6,8 +6,8 @@ import pytest
 
 from tests.body_vectors import BodyVector, body_vectors, good_bodies
 from tests.contract import schema_faults
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.body import InferRequest, InvalidBody, idempotency_key, parse
+from tinyllama.utils.http.body import InferRequest, InvalidBody, idempotency_key, parse
+from tinyllama.utils.http.responses import refuse
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.compute import (
+from tinyllama.utils.aws.compute import (
     Node,
     NodeState,
     NodeUnavailable,
@@ -20,6 +19,7 @@ from tinyllama.utils.compute import (
     start,
     stop,
 )
+from tinyllama.utils.http.responses import refuse
 
 TAGS = {"Project": "tinyllama", "Role": "gpu-node", "Stack": "tinyllama-dev"}
 NODE = Node("i-0123456789abcdef0", "stopped")

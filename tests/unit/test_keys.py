@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import hashes
 
 from tests import loopback, tokens
 from tests.unit.conftest import key_item
-from tinyllama.utils.key_store import KeyStore, KeysUnavailable, from_item, to_item
-from tinyllama.utils.keys import InvalidKeys, Keys, Rs256Key
+from tinyllama.utils.auth.key_store import KeyStore, KeysUnavailable, from_item, to_item
+from tinyllama.utils.auth.keys import InvalidKeys, Keys, Rs256Key
+from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.settings import KeySettings
-from tinyllama.utils.sigv4 import Credentials
 
 NOW = 1_790_000_000.0
 

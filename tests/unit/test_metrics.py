@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tinyllama.utils.metrics import Metric, emit
+from tinyllama.utils.observability.metrics import Metric, emit
 
 
 def test_metric_is_one_line_of_the_format(capsys: pytest.CaptureFixture[str]) -> None:

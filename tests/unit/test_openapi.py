@@ -11,8 +11,8 @@ from tests import contract
 from tinyllama.queue_health import app as queue_health
 from tinyllama.router import app as router
 from tinyllama.stop import app as stop
-from tinyllama.utils.answers import STATUS, Refusal, answer, refuse
-from tinyllama.utils.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, MIN_IDLE_MIN, BodyReason
+from tinyllama.utils.http.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, MIN_IDLE_MIN, BodyReason
+from tinyllama.utils.http.responses import STATUS, Refusal, answer, refuse
 
 TEMPLATES = Path(__file__).parent.parent.parent / "cloudformation"
 FUNCTIONS = {"router": router, "stop": stop, "queue_health": queue_health}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tokens import AUDIENCE, ISSUER
-from tinyllama.utils.queue import QueueAddress
+from tinyllama.utils.queue.job_queue import QueueAddress
 from tinyllama.utils.settings import (
     InvalidSetting,
     KeySettings,

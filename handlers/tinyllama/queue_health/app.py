@@ -4,14 +4,14 @@ import os
 import time
 from functools import cache
 
-from tinyllama.utils import metrics
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
 from tinyllama.utils.auth import authenticate
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import JobQueue, QueueUnavailable, connect
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http.responses import Event, Refusal, Response, answer, serve
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.job_queue import JobQueue, QueueUnavailable, connect
 from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
-from tinyllama.utils.sigv4 import from_environment
 
 ADMINS = "admins"
 SCHEDULE = "schedule"

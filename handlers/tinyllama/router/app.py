@@ -9,12 +9,17 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tinyllama.router.wake import wake
-from tinyllama.utils import auth, body, compute, job_id, metrics
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
-from tinyllama.utils.compute import NodeUnavailable
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import (
+from tinyllama.utils import auth
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws import compute
+from tinyllama.utils.aws.compute import NodeUnavailable
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http import body
+from tinyllama.utils.http.responses import Event, Refusal, Response, answer, serve
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue import job_id
+from tinyllama.utils.queue.job_queue import (
     Acceptance,
     JobQueue,
     KeyReused,
@@ -24,7 +29,6 @@ from tinyllama.utils.queue import (
     connect,
 )
 from tinyllama.utils.settings import Settings, read_queue, router_is_disabled
-from tinyllama.utils.sigv4 import from_environment
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

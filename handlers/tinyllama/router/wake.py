@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tinyllama.utils import compute, metrics
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import JobQueue, QueueUnavailable
+from tinyllama.utils.aws import compute
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.job_queue import JobQueue, QueueUnavailable
 from tinyllama.utils.settings import Settings
 
 if TYPE_CHECKING:

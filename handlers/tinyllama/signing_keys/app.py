@@ -13,10 +13,12 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from tinyllama.utils import dynamodb, key_store, keys, logs
-from tinyllama.utils.answers import Event
+from tinyllama.utils.auth import key_store, keys
+from tinyllama.utils.aws import dynamodb
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http.responses import Event
+from tinyllama.utils.observability import logs
 from tinyllama.utils.settings import InvalidSetting, KeySettings, endpoint
-from tinyllama.utils.sigv4 import from_environment
 
 PHYSICAL_ID = "signing-keys"
 STEP_TIMEOUT_S = 1.5

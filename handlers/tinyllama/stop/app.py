@@ -5,10 +5,10 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tinyllama.utils import compute
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
 from tinyllama.utils.auth import authenticate
-from tinyllama.utils.key_store import KeyStore
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws import compute
+from tinyllama.utils.http.responses import Event, Refusal, Response, answer, serve
 from tinyllama.utils.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tinyllama.utils.queue import QueueAddress
+from tinyllama.utils.queue.job_queue import QueueAddress
 
 _ISSUER = r"https://cognito-idp\.[a-z0-9-]+\.[a-z0-9.-]+/[A-Za-z0-9-]+_[A-Za-z0-9]+"
 _QUEUE_VARIABLES = ("TL_QUEUE_HOST", "TL_QUEUE_PORT", "TL_QUEUE_CACHE", "TL_QUEUE_USER")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from tinyllama.utils import strict_json
-from tinyllama.utils.answers import Refusal
+from tinyllama.utils.decoding import strict_json
+from tinyllama.utils.http.responses import Refusal
 
 Prompt = NewType("Prompt", str)
 

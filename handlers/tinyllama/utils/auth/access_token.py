@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tinyllama.utils import strict_json
-from tinyllama.utils.answers import Event, Refusal
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.keys import Keys, canonical_base64url
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.auth.keys import Keys, canonical_base64url
+from tinyllama.utils.decoding import strict_json
+from tinyllama.utils.http.responses import Event, Refusal
 from tinyllama.utils.settings import Settings
 
 __all__ = [

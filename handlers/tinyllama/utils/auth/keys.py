@@ -13,7 +13,7 @@ import rsa
 from jose.backends.rsa_backend import RSAKey
 from jose.constants import ALGORITHMS
 
-from tinyllama.utils import strict_json
+from tinyllama.utils.decoding import strict_json
 
 MAX_JWKS_BYTES = 64 * 1024
 MIN_MODULUS_BITS = 2048  # RFC 7518, section 3.3

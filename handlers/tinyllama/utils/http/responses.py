@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-from tinyllama.utils import logs
+from tinyllama.utils.observability import logs
 from tinyllama.utils.settings import InvalidSetting
 
 Event = Mapping[str, Any]

@@ -9,9 +9,9 @@ not cached makes the item be read again, so that a rotation needs no redeploy.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tinyllama.utils import dynamodb, sigv4
-from tinyllama.utils.answers import Refusal
-from tinyllama.utils.keys import InvalidKeys, Keys
+from tinyllama.utils.auth.keys import InvalidKeys, Keys
+from tinyllama.utils.aws import dynamodb, sigv4
+from tinyllama.utils.http.responses import Refusal
 from tinyllama.utils.settings import KeySettings
 
 ITEM_ID = "jwks"

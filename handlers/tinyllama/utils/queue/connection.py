@@ -19,7 +19,7 @@ from redis.exceptions import AuthenticationError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from tinyllama.utils.sigv4 import Credentials, elasticache_token
+from tinyllama.utils.aws.sigv4 import Credentials, elasticache_token
 
 
 class IamToken(CredentialProvider):

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tinyllama.utils.sigv4 import Credentials
+from tinyllama.utils.aws.sigv4 import Credentials
 
 if TYPE_CHECKING:
     import redis
@@ -133,12 +133,10 @@ def connect(
         timeout_s: for each command; a blocking read needs more than it blocks.
         connect_timeout_s: for each step of opening a connection.
     """
-    from tinyllama.utils import queue_connection
+    from tinyllama.utils.queue import connection
 
-    token = queue_connection.IamToken(
-        credentials, cache=address.cache, user=address.user, region=region
-    )
-    return queue_connection.client(
+    token = connection.IamToken(credentials, cache=address.cache, user=address.user, region=region)
+    return connection.client(
         address.host,
         address.port,
         token,
@@ -305,4 +303,8 @@ def _fingerprint(prompt: str, idle: int) -> str:
 
 
 def _script(name: str) -> str:
-    return importlib.resources.files("tinyllama.utils").joinpath(f"{name}.lua").read_text("utf-8")
+    return (
+        importlib.resources.files("tinyllama.utils.queue")
+        .joinpath(f"{name}.lua")
+        .read_text("utf-8")
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.events import event
-from tinyllama.utils.answers import STATUS, Event, Refusal, Response, answer, refuse, serve
+from tinyllama.utils.http.responses import STATUS, Event, Refusal, Response, answer, refuse, serve
 from tinyllama.utils.settings import InvalidSetting
 
 SECRET = "what-the-user-sent"
@@ -110,7 +110,7 @@ def test_anything_unexpected_is_internal(
     assert (response["statusCode"], response["body"]) == (500, '{"error":"internal"}')
     found = logged(capsys)
     assert SECRET not in str(found)
-    assert found.pop("at").startswith("tests/unit/test_answers.py:")
+    assert found.pop("at").startswith("tests/unit/test_responses.py:")
     assert found == {
         "level": "ERROR",
         "requestId": "Rk3vPhyGliAEPmA=",

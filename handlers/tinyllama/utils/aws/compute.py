@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tinyllama.utils.answers import Refusal
+from tinyllama.utils.http.responses import Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client

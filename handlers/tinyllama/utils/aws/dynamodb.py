@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from tinyllama.utils import sigv4, strict_json
+from tinyllama.utils.aws import sigv4
+from tinyllama.utils.decoding import strict_json
 
 TIMEOUT_S = 1.0
 MAX_ANSWER_BYTES = 512 * 1024  # an item has at most 400 KiB

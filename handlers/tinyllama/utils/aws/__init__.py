@@ -1,0 +1,1 @@
+"""AWS: signatures, one DynamoDB call, and the compute node through EC2."""

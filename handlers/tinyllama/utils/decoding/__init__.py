@@ -1,0 +1,1 @@
+"""Strict decoding of text that somebody else wrote."""

@@ -1,0 +1,1 @@
+"""HTTP: the event of a request, the response to it, and the body it must hold."""
