@@ -138,8 +138,8 @@ ALL: tuple[Sabotage, ...] = (
         "each request counted as a start",
         "cold boot",
         "handlers/tinyllama/router/wake.py",
-        "    known = queue.begin_start()\n",
-        """    known = queue.begin_start()
+        "    published = queue.begin_start()\n",
+        """    published = queue.begin_start()
     metrics.emit(settings.stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
 """,
     ),
@@ -163,7 +163,9 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/tinyllama/router/app.py",
         "if job is None or not job_id.belongs_to(job, claims.sub):",
         "if job is None:",
-        also=((f"{_UTILS}/queue/job_queue.py", 'if found.get("sub") != sub:', "if not found:"),),
+        also=(
+            (f"{_UTILS}/queue/job_queue.py", 'if document.get("sub") != sub:', "if not document:"),
+        ),
     ),
     Sabotage(
         "a foreign id told from an unknown one",
@@ -189,16 +191,16 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "wrong table of errors",
         "cache loss",
-        f"{_UTILS}/http/responses.py",
-        '"queue_unavailable": 503,',
-        '"queue_unavailable": 500,',
+        f"{_UTILS}/http/errors.py",
+        'Row(503, "queue_unavailable", QueueUnavailable)',
+        'Row(500, "queue_unavailable", QueueUnavailable)',
     ),
     Sabotage(
         "lost jobs are never mentioned again",
         "cache loss",
         "handlers/tinyllama/router/app.py",
-        'raise Refusal("job_gone")',
-        'raise Refusal("not_found")',
+        'raise ApiError("job_gone")',
+        'raise ApiError("not_found")',
     ),
     Sabotage(
         "no journal of answers",

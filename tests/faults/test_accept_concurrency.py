@@ -12,7 +12,9 @@ import redis
 
 from tests.faults.parts import HANDLERS
 from tests.processes import RedisServer, until
-from tinyllama.utils.queue.job_queue import STREAM, JobQueue, RateLimited
+from tinyllama.utils.queue.errors import RateLimited
+from tinyllama.utils.queue.job_queue import JobQueue
+from tinyllama.utils.queue.redis_keys import STREAM
 
 SECOND_US = 1_000_000
 

@@ -16,6 +16,7 @@ from tests.vectors import good, vectors
 
 MODULES = {
     "strict_json": "tinyllama.utils.decoding.strict_json",
+    "base64url": "tinyllama.utils.decoding.base64url",
     "keys": "tinyllama.utils.auth.keys",
     "token": "tinyllama.utils.auth.access_token",
     "body": "tinyllama.utils.http.body",
@@ -38,8 +39,8 @@ TOKEN_CHECKS: list[tuple[str, str, str]] = [
     ("token", 'payload.get("token_use") != "access"', "False"),
     ("token", 'payload.get("token_use") != "access"', 'payload.get("token_use") == "id"'),
     ("token", '"aud" in payload and not _names(payload["aud"], audience)', "False"),
-    ("token", "audience in claim and all(isinstance(one, str) for one in claim)", "True"),
-    ("token", "and all(isinstance(one, str) for one in claim)", ""),
+    ("token", "audience in claim and all(isinstance(name, str) for name in claim)", "True"),
+    ("token", "and all(isinstance(name, str) for name in claim)", ""),
     ("token", "not now < expires_at + LEEWAY_S", "False"),
     ("token", "not now < expires_at + LEEWAY_S", "not now <= expires_at + LEEWAY_S"),
     ("token", "not now >= issued_at - LEEWAY_S", "False"),
@@ -58,7 +59,7 @@ TOKEN_CHECKS: list[tuple[str, str, str]] = [
     ("token", "len(names) != len(groups)", "False"),
     ("token", "keys.get(kid)", "next(iter(keys.by_kid.values()))"),
     ("token", 'not key.verify(f"{segments[0]}.{segments[1]}".encode(), signature)', "False"),
-    ("keys", "encoded == text", "True"),
+    ("base64url", "encoded == text", "True"),
     ("keys", "or int.from_bytes(sig) >= modulus", ""),
     ("keys", '== "SHA-256"', '!= ""'),
     ("keys", 'jwk.get("kty") != "RSA"', "False"),
@@ -128,7 +129,7 @@ def test_vectors_catch_a_weakened_verifier(check: tuple[str, str, str]) -> None:
 
 def test_vectors_find_nothing_wrong_with_the_verifier() -> None:
     """The verifier as it is judges every vector rightly, for the reason the vector names."""
-    with weakened("token", '"""Who is asking', '"""Who is asking') as modules:
+    with weakened("token", '"""Verification', '"""Verification') as modules:
         assert wrong_verdicts(modules) == []
 
 
@@ -141,7 +142,7 @@ def test_vectors_catch_a_weakened_validator(check: tuple[str, str, str]) -> None
 
 def test_vectors_find_nothing_wrong_with_the_validator() -> None:
     """The validator as it is judges every vector rightly, field and reason included."""
-    with weakened("body", '"""What a POST', '"""What a POST') as modules:
+    with weakened("body", '"""Validation', '"""Validation') as modules:
         assert wrong_bodies(modules) == []
 
 

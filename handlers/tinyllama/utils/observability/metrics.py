@@ -10,28 +10,46 @@ from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """Every metric the functions send; alarms and the dashboard name these."""
+    """Every metric that functions and node send; alarms and the dashboard name these."""
 
     EC2_STARTS = "EC2Starts"
     API_RATE_LIMIT_BREACHES = "ApiRateLimitBreaches"
     REDIS_ENQUEUE_FAIL = "RedisEnqueueFail"
     QUEUE_DEPTH = "QueueDepth"
+    QUEUE_AGE_SECONDS = "QueueAgeSeconds"
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
+
+    @property
+    def unit(self) -> str:
+        """The unit by its name in CloudWatch."""
+        return "Seconds" if self is Metric.QUEUE_AGE_SECONDS else "Count"
 
 
 def emit(
     stack: str, metric: Metric, value: float = 1, dimensions: Mapping[str, str] | None = None
 ) -> None:
-    """Print one value, unit Count, in the namespace `TinyLlama/<stack>`."""
-    named = dict(dimensions or {})
+    """Print one value in the namespace `TinyLlama/<stack>`."""
+    emit_together(stack, {metric: value}, dimensions=dimensions)
+
+
+def emit_together(
+    stack: str,
+    values: Mapping[Metric, float],
+    *,
+    dimensions: Mapping[str, str] | None = None,
+    fields: Mapping[str, str | float] | None = None,
+) -> None:
+    """Print several values of one moment as one line; `fields` are for the log's reader only."""
+    dimensions = dimensions or {}
     directive = {
         "Namespace": f"TinyLlama/{stack}",
-        "Dimensions": [list(named)],
-        "Metrics": [{"Name": metric.value, "Unit": "Count"}],
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": metric.value, "Unit": metric.unit} for metric in values],
     }
     line = {
         "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
-        **named,
-        metric.value: value,
+        **(fields or {}),
+        **dimensions,
+        **{metric.value: value for metric, value in values.items()},
     }
     print(json.dumps(line) + "\n", end="", flush=True)
