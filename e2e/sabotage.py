@@ -41,7 +41,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "native code in a zip",
         "package",
-        f"{_UTILS}/metrics.py",
+        f"{_UTILS}/observability/metrics.py",
         '"""Metrics',
         '\x7fELF"""Metrics',
     ),
@@ -89,7 +89,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "router does not verify",
         "refusals",
-        f"{_UTILS}/auth.py",
+        f"{_UTILS}/auth/access_token.py",
         """    if not key.verify(f"{segments[0]}.{segments[1]}".encode(), signature):
         raise InvalidToken(Reason.SIGNATURE)
 """,
@@ -98,7 +98,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "router takes id tokens",
         "refusals",
-        f"{_UTILS}/auth.py",
+        f"{_UTILS}/auth/access_token.py",
         """    if payload.get("client_id") != audience:
         raise InvalidToken(Reason.CLIENT)
     if payload.get("token_use") != "access":
@@ -109,7 +109,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "unknown fields pass",
         "bodies",
-        f"{_UTILS}/body.py",
+        f"{_UTILS}/http/body.py",
         'if name not in ("prompt", "idle"):',
         'if name not in ("prompt", "idle", "model"):',
     ),
@@ -138,15 +138,15 @@ ALL: tuple[Sabotage, ...] = (
         "each request counted as a start",
         "cold boot",
         "handlers/tinyllama/router/wake.py",
-        "    known = queue.begin_start()\n",
-        """    known = queue.begin_start()
+        "    published = queue.begin_start()\n",
+        """    published = queue.begin_start()
     metrics.emit(settings.stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
 """,
     ),
     Sabotage(
         "job's time to live dropped",
         "cold boot",
-        f"{_UTILS}/accept.lua",
+        f"{_UTILS}/queue/accept.lua",
         "redis.call('SET', job, document, 'EX', JOB_LIFE_S, 'NX')",
         "redis.call('SET', job, document, 'NX')",
     ),
@@ -163,7 +163,9 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/tinyllama/router/app.py",
         "if job is None or not job_id.belongs_to(job, claims.sub):",
         "if job is None:",
-        also=((f"{_UTILS}/queue.py", 'if found.get("sub") != sub:', "if not found:"),),
+        also=(
+            (f"{_UTILS}/queue/job_queue.py", 'if document.get("sub") != sub:', "if not document:"),
+        ),
     ),
     Sabotage(
         "a foreign id told from an unknown one",
@@ -175,7 +177,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "throttle per route only",
         "throttle",
-        f"{_UTILS}/accept.lua",
+        f"{_UTILS}/queue/accept.lua",
         "if free_at > now then",
         "if false then",
     ),
@@ -189,16 +191,16 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "wrong table of errors",
         "cache loss",
-        f"{_UTILS}/answers.py",
-        '"queue_unavailable": 503,',
-        '"queue_unavailable": 500,',
+        f"{_UTILS}/http/errors.py",
+        'Row(503, "queue_unavailable", QueueUnavailable)',
+        'Row(500, "queue_unavailable", QueueUnavailable)',
     ),
     Sabotage(
         "lost jobs are never mentioned again",
         "cache loss",
         "handlers/tinyllama/router/app.py",
-        'raise Refusal("job_gone")',
-        'raise Refusal("not_found")',
+        'raise ApiError("job_gone")',
+        'raise ApiError("not_found")',
     ),
     Sabotage(
         "no journal of answers",

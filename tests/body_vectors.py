@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tinyllama.utils.body import MAX_BODY_BYTES, BodyReason, InferRequest, Prompt
+from tinyllama.utils.http.body import MAX_BODY_BYTES, BodyReason, InferRequest, Prompt
 
 _SECRET = "s3cr3t-value"
 

@@ -30,7 +30,7 @@ from tests.tokens import (
     unb64,
     unsigned,
 )
-from tinyllama.utils.auth import LEEWAY_S, MAX_TOKEN_LENGTH, Reason
+from tinyllama.utils.auth.access_token import LEEWAY_S, MAX_TOKEN_LENGTH, Reason
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

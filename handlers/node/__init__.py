@@ -1,1 +1,1 @@
-"""What runs on the compute node: takes jobs from the queue, asks the model, stores the answers."""
+"""The worker of the compute node: takes jobs from the queue, asks the model, stores the answers."""

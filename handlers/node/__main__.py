@@ -1,10 +1,11 @@
-"""Start the worker, and end it well.
+"""The node's command: starts the worker, and stops it on a signal.
 
-A stop signal deletes the heartbeat, claims nothing more and gives the job in hand a grace; a job
-that needs longer stays pending and is the first one after the next start.
+After a stop signal the worker deletes the heartbeat, claims no more jobs and gives the running job
+`--grace-s`; a job that needs longer stays pending and is the first job after the next start.
 
-Exit codes: 0 stopped as asked, or there is no queue; 1 the worker ended by itself; 2 usage or
-settings; 3 what the instance should say cannot be had, or the journal not be used.
+Exit codes: 0 stopped by a signal, or the stack has no queue; 1 the worker ended by itself; 2 usage
+or settings; 3 the instance does not provide its settings, id or credentials, or the journal cannot
+be used.
 """
 
 import argparse
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node import instance, settings
-from tinyllama.utils import logs
+from tinyllama.utils.observability import logs
 
 if TYPE_CHECKING:
-    from tinyllama.utils.queue import QueueAddress
+    from tinyllama.utils.settings import QueueAddress
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CLIENT_TIMEOUT_S = 5.0
@@ -30,18 +31,20 @@ _CLIENT_TIMEOUT_S = 5.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        if given.settings_file is not None:
-            document = given.settings_file.read_text("utf-8")
+        if options.settings_file is not None:
+            document = options.settings_file.read_text("utf-8")
         else:
-            document = instance.read_parameter(given.settings_parameter)
-        found = settings.parse(document)
-        if found.queue is None:
-            logs.write("info", event="no_queue", why="UseGpu=false")
+            document = instance.read_parameter(options.settings_parameter)
+        node_settings = settings.parse(document)
+        if node_settings.queue is None:
+            logs.write("INFO", event="no_queue", why="UseGpu=false")
             return 0
-        node_id = given.node_id or instance.instance_id()
-        return _work(found, found.queue, node_id, given.state_dir, given.grace_s)
+        node_id = options.node_id or instance.instance_id()
+        return _work(
+            node_settings, node_settings.queue, node_id, options.state_dir, options.grace_s
+        )
     except (settings.SettingsError, OSError, UnicodeError) as error:
         print(f"node: {error}", file=sys.stderr)
         return 2
@@ -49,42 +52,42 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"node: {error}", file=sys.stderr)
         return 3
     except sqlite3.Error as error:
-        print(f"node: the journal in {given.state_dir}: {error}", file=sys.stderr)
+        print(f"node: the journal in {options.state_dir}: {error}", file=sys.stderr)
         return 3
 
 
 def _work(
-    found: settings.NodeSettings,
+    node_settings: settings.NodeSettings,
     address: "QueueAddress",
     node_id: str,
     state_dir: Path,
     grace_s: float,
 ) -> int:
-    # Here and not above: --help and a node without a queue need none of it.
+    # Imported here because --help and a node without a queue need none of these.
     from node import model
     from node.claims import Claims
     from node.heartbeat import Heartbeat
     from node.journal import Journal
     from node.worker import Worker
-    from tinyllama.utils.queue import connect
+    from tinyllama.utils.queue.client import connect
 
     state_dir.mkdir(parents=True, exist_ok=True)
     client = connect(
         address,
         instance.credentials(),
-        found.region,
+        node_settings.region,
         timeout_s=_CLIENT_TIMEOUT_S,
         connect_timeout_s=_CLIENT_TIMEOUT_S,
     )
-    # Waited for below, never delivered: a handler could run while a lock is held. Before any
-    # thread is started, as threads inherit it.
+    # The loop below waits for the signals instead of a handler, which could run while a lock is
+    # held. Block them before any thread starts, as threads inherit the mask.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     stopping = threading.Event()
-    claims = Claims(client, node_id, life_s=found.life_s)
+    claims = Claims(client, node_id, life_s=node_settings.life_s)
     journal = Journal(state_dir / "journal.sqlite3")
-    worker = Worker(claims, journal, partial(model.ask, found.model), stopping)
-    heartbeat = Heartbeat(client, node_id, found.stack, claims, worker, stopping)
-    logs.write("info", event="start", node=node_id, stack=found.stack)
+    worker = Worker(claims, journal, partial(model.ask, node_settings.model), stopping)
+    heartbeat = Heartbeat(client, node_id, node_settings.stack, claims, worker, stopping)
+    logs.write("INFO", event="start", node=node_id, stack=node_settings.stack)
     working, beating = _started(worker.run), _started(heartbeat.run)
     while working.is_alive() and beating.is_alive():
         if signal.sigtimedwait(_SIGNALS, 0.5) is not None:
@@ -93,19 +96,19 @@ def _work(
     stopping.set()
     beating.join(_CLIENT_TIMEOUT_S)
     working.join(grace_s)
-    logs.write("info", event="stop", node=node_id, unfinished=working.is_alive())
-    # A worker that still waits for the model must not hold up the end.
+    logs.write("INFO", event="stop", node=node_id, unfinished=working.is_alive())
+    # A worker that still waits for the model must not delay the exit.
     os._exit(1 if ended_by_itself else 0)
 
 
 def _started(run: Callable[[], None]) -> threading.Thread:
-    """A thread that ends with one line in the log, whatever ends it."""
+    """Start a thread that logs one line if an exception ends it."""
 
     def run_logged() -> None:
         try:
             run()
         except Exception as error:
-            logs.write("error", event="crash", error=type(error).__name__, place=logs.place(error))
+            logs.write("ERROR", event="crash", error=type(error).__name__, at=logs.place(error))
             raise SystemExit from error
 
     thread = threading.Thread(target=run_logged, daemon=True)
@@ -138,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         type=float,
         default=10.0,
-        help="what the job in hand gets after a stop signal (%(default)s)",
+        help="time for the running job after a stop signal (%(default)s)",
     )
     return parser
 

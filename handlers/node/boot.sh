@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# Bring the node's package up to what its stack names, then become the worker.
+# Install the node's package in the version that its stack names, then become the worker.
 #
-# systemd runs this at every start, so a stack update reaches the node when it next wakes: nobody
-# logs in, and nothing is pushed to a machine that is usually off.
+# systemd runs this at every start, so a stack update reaches the node when it next wakes, without a
+# login and without a push to a machine that is usually off.
 #
 # Reads    TL_SETTINGS_PARAMETER   SSM parameter with the settings document; "package" in it is the
 #                                  ARN of the layer version that holds node.zip
 #          AWS_REGION              where both are
 #          TL_HOME                 where node.zip and its environment live (/opt/tinyllama)
-#          STATE_DIRECTORY         what survives an update (/var/lib/tinyllama; systemd sets it)
+#          STATE_DIRECTORY         the folder that survives an update (/var/lib/tinyllama; systemd
+#                                  sets it)
 #          TL_PYTHON               the interpreter (python3.11)
 set -euo pipefail
 
 : "${TL_SETTINGS_PARAMETER:?names the SSM parameter with the settings}"
 : "${AWS_REGION:?names the region of the stack}"
-# The CLI reads the one name, boto3 in the worker the other.
+# The CLI reads AWS_REGION, boto3 in the worker AWS_DEFAULT_REGION.
 export AWS_REGION AWS_DEFAULT_REGION="${AWS_REGION}"
 home="${TL_HOME:-/opt/tinyllama}"
 state="${STATE_DIRECTORY:-/var/lib/tinyllama}"
@@ -23,13 +24,13 @@ package="${home}/node.zip"
 
 say() { printf 'boot: %s\n' "$*" >&2; }
 
-# As Lambda writes it: base64 of the SHA-256. Python, as it is the one tool that must be here anyway.
+# The SHA-256 as Lambda writes it, in base64. Python computes it, as it must be installed anyway.
 sha256_of() {
   "${python}" -I -c 'import base64, hashlib, sys
 print(base64.b64encode(hashlib.sha256(open(sys.argv[1], "rb").read()).digest()).decode())' "$1"
 }
 
-# One file out of the package.
+# Print a file of the package.
 member() {
   "${python}" -I -c 'import sys, zipfile
 sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' "${package}" "$1"
@@ -39,13 +40,13 @@ settings="$(aws ssm get-parameter --name "${TL_SETTINGS_PARAMETER}" \
   --query Parameter.Value --output text)"
 layer="$("${python}" -I -c 'import json, sys; print(json.load(sys.stdin)["package"])' \
   <<<"${settings}")"
-# Not read from a pipe: there a failing call would go unseen.
+# Not read from a pipe: a pipe would hide a failing call.
 content="$(aws lambda get-layer-version-by-arn --arn "${layer}" \
   --query '[Content.Location, Content.CodeSha256]' --output text)"
 read -r location sha256 <<<"${content}"
 
 mkdir -p "${home}"
-# In the same folder, so that mv only renames and a crash leaves the old package or the new one.
+# In the same folder, so that mv only renames and a crash leaves the old package or the new package.
 fresh="$(mktemp "${home}/.node.XXXXXXXX")"
 trap 'rm -f "${fresh}"' EXIT
 
@@ -66,20 +67,20 @@ if [[ "${installed}" != "${sha256}" ]]; then
   mv -f "${fresh}" "${package}"
 fi
 
-# The next start runs the boot.sh of this package. A rename, because this one is being read.
+# The next start runs the boot.sh of this package. mv renames, as bash still reads the old file.
 member node/boot.sh >"${fresh}"
 chmod 0755 "${fresh}"
 mv -f "${fresh}" "${home}/boot.sh"
 
-# What the worker needs beside its zip is listed in it, with hashes. The environment is named by
-# that list: it is made once for each list, and one that was left half made has no mark.
+# The zip lists the packages that the worker needs beside it, with hashes. The environment is named
+# by that list: this script makes it once for each list, and marks it when it is complete.
 member requirements.txt >"${fresh}"
 list_sha256="$(sha256_of "${fresh}")"
 # Base64 may hold a slash.
 environment="${home}/venv-${list_sha256//[!a-zA-Z0-9]/}"
 if [[ ! -f "${environment}/complete" ]]; then
   say "making ${environment}"
-  # Older ones go first: the disk is small, and only this one will be used.
+  # Delete older environments first: the disk is small, and the worker uses the new environment alone.
   rm -rf "${home}"/venv-*
   "${python}" -m venv "${environment}"
   "${environment}/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \

@@ -1,9 +1,9 @@
--- Begin a job whose entry was just delivered, or drop an entry that has no job to run.
+-- Begin the job of an entry that Redis has just delivered, or delete an entry without a job to run.
 --
 -- KEYS    job:{id}  state:{id}  reply:{id}  jobs
 -- ARGV    group, consumer, entry, a job's life in ms
--- Returns {job (JSON text), ms that are left of its life, times it was delivered}, or {} if the
---         entry is not this consumer's, or has nothing to run and is gone
+-- Returns {job (JSON text), ms that are left of its life, times it was delivered}, or {} if another
+--         consumer holds the entry, or it had no job to run and is deleted
 
 local job, state, reply, jobs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, entry, life_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -19,7 +19,7 @@ local added_ms = tonumber(string.match(entry, '^%d+'))
 local left_ms = math.min(redis.call('PTTL', job), added_ms + life_ms - now_ms)
 local stored = redis.call('GET', job)
 
--- A job that was sent again after it had expired has another entry, and is not this one's to end.
+-- A job that its owner sent again after it had expired has another entry; this entry may not end it.
 local suffix = ',"entry":"' .. entry .. '"}'
 local is_ours = stored and string.sub(stored, -#suffix) == suffix
 

@@ -1,10 +1,10 @@
 """Claiming jobs from the stream so that a crash at any point loses none.
 
-An entry that was delivered stays pending under its consumer's name until it is answered. A worker
-therefore begins with what is pending under its own name, which is its instance's and survives a
-reboot; takes over what another has left for longer than its lease; and only then waits for new
-entries. Whenever a read failed, an entry may have been delivered without having arrived, so the
-next read begins with the worker's own again.
+A delivered entry stays pending under its consumer's name until the worker answers it. A worker
+therefore first reads the entries pending under its own name, which is its instance's id and
+survives a reboot; then takes over entries that another worker has left for longer than the lease;
+and only then waits for new entries. When a read fails, Redis may have delivered an entry that never
+arrived, so the next read begins with the worker's own entries again.
 """
 
 import importlib.resources
@@ -15,16 +15,10 @@ from typing import Any, Literal
 
 import redis
 
-from tinyllama.utils import logs
-from tinyllama.utils.queue import (
-    GROUP,
-    STREAM,
-    QueueUnavailable,
-    job_key,
-    reply_key,
-    state_key,
-    translated_errors,
-)
+from tinyllama.utils.observability import logs
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.redis_errors import translated_errors
+from tinyllama.utils.queue.redis_keys import GROUP, STREAM, job_key, reply_key, state_key
 
 LEASE_S = 60
 _LOOK_AT_OTHERS_S = 15
@@ -32,7 +26,7 @@ _LOOK_AT_OTHERS_S = 15
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job this worker holds. `deadline_s`: end of its life by the monotonic clock."""
+    """A job that this worker holds. `deadline_s`: end of its life by the monotonic clock."""
 
     entry: str
     job_id: str
@@ -45,7 +39,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is the reply of a `done` job, the public error code of a `failed` one."""
+    """`text` is the reply if the job is `done`, the public error code if it `failed`."""
 
     status: Literal["done", "failed"]
     text: str
@@ -55,9 +49,9 @@ class Claims:
     """One worker's side of the stream. Every method can raise `QueueUnavailable`.
 
     Args:
-        client: its timeout must be longer than the blocking reads asked of it.
+        client: its timeout must be longer than the blocking reads.
         consumer: this worker's name, the same after a restart.
-        life_s: a job is not begun when it has been queued for longer.
+        life_s: the worker does not begin a job that has been queued for longer.
     """
 
     def __init__(
@@ -74,11 +68,11 @@ class Claims:
         self._others_at_s = 0.0
 
     def next(self, block_ms: int) -> Claim | None:
-        """The next job to run; None if there was none, or only an entry without a job."""
+        """Claim the next job; None if no entry came in time, or the entry has no job to run."""
         try:
             with translated_errors():
-                found = self._read(block_ms)
-                return None if found is None else self._begin(*found)
+                delivered = self._read(block_ms)
+                return None if delivered is None else self._begin(*delivered)
         except QueueUnavailable as error:
             self._own_first = True
             if not _group_is_missing(error.__cause__):
@@ -87,7 +81,7 @@ class Claims:
             return None
 
     def answer(self, claim: Claim, answer: Answer) -> bool:
-        """Store the answer for its owner and acknowledge; False if there was an answer already."""
+        """Store the answer for its owner and acknowledge; False if it already has an answer."""
         document: dict[str, Any] = {
             "sub": claim.sub,
             "status": answer.status,
@@ -102,45 +96,46 @@ class Claims:
             return bool(self._answer(keys, [GROUP, claim.entry, claim.body, text]))
 
     def renew(self, claim: Claim) -> bool:
-        """Begin the lease anew; False if another worker has taken the job over."""
+        """Restart the lease; False if another worker has taken the job over."""
         with translated_errors():
             return bool(self._renew([STREAM], [GROUP, self._consumer, claim.entry]))
 
     def _read(self, block_ms: int) -> tuple[str, dict[str, str] | None] | None:
         if self._own_first:
-            found = self._read_group("0", None)
-            if found is not None:
-                return found
+            own = self._read_group("0", None)
+            if own is not None:
+                return own
             self._own_first = False
         now_s = time.monotonic()
         if now_s >= self._others_at_s:
-            found = self._take_over()
-            if found is not None:
-                return found
+            abandoned = self._take_over()
+            if abandoned is not None:
+                return abandoned
             self._others_at_s = now_s + _LOOK_AT_OTHERS_S
         return self._read_group(">", block_ms)
 
     def _read_group(
         self, after: str, block_ms: int | None
     ) -> tuple[str, dict[str, str] | None] | None:
-        found: Any = self._client.xreadgroup(
+        streams: Any = self._client.xreadgroup(
             GROUP, self._consumer, {STREAM: after}, count=1, block=block_ms
         )
-        entries = found[0][1] if found else []
+        entries = streams[0][1] if streams else []
         return entries[0] if entries else None
 
     def _take_over(self) -> tuple[str, dict[str, str] | None] | None:
-        found: Any = self._client.xautoclaim(
+        claimed: Any = self._client.xautoclaim(
             STREAM, GROUP, self._consumer, min_idle_time=self._lease_s * 1000, count=1
         )
-        return found[1][0] if found[1] else None
+        entries = claimed[1]
+        return entries[0] if entries else None
 
     def _begin(self, entry: str, fields: dict[str, str] | None) -> Claim | None:
-        # An entry that was trimmed away while it was pending comes without fields.
+        # An entry that Redis trimmed while it was pending comes without fields.
         job_id = (fields or {}).get("id", "")
         keys = [job_key(job_id), state_key(job_id), reply_key(job_id), STREAM]
-        given: list[str | int] = [GROUP, self._consumer, entry, self._life_s * 1000]
-        begun = self._claim(keys, given)
+        arguments: list[str | int] = [GROUP, self._consumer, entry, self._life_s * 1000]
+        begun = self._claim(keys, arguments)
         if not begun:
             return None
         stored, left_ms, deliveries = begun
@@ -156,14 +151,14 @@ class Claims:
                 deliveries=deliveries,
             )
         except (ValueError, TypeError, KeyError):
-            # Not written by this version. It has no owner to tell, and would end every start.
-            logs.write("error", event="job_unreadable", id=job_id)
+            # Another version wrote it. Its owner is unknown, and it would end every start.
+            logs.write("ERROR", event="job_unreadable", id=job_id)
             self._client.delete(job_key(job_id), state_key(job_id))
-            self._claim(keys, given)
+            self._claim(keys, arguments)
             return None
 
     def _make_group(self) -> None:
-        """From the stream's beginning, as entries may have come before the group."""
+        """Create the group at the stream's beginning, as entries may have come before it."""
         try:
             with translated_errors():
                 self._client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
@@ -173,7 +168,7 @@ class Claims:
 
 
 def _group_is_missing(error: BaseException | None) -> bool:
-    """True after the cache came back empty; UNBLOCKED is what a read that waited is told."""
+    """True after the cache came back empty; a read that was waiting then fails with UNBLOCKED."""
     return isinstance(error, redis.ResponseError) and any(
         word in str(error) for word in ("NOGROUP", "UNBLOCKED")
     )

@@ -1,10 +1,9 @@
-"""Tells the router that a worker is present, keeps the lease of its job, reports the queue.
+"""The heartbeat: shows the router that a worker is present, renews its lease, reports the queue.
 
-A thread of its own, because the worker's waits for the model. What Redis does not take now it is
-told again in 2 s; the key lives 10 s.
+It has a thread of its own, because the worker's thread waits for the model. If Redis does not
+answer, the next beat comes 2 s later; the key lives 10 s.
 """
 
-import json
 import threading
 import time
 
@@ -12,14 +11,12 @@ import redis
 
 from node.claims import Claims
 from node.worker import Worker
-from tinyllama.utils import logs
-from tinyllama.utils.queue import (
-    HEARTBEAT,
-    JobQueue,
-    QueueDepth,
-    QueueUnavailable,
-    translated_errors,
-)
+from tinyllama.utils.observability import logs, metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_queue import JobQueue, QueueDepth
+from tinyllama.utils.queue.redis_errors import translated_errors
+from tinyllama.utils.queue.redis_keys import HEARTBEAT
 
 BEAT_S = 2.0
 LIFE_S = 10
@@ -27,7 +24,7 @@ REPORT_S = 10.0
 
 
 class Heartbeat:
-    """Beats until told to stop, then deletes the key, so that the next request wakes a node."""
+    """Beats until `stopping` is set, then deletes the key, so the next request wakes a node."""
 
     def __init__(
         self,
@@ -49,27 +46,27 @@ class Heartbeat:
         self._reported: tuple[int, int] | None = None
 
     def run(self) -> None:
-        """Beat every 2 s; a queue that is away is told again at the next beat."""
+        """Beat every 2 s; if the queue does not answer, try again at the next beat."""
         while not self._stopping.is_set():
             try:
                 self._beat(time.monotonic())
             except QueueUnavailable as error:
-                logs.write("warning", event="heartbeat", error=error.code)
+                logs.write("WARNING", event="heartbeat", error=error.code)
             self._stopping.wait(BEAT_S)
         try:
             with translated_errors():
                 self._client.delete(HEARTBEAT)
         except QueueUnavailable as error:
-            logs.write("warning", event="heartbeat", error=error.code)
+            logs.write("WARNING", event="heartbeat", error=error.code)
 
     def _beat(self, now_s: float) -> None:
         with translated_errors():
             self._client.set(HEARTBEAT, self._node_id, ex=LIFE_S)
-        claim = self._worker.in_hand
+        claim = self._worker.current_claim
         is_held = claim is None or self._claims.renew(claim)
-        # Not when it has been answered meanwhile.
-        if claim is not None and not is_held and claim is self._worker.in_hand:
-            logs.write("warning", event="lease_lost", id=claim.job_id)
+        # The worker may have answered the job meanwhile; then it has lost no lease.
+        if claim is not None and not is_held and claim is self._worker.current_claim:
+            logs.write("WARNING", event="lease_lost", id=claim.job_id)
         depth = self._queue.depth()
         counted = (depth.waiting, depth.in_flight)
         if counted != self._reported or now_s >= self._report_at_s:
@@ -79,24 +76,13 @@ class Heartbeat:
 
 
 def report(stack: str, depth: QueueDepth) -> None:
-    """Print how much waits and for how long, one line, in embedded metric format.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    """
-    directive = {
-        "Namespace": f"TinyLlama/{stack}",
-        "Dimensions": [[]],
-        "Metrics": [
-            {"Name": "QueueDepth", "Unit": "Count"},
-            {"Name": "QueueAgeSeconds", "Unit": "Seconds"},
-        ],
-    }
-    line = {
-        "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
-        "level": "info",
-        "event": "queue",
-        "QueueDepth": depth.waiting,
-        "QueueAgeSeconds": depth.oldest_age_ms / 1000,
-        "inFlight": depth.in_flight,
-    }
-    print(json.dumps(line) + "\n", end="", flush=True)
+    """Print how many jobs wait and for how long, as metrics and as a log line at once."""
+    level: logs.Level = "INFO"
+    metrics.emit_together(
+        stack,
+        {
+            Metric.QUEUE_DEPTH: depth.waiting,
+            Metric.QUEUE_AGE_SECONDS: depth.oldest_age_ms / 1000,
+        },
+        fields={"level": level, "event": "queue", "inFlight": depth.in_flight},
+    )

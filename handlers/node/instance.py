@@ -1,25 +1,25 @@
-"""What the instance can say of itself: its settings, its id, its role's credentials.
+"""What the instance provides: its settings, its id, its role's credentials.
 
-The AWS libraries are loaded when they are asked for, so that a node started with a settings file
-and an id needs them for credentials only.
+Each function loads the AWS libraries it needs, so a node started with a settings file and an id
+loads botocore for its credentials only.
 """
 
 import http.client
 import re
 from collections.abc import Callable
 
-from tinyllama.utils.sigv4 import Credentials
+from tinyllama.utils.aws.sigv4 import Credentials
 
 METADATA_HOST = "169.254.169.254"
 _TIMEOUT_S = 2.0
 
 
 class InstanceError(Exception):
-    """The instance does not know, or may not say."""
+    """The instance does not provide it, or its role does not allow it."""
 
 
 def read_parameter(name: str) -> str:
-    """The value of an SSM parameter, in the region the environment names.
+    """Read the value of an SSM parameter, in the region that the environment names.
 
     Raises:
         InstanceError
@@ -38,7 +38,7 @@ def read_parameter(name: str) -> str:
 
 
 def instance_id(host: str = METADATA_HOST) -> str:
-    """This instance's id, by IMDSv2.
+    """Read this instance's id, by IMDSv2.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
 
@@ -47,25 +47,25 @@ def instance_id(host: str = METADATA_HOST) -> str:
     """
     try:
         lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-        token = _ask(host, "PUT", "/latest/api/token", lifetime)
-        named = {"X-aws-ec2-metadata-token": token}
-        found = _ask(host, "GET", "/latest/meta-data/instance-id", named)
+        token = _request(host, "PUT", "/latest/api/token", lifetime)
+        token_header = {"X-aws-ec2-metadata-token": token}
+        identity = _request(host, "GET", "/latest/meta-data/instance-id", token_header)
     except (OSError, http.client.HTTPException) as error:
         raise InstanceError(f"no instance metadata: {type(error).__name__}") from error
-    if not re.fullmatch(r"i-[0-9a-f]{8,17}", found):
+    if not re.fullmatch(r"i-[0-9a-f]{8,17}", identity):
         raise InstanceError("the instance metadata has no instance id")
-    return found
+    return identity
 
 
 def credentials() -> Callable[[], Credentials]:
-    """A function that gives the role's credentials as they are now; botocore refreshes them."""
+    """Return a function that returns the role's current credentials; botocore refreshes them."""
     import botocore.session
 
     session = botocore.session.get_session()
 
     def current() -> Credentials:
-        found = session.get_credentials()
-        frozen = None if found is None else found.get_frozen_credentials()
+        refreshable = session.get_credentials()
+        frozen = None if refreshable is None else refreshable.get_frozen_credentials()
         if frozen is None or not frozen.access_key or not frozen.secret_key:
             raise InstanceError("no AWS credentials")
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or None)
@@ -73,7 +73,7 @@ def credentials() -> Callable[[], Credentials]:
     return current
 
 
-def _ask(host: str, method: str, path: str, headers: dict[str, str]) -> str:
+def _request(host: str, method: str, path: str, headers: dict[str, str]) -> str:
     connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_S)
     try:
         connection.request(method, path, headers=headers)

@@ -1,8 +1,9 @@
-"""Answers on the node's own disk: what the model has said is published, never asked again.
+"""The journal: the model's answers on the node's own disk, so that no question runs twice.
 
-Written before the answer is published, so a worker that dies in between finds it; and kept longer
-than Redis keeps a reply, so a job that is sent again after the cache lost everything finds it too.
-An entry answers one body only: the same id with another prompt is another question.
+The worker writes an answer here before it publishes it, so it finds the answer after a crash in
+between. The journal keeps it longer than Redis keeps a reply, for a job that its owner sends again
+after the cache lost everything. An entry answers a single body: the same id with another prompt is
+another question.
 """
 
 import contextlib
@@ -15,33 +16,33 @@ LIFE_S = 900
 
 
 class Journal:
-    """One SQLite file, used by one thread at a time.
+    """An SQLite file, used by one thread at a time.
 
     Args:
-        path: made if it is not there. A file that is no journal is set aside: losing it can cost a
-            second run of the model, refusing to start would cost every job.
+        path: created if missing. A file that is no journal is renamed: losing it can cost a second
+            run of the model, refusing to start would cost every job.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._database = _open(path)
         except sqlite3.OperationalError:
-            # Locked, or no permission: the journal itself may be whole.
+            # Locked, or no permission: the journal itself may be intact.
             raise
         except sqlite3.DatabaseError:
             path.replace(path.with_suffix(".broken"))
             self._database = _open(path)
 
     def answer(self, job_id: str, body: str) -> str | None:
-        """What was answered to this job with this body in the last 900 s."""
-        found = self._database.execute(
+        """Return the answer to this job with this body of the last 900 s, or None."""
+        row = self._database.execute(
             "SELECT reply FROM answers WHERE id = ? AND body = ? AND written_s > ?",
             (job_id, body, time.time() - LIFE_S),
         ).fetchone()
-        return None if found is None else str(found[0])
+        return None if row is None else str(row[0])
 
     def write(self, job_id: str, body: str, reply: str) -> None:
-        """Keep an answer; on the disk when this returns.
+        """Store an answer; it is on the disk when this returns.
 
         Raises:
             sqlite3.Error: the disk is full or broken.
@@ -59,7 +60,7 @@ class Journal:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # Replies are the users': nobody else on the machine reads them.
+    # Replies belong to users: no other account of the machine may read them.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     database = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
     with contextlib.ExitStack() as undo:

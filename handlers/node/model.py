@@ -1,7 +1,7 @@
-"""One question to an OpenAI-compatible server; an answer in time, or one of three named failures.
+"""The client of an OpenAI-compatible server: an answer in time, or one of three named failures.
 
-A server that is still starting (connection refused, 503, 429) is asked again until the job's life
-is over. Everything else is final, because the model may have run.
+While the server is still starting (connection refused, 503, 429), the client asks again until the
+job's life ends. Every other failure is final, because the model may have run.
 https://platform.openai.com/docs/api-reference/chat/create
 """
 
@@ -20,17 +20,17 @@ _NOT_YET = (429, 503)
 
 
 class ModelError(Exception):
-    """The model gave no answer. `code` is public; the message names a place, never a prompt."""
+    """The model gave no answer. `code` is public; the message names the step, never a prompt."""
 
     code = "model_unavailable"
 
 
 class ModelUnavailable(ModelError):
-    """Not reachable within the job's life, or what it said is no answer."""
+    """The server was not reachable within the job's life, or its response is no answer."""
 
 
 class ModelRefused(ModelError):
-    """The server does not take this request: 4xx."""
+    """The server refuses this request: 4xx."""
 
     code = "model_refused"
 
@@ -42,14 +42,14 @@ class ModelTimeout(ModelError):
 
 
 class _NotYet(Exception):
-    """Nothing was run; asking again is safe."""
+    """The model did not run, so asking again is safe."""
 
 
 def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
-    """The model's reply to one user message.
+    """Ask the model to reply to a user message.
 
     Args:
-        deadline_s: by the monotonic clock; nothing is asked or waited for after it.
+        deadline_s: by the monotonic clock; the client neither asks nor waits after it.
 
     Raises:
         ModelUnavailable, ModelRefused, ModelTimeout
@@ -75,7 +75,7 @@ def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
             body=json.dumps(question).encode(),
             headers={"content-type": "application/json"},
         )
-        # Taken now, because reading the headers may detach it from the connection.
+        # Read the socket now, because reading the headers may detach it from the connection.
         sock = connection.sock
         response = connection.getresponse()
         if response.status in _NOT_YET:
@@ -86,13 +86,13 @@ def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
             raise ModelUnavailable(f"the model server answers {response.status}")
         content = bytearray()
         while not response.isclosed():
-            # The limit of a socket is for one read; a trickle would never meet it.
+            # A socket's timeout is for one read; a server that trickles would never exceed it.
             sock.settimeout(_left_s(deadline_s))
-            piece = response.read1(65_536)
-            content += piece
+            chunk = response.read1(65_536)
+            content += chunk
             if len(content) > MAX_RESPONSE_BYTES:
                 raise ModelUnavailable(f"the answer is longer than {MAX_RESPONSE_BYTES} bytes")
-            if not piece:
+            if not chunk:
                 break
         if response.length:
             raise ModelUnavailable("the answer broke off")
@@ -143,5 +143,5 @@ def _text(content: bytes) -> str:
         raise ModelUnavailable(f"not a chat completion: {type(error).__name__}") from error
     if not isinstance(text, str):
         raise ModelUnavailable("not a chat completion: no text")
-    # JSON can spell half a surrogate pair, which nothing after this could store.
+    # JSON can spell half a surrogate pair, which neither journal nor Redis could store.
     return text.encode("utf-8", "replace").decode()

@@ -1,10 +1,10 @@
-"""The node's settings document: checked whole before anything starts.
+"""The node's settings document, checked whole before the worker starts.
 
     {"stack", "region", "queue": {"host", "port", "cache", "user"} or null,
      "model": {"url", "name"}, "lifeSeconds": 1 to 300}
 
-A message names the field and what it must be, never what was found. Other fields belong to others
-(`package` is read by boot.sh) and are left alone.
+A message names the field and the rule it breaks, never its value. The node ignores other fields:
+boot.sh reads `package`.
 """
 
 import json
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tinyllama.utils.queue import QueueAddress
+from tinyllama.utils.settings import QueueAddress
 
 MAX_LIFE_S = 300
 
 
 class SettingsError(Exception):
-    """The document is missing something, or a field is not what it must be."""
+    """A field of the document is missing or wrong; the message names it and the rule it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAddress:
-    """An OpenAI-compatible server: `url` up to and with `/v1`, and the model's name there."""
+    """An OpenAI-compatible server: `url` up to and including `/v1`, and the model's name there."""
 
     url: str
     name: str
@@ -32,7 +32,7 @@ class ModelAddress:
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """What the stack tells its node; `queue` is None while UseGpu=false."""
+    """The settings that the stack gives its node; `queue` is None while UseGpu=false."""
 
     stack: str
     region: str
@@ -42,38 +42,38 @@ class NodeSettings:
 
 
 def parse(document: str) -> NodeSettings:
-    """Read the document.
+    """Parse and check the document.
 
     Raises:
         SettingsError
     """
     try:
-        given = json.loads(document)
+        fields = json.loads(document)
     except ValueError:
         raise SettingsError("the settings are not JSON") from None
-    if not isinstance(given, dict):
+    if not isinstance(fields, dict):
         raise SettingsError("the settings are not a JSON object")
     return NodeSettings(
-        stack=_text(given, "stack", r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name"),
-        region=_text(given, "region", r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", "a region"),
-        queue=None if given.get("queue", 0) is None else _queue(_object(given, "queue")),
-        model=_model(_object(given, "model")),
-        life_s=_whole(given, "lifeSeconds", MAX_LIFE_S),
+        stack=_text(fields, "stack", r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name"),
+        region=_text(fields, "region", r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", "a region"),
+        queue=None if fields.get("queue", 0) is None else _queue(_object(fields, "queue")),
+        model=_model(_object(fields, "model")),
+        life_s=_whole(fields, "lifeSeconds", MAX_LIFE_S),
     )
 
 
-def _queue(given: dict[str, Any]) -> QueueAddress:
+def _queue(fields: dict[str, Any]) -> QueueAddress:
     identity = r"[A-Za-z][A-Za-z0-9-]{0,39}"
     return QueueAddress(
-        host=_text(given, "queue.host", r"[A-Za-z0-9.:-]{1,253}", "a host name"),
-        port=_whole(given, "queue.port", 65_535),
-        cache=_text(given, "queue.cache", identity, "a replication group's id"),
-        user=_text(given, "queue.user", identity, "a cache user's id"),
+        host=_text(fields, "queue.host", r"[A-Za-z0-9.:-]{1,253}", "a host name"),
+        port=_whole(fields, "queue.port", 65_535),
+        cache=_text(fields, "queue.cache", identity, "a replication group's id"),
+        user=_text(fields, "queue.user", identity, "a cache user's id"),
     )
 
 
-def _model(given: dict[str, Any]) -> ModelAddress:
-    url = _text(given, "model.url", r"https?://[!-~]+", "an http or https URL")
+def _model(fields: dict[str, Any]) -> ModelAddress:
+    url = _text(fields, "model.url", r"https?://[!-~]+", "an http or https URL")
     parts = urlsplit(url)
     try:
         is_usable = bool(parts.hostname) and parts.port != 0
@@ -82,27 +82,27 @@ def _model(given: dict[str, Any]) -> ModelAddress:
     if not is_usable or "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError("model.url must be a URL of host, port and path only")
     return ModelAddress(
-        url=url.rstrip("/"), name=_text(given, "model.name", r"[!-~]{1,200}", "a model's name")
+        url=url.rstrip("/"), name=_text(fields, "model.name", r"[!-~]{1,200}", "a model's name")
     )
 
 
-def _object(given: dict[str, Any], field: str) -> dict[str, Any]:
-    value = given.get(field)
+def _object(fields: dict[str, Any], field: str) -> dict[str, Any]:
+    value = fields.get(field)
     if not isinstance(value, dict):
         raise SettingsError(f"{field} must be a JSON object")
     return value
 
 
-def _text(given: dict[str, Any], field: str, pattern: str, what: str) -> str:
-    value = given.get(field.rpartition(".")[2])
+def _text(fields: dict[str, Any], field: str, pattern: str, rule: str) -> str:
+    value = fields.get(field.rpartition(".")[2])
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise SettingsError(f"{field} must be {what}")
+        raise SettingsError(f"{field} must be {rule}")
     return value
 
 
-def _whole(given: dict[str, Any], field: str, most: int) -> int:
-    """A whole number; templates may write it as text."""
-    value = given.get(field.rpartition(".")[2])
+def _whole(fields: dict[str, Any], field: str, most: int) -> int:
+    """Read a whole number, which a template may write as text."""
+    value = fields.get(field.rpartition(".")[2])
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
         value = int(value)
     if type(value) is not int or not 1 <= value <= most:

@@ -1,8 +1,9 @@
-"""One job at a time: claim, ask the model, write the journal, publish.
+"""The worker runs one job at a time: claim, ask the model, write the journal, publish.
 
-Each step can be the last before a crash. Before the journal, the job is pending and runs again;
-after it, the job is pending and is published from the journal; after publishing, it is answered.
-A job that was begun three times without an answer is taken for the cause and fails.
+Each step can be the last before a crash. After a crash before the journal, the job is pending and
+runs again; after the journal, it is pending and the worker publishes the journal's answer; after
+publishing, it is answered. If a job was begun three times without an answer, the worker takes it
+for the cause of the crashes and fails it.
 """
 
 import sqlite3
@@ -13,8 +14,8 @@ from collections.abc import Callable
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
 from node.model import ModelError
-from tinyllama.utils import logs
-from tinyllama.utils.queue import QueueUnavailable
+from tinyllama.utils.observability import logs
+from tinyllama.utils.queue.errors import QueueUnavailable
 
 MAX_DELIVERIES = 3
 BLOCK_MS = 1000
@@ -22,11 +23,11 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
 class Worker:
-    """Runs jobs until it is told to stop.
+    """Runs jobs until `stopping` is set.
 
     Args:
         ask: (prompt, deadline by the monotonic clock) to reply; raises ModelError.
-        stopping: set by another thread; no job is claimed after it.
+        stopping: another thread sets it; the worker claims no job after that.
     """
 
     def __init__(
@@ -40,37 +41,37 @@ class Worker:
         self._journal = journal
         self._ask = ask
         self._stopping = stopping
-        self.in_hand: Claim | None = None
+        self.current_claim: Claim | None = None
 
     def run(self) -> None:
-        """Claim and answer; a queue that is away is waited for."""
+        """Claim and answer jobs; while the queue does not answer, wait and try again."""
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
             try:
                 claim = self._claims.next(BLOCK_MS)
             except QueueUnavailable as error:
-                logs.write("warning", event="queue_unavailable", error=error.code)
+                logs.write("WARNING", event="queue_unavailable", error=error.code)
                 self._stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
             wait_s = _FIRST_WAIT_S
             if claim is not None:
-                self.in_hand = claim
+                self.current_claim = claim
                 self._handle(claim)
-                self.in_hand = None
+                self.current_claim = None
 
     def _handle(self, claim: Claim) -> None:
         started_s = time.monotonic()
-        known = self._known(claim)
-        if known is not None:
-            source, answer = "journal", Answer("done", known)
+        recorded = self._recorded_answer(claim)
+        if recorded is not None:
+            source, answer = "journal", Answer("done", recorded)
         elif claim.deliveries > MAX_DELIVERIES:
             source, answer = "worker", Answer("failed", "worker_crashed")
         else:
             source, answer = "model", self._run(claim)
         is_first = self._publish(claim, answer)
         logs.write(
-            "info",
+            "INFO",
             event="job",
             id=claim.job_id,
             status=answer.status,
@@ -81,34 +82,34 @@ class Worker:
             elapsedMs=round((time.monotonic() - started_s) * 1000, 1),
         )
 
-    def _known(self, claim: Claim) -> str | None:
+    def _recorded_answer(self, claim: Claim) -> str | None:
         try:
             return self._journal.answer(claim.job_id, claim.body)
         except sqlite3.Error as error:
-            logs.write("error", event="journal", id=claim.job_id, error=type(error).__name__)
+            logs.write("ERROR", event="journal", id=claim.job_id, error=type(error).__name__)
             return None
 
     def _run(self, claim: Claim) -> Answer:
         try:
             reply = self._ask(claim.prompt, claim.deadline_s)
         except ModelError as error:
-            logs.write("error", event="model", id=claim.job_id, error=error.code, why=str(error))
+            logs.write("ERROR", event="model", id=claim.job_id, error=error.code, why=str(error))
             return Answer("failed", error.code)
         try:
             self._journal.write(claim.job_id, claim.body, reply)
         except sqlite3.Error as error:
             # The answer is worth more than the record of it.
-            logs.write("error", event="journal", id=claim.job_id, error=type(error).__name__)
+            logs.write("ERROR", event="journal", id=claim.job_id, error=type(error).__name__)
         return Answer("done", reply)
 
     def _publish(self, claim: Claim, answer: Answer) -> bool:
-        """Until Redis has it: nothing else could be done while the queue is away."""
+        """Try until Redis takes the answer: without Redis there is no other job to run."""
         wait_s = _FIRST_WAIT_S
         while True:
             try:
                 return self._claims.answer(claim, answer)
             except QueueUnavailable as error:
-                logs.write("warning", event="publish", id=claim.job_id, error=error.code)
-            # Not an Event.wait: while stopping, the job in hand is still tried at this pace.
+                logs.write("WARNING", event="publish", id=claim.job_id, error=error.code)
+            # Not an Event.wait: while stopping, the worker still tries at this pace.
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -1,1 +1,1 @@
-"""The functions behind the API, and what they share in `tinyllama.utils`."""
+"""The Lambda functions, one folder each, and the modules they share, in `tinyllama.utils`."""

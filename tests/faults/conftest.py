@@ -12,7 +12,7 @@ import trustme
 
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, access_string
-from tinyllama.utils.queue import JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ import redis
 
 from tests.faults.parts import HANDLERS
 from tests.processes import RedisServer, until
-from tinyllama.utils.queue import STREAM, JobQueue, RateLimited
+from tinyllama.utils.queue.errors import RateLimited
+from tinyllama.utils.queue.job_queue import JobQueue
+from tinyllama.utils.queue.redis_keys import STREAM
 
 SECOND_US = 1_000_000
 
@@ -104,7 +106,7 @@ def test_one_id_sent_64_times_at_once_is_queued_once(
 CLIENT = """
 import sys, threading
 import redis
-from tinyllama.utils.queue import JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 
 def send(worker):
     queue = JobQueue(redis.Redis(port=int(sys.argv[1]), protocol=2))

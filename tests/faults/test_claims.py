@@ -9,14 +9,10 @@ import redis
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, access_string, until
-from tinyllama.utils.queue import (
-    GROUP,
-    STREAM,
-    JobQueue,
-    JobState,
-    QueueUnavailable,
-    translated_errors,
-)
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.redis_errors import translated_errors
+from tinyllama.utils.queue.redis_keys import GROUP, STREAM
 
 
 @pytest.fixture

@@ -3,13 +3,16 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from typing import get_args
 
 import redis
 
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, until
-from tinyllama.utils.job_id import JobId, id_for_key
-from tinyllama.utils.queue import GROUP, STREAM, JobQueue, JobState
+from tinyllama.utils.observability.logs import Level
+from tinyllama.utils.queue.job_id import JobId, id_for_key
+from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.redis_keys import GROUP, STREAM
 
 MakeNode = Callable[..., Node]
 KEYED = id_for_key("ann", "key-1")
@@ -84,7 +87,7 @@ def test_node_never_logs_prompt_or_reply(
     [line] = worker.events("job")
     assert isinstance(line.pop("elapsedMs"), float)
     assert line == {
-        "level": "info",
+        "level": "INFO",
         "event": "job",
         "id": KEYED,
         "status": "done",
@@ -104,6 +107,8 @@ def test_node_never_logs_prompt_or_reply(
             ],
         }
     ]
+    levels = {line["level"] for line in worker.lines()}
+    assert levels <= set(get_args(Level)), "the node writes the levels of the functions"
     assert "secret question" not in worker.log.read_text()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.parts import HANDLERS, Node
 from tests.processes import until
-from tinyllama.utils.queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue, JobState
 
 ENTRY = "from node.__main__ import main\n\nraise SystemExit(main())\n"
 
@@ -30,9 +30,9 @@ def test_zip_runs_isolated_and_answers(
         archive.writestr("__main__.py", ENTRY)
         archive.write(HANDLERS / "tinyllama" / "__init__.py", "tinyllama/__init__.py")
         for folder in ("node", "tinyllama/utils"):
-            for path in (HANDLERS / folder).iterdir():
+            for path in (HANDLERS / folder).rglob("*"):
                 if path.suffix in (".py", ".lua"):
-                    archive.write(path, f"{folder}/{path.name}")
+                    archive.write(path, path.relative_to(HANDLERS).as_posix())
     worker = node(command=[sys.executable, "-I", str(package)])
     worker.start()
     jobs.accept(job_id="j1", sub="ann", prompt="p", idle=5, now_ms=0)

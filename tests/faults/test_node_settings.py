@@ -5,7 +5,7 @@ import json
 import pytest
 
 from node.settings import ModelAddress, NodeSettings, SettingsError, parse
-from tinyllama.utils.queue import QueueAddress
+from tinyllama.utils.settings import QueueAddress
 
 QUEUE = {"host": "cache.example.com", "port": 6379, "cache": "the-cache", "user": "tl-node-1"}
 DOCUMENT: dict[str, object] = {

@@ -9,7 +9,7 @@ import redis
 
 from tests.faults.parts import ModelServer, Node
 from tests.processes import RedisServer, until
-from tinyllama.utils.queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue, JobState
 
 MakeNode = Callable[..., Node]
 
@@ -105,7 +105,7 @@ def test_worker_that_fails_by_itself_ends_with_1(node: MakeNode, jobs: JobQueue)
     assert worker.exit_code() == 1
     [crash] = worker.events("crash")
     assert crash["error"] == "RuntimeError"
-    assert str(crash["place"]).startswith("<string>:7 < handlers/node/worker.py:")
+    assert str(crash["at"]).startswith("<string>:7 < handlers/node/worker.py:")
     assert "secret" not in worker.log.read_text()
 
 
@@ -142,7 +142,7 @@ def test_no_queue_ends_with_0(node: MakeNode) -> None:
     worker.settings_file.write_text(text[:start] + '"queue": null' + text[end + 1 :])
     worker.start()
     assert worker.exit_code() == 0
-    assert worker.lines() == [{"level": "info", "event": "no_queue", "why": "UseGpu=false"}]
+    assert worker.lines() == [{"level": "INFO", "event": "no_queue", "why": "UseGpu=false"}]
 
 
 def test_journal_that_is_locked_ends_with_3(node: MakeNode) -> None:

@@ -24,8 +24,8 @@ from tests.tokens import (
     second,
     token,
 )
-from tinyllama.utils.auth import LEEWAY_S, MAX_SUB_LENGTH
-from tinyllama.utils.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, InferRequest, Prompt
+from tinyllama.utils.auth.access_token import LEEWAY_S, MAX_SUB_LENGTH
+from tinyllama.utils.http.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, InferRequest, Prompt
 
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 BASE64URL = string.ascii_letters + string.digits + "-_"

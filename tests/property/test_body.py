@@ -18,8 +18,7 @@ from tests.property.strategies import (
     wrong_prompts,
 )
 from tests.timing import takes_less_than
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.body import (
+from tinyllama.utils.http.body import (
     DEFAULT_IDLE_MIN,
     MAX_BODY_BYTES,
     MAX_IDLE_MIN,
@@ -29,6 +28,7 @@ from tinyllama.utils.body import (
     InvalidBody,
     parse,
 )
+from tinyllama.utils.http.responses import error_response
 
 MARK = "m4rk-of-the-value"
 
@@ -150,7 +150,7 @@ def test_refusal_never_holds_what_was_sent(value: Any, data: st.DataObject) -> N
     text = data.draw(st.sampled_from(texts))
     refusal = outcome(text)
     assert isinstance(refusal, InvalidBody)
-    assert MARK not in f"{refusal} {refusal.why} {refuse(refusal)}"
+    assert MARK not in f"{refusal} {refusal.why} {error_response(refusal)}"
 
 
 @given(st.none() | st.integers(1, 30))

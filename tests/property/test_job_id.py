@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property.strategies import PRINTABLE, subs
-from tinyllama.utils.job_id import JobId, belongs_to, id_for_key, new_id, parse
+from tinyllama.utils.queue.job_id import JobId, belongs_to, id_for_key, new_id, parse
 
 KEYS = st.text(PRINTABLE, min_size=1, max_size=128)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests import tokens
 from tests.property.strategies import json_like, key_sets
 from tests.timing import takes_less_than
-from tinyllama.utils.keys import (
+from tinyllama.utils.auth.keys import (
     MAX_MODULUS_BITS,
     MIN_EXPONENT,
     MIN_MODULUS_BITS,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.loopback import botocore_headers
 from tests.property.strategies import BASE64URL, Signing, header_sets, signings
-from tinyllama.utils.sigv4 import Credentials, elasticache_token, sign
+from tinyllama.utils.aws.sigv4 import Credentials, elasticache_token, sign
 
 
 def boto(signing: Signing) -> Any:

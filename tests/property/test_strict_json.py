@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.property.strategies import json_like, json_values
 from tests.timing import takes_less_than
-from tinyllama.utils.strict_json import InvalidJson, loads
+from tinyllama.utils.decoding.strict_json import InvalidJson, loads
 
 MAX_DEPTH = 8
 MESSAGES = {

@@ -25,7 +25,8 @@ from tests.property.strategies import (
     token_like,
 )
 from tests.timing import takes_less_than
-from tinyllama.utils.auth import LEEWAY_S, Claims, InvalidToken, Keys, verify_jwt
+from tinyllama.utils.auth.access_token import LEEWAY_S, Claims, InvalidToken, verify_jwt
+from tinyllama.utils.auth.keys import Keys
 
 KEYS = Keys.from_jwks(tokens.jwks())
 LIMIT_S = 0.02

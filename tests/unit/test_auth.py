@@ -13,17 +13,10 @@ from tests import loopback, tokens
 from tests.events import event
 from tests.unit.conftest import key_item
 from tests.vectors import Vector, good, vectors
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.auth import (
-    Claims,
-    InvalidToken,
-    Keys,
-    Reason,
-    authenticate,
-    bearer_token,
-    verify_jwt,
-)
-from tinyllama.utils.key_store import KeyStore, KeysUnavailable
+from tinyllama.utils.auth import Claims, InvalidToken, Keys, Reason, verify_jwt
+from tinyllama.utils.auth.key_store import KeyStore, KeysUnavailable
+from tinyllama.utils.http.authentication import authenticate, bearer_token
+from tinyllama.utils.http.responses import error_response
 from tinyllama.utils.settings import Settings
 
 CLAIMS = Claims(
@@ -71,7 +64,7 @@ def test_refusal_tells_the_caller_nothing(vector: Vector) -> None:
     """Whatever is wrong, the answer is the same to the byte."""
     with pytest.raises(InvalidToken) as refused:
         verified(vector.token(), vector.keys())
-    assert refuse(refused.value) == {
+    assert error_response(refused.value) == {
         "statusCode": 401,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},
         "body": '{"error":"invalid_token"}',
@@ -177,8 +170,8 @@ def test_no_keys_is_not_an_invalid_token(
     key_table.answer = loopback.Table(item=None).answer
     with pytest.raises(KeysUnavailable) as refused:
         _authenticated(function_environment, tokens.token(payload=tokens.claims(int(time.time()))))
-    assert refuse(refused.value)["body"] == '{"error":"keys_unavailable"}'
-    assert refuse(refused.value)["statusCode"] == 503
+    assert error_response(refused.value)["body"] == '{"error":"keys_unavailable"}'
+    assert error_response(refused.value)["statusCode"] == 503
 
 
 COLD = """

@@ -6,8 +6,8 @@ import pytest
 
 from tests.body_vectors import BodyVector, body_vectors, good_bodies
 from tests.contract import schema_faults
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.body import InferRequest, InvalidBody, idempotency_key, parse
+from tinyllama.utils.http.body import InferRequest, InvalidBody, idempotency_key, parse
+from tinyllama.utils.http.responses import error_response
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_body_wrong_in_one_way_is_refused(vector: BodyVector) -> None:
     """Each is refused naming the field and what is wrong with it, and nothing of the value."""
     with pytest.raises(InvalidBody) as refused:
         parse(vector.body, vector.is_base64)
-    response = refuse(refused.value)
+    response = error_response(refused.value)
     assert response["statusCode"] == 400
     assert json.loads(response["body"]) == {
         "error": "invalid_request",
@@ -48,7 +48,7 @@ def test_idempotency_key_outside_the_rules_is_refused(key: str) -> None:
     """Anything else is refused under the header's name."""
     with pytest.raises(InvalidBody) as refused:
         idempotency_key(key)
-    assert json.loads(refuse(refused.value)["body"]) == {
+    assert json.loads(error_response(refused.value)["body"]) == {
         "error": "invalid_request",
         "field": "Idempotency-Key",
         "reason": "not 1 to 128 printable ASCII characters",

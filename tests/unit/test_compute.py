@@ -9,8 +9,7 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from tinyllama.utils.answers import refuse
-from tinyllama.utils.compute import (
+from tinyllama.utils.aws.compute import (
     Node,
     NodeState,
     NodeUnavailable,
@@ -20,6 +19,7 @@ from tinyllama.utils.compute import (
     start,
     stop,
 )
+from tinyllama.utils.http.responses import error_response
 
 TAGS = {"Project": "tinyllama", "Role": "gpu-node", "Stack": "tinyllama-dev"}
 NODE = Node("i-0123456789abcdef0", "stopped")
@@ -121,9 +121,12 @@ def test_refusal_of_ec2_is_told_apart(code: str, reason: str) -> None:
     """The caller learns capacity or refusal, the log the code."""
     with pytest.raises(NodeUnavailable) as refused, _refusing("start_instances", code) as ec2:
         start(ec2, NODE)
-    assert (refused.value.reason, refused.value.why) == (reason, code)
-    assert refuse(refused.value)["body"] == f'{{"error":"node_unavailable","reason":"{reason}"}}'
-    assert refuse(refused.value)["statusCode"] == 503
+    assert (refused.value.reason, str(refused.value)) == (reason, code)
+    assert (
+        error_response(refused.value)["body"]
+        == f'{{"error":"node_unavailable","reason":"{reason}"}}'
+    )
+    assert error_response(refused.value)["statusCode"] == 503
 
 
 @pytest.mark.parametrize("operation", ["start_instances", "stop_instances"])
@@ -145,7 +148,7 @@ def test_silence_of_ec2_is_a_refusal(ec2: Any) -> None:
     ec2.meta.events.register("before-send.ec2.DescribeInstances", silent)
     with pytest.raises(NodeUnavailable) as refused:
         found(ec2)
-    assert (refused.value.reason, refused.value.why) == ("refused", "ConnectTimeoutError")
+    assert (refused.value.reason, str(refused.value)) == ("refused", "ConnectTimeoutError")
 
 
 def test_client_gives_up_soon(ec2: Any) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tokens import SUB
-from tinyllama.utils.job_id import JobId, belongs_to, id_for_key, parse
+from tinyllama.utils.queue.job_id import JobId, belongs_to, id_for_key, parse
 
 KNOWN = JobId("f380d556-b601-8560-966e-d4d70f860e9c")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tinyllama.utils.logs import place, write
+from tinyllama.utils.observability.logs import place, write
 
 
 def test_line_holds_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tinyllama.utils.metrics import Metric, emit
+from tinyllama.utils.observability.metrics import Metric, emit, emit_together
 
 
 def test_metric_is_one_line_of_the_format(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +36,25 @@ def test_metric_without_dimensions_has_an_empty_set(capsys: pytest.CaptureFixtur
     found = json.loads(capsys.readouterr().out)
     assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
     assert found["QueueDepth"] == 7
+
+
+def test_metrics_of_one_moment_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its unit; the fields beside them, the level among them, are for the log's reader."""
+    emit_together(
+        "tinyllama-dev",
+        {Metric.QUEUE_DEPTH: 2, Metric.QUEUE_AGE_SECONDS: 1.5},
+        fields={"level": "INFO", "inFlight": 1},
+    )
+    (line,) = capsys.readouterr().out.splitlines()
+    printed = json.loads(line)
+    assert printed.pop("_aws")["CloudWatchMetrics"] == [
+        {
+            "Namespace": "TinyLlama/tinyllama-dev",
+            "Dimensions": [[]],
+            "Metrics": [
+                {"Name": "QueueDepth", "Unit": "Count"},
+                {"Name": "QueueAgeSeconds", "Unit": "Seconds"},
+            ],
+        }
+    ]
+    assert printed == {"level": "INFO", "inFlight": 1, "QueueDepth": 2, "QueueAgeSeconds": 1.5}

@@ -11,8 +11,9 @@ from tests import contract
 from tinyllama.queue_health import app as queue_health
 from tinyllama.router import app as router
 from tinyllama.stop import app as stop
-from tinyllama.utils.answers import STATUS, Refusal, answer, refuse
-from tinyllama.utils.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, MIN_IDLE_MIN, BodyReason
+from tinyllama.utils.http.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, MIN_IDLE_MIN, BodyReason
+from tinyllama.utils.http.errors import STATUS, ApiError
+from tinyllama.utils.http.responses import error_response, respond
 
 TEMPLATES = Path(__file__).parent.parent.parent / "cloudformation"
 FUNCTIONS = {"router": router, "stop": stop, "queue_health": queue_health}
@@ -87,16 +88,16 @@ def test_contract_and_validator_have_the_same_bounds() -> None:
 @pytest.mark.parametrize(
     ("response", "faults"),
     [
-        (answer(200, {"status": "ok"}), []),
-        (answer(200, {"status": "no"}), ["'ok' was expected"]),
-        (answer(201, {"status": "ok"}), ["GET /ping never answers 201"]),
-        (answer(200, {"status": "ok"}, {"X-Other": "1"}), ["X-Other is not declared"]),
-        (answer(200, {"status": "ok"}, {"content-type": "text/html"}), ["not JSON"]),
+        (respond(200, {"status": "ok"}), []),
+        (respond(200, {"status": "no"}), ["'ok' was expected"]),
+        (respond(201, {"status": "ok"}), ["GET /ping never answers 201"]),
+        (respond(200, {"status": "ok"}, {"X-Other": "1"}), ["X-Other is not declared"]),
+        (respond(200, {"status": "ok"}, {"content-type": "text/html"}), ["not JSON"]),
         (
-            answer(200, {"status": "ok"}, {"cache-control": "max-age=1"}),
+            respond(200, {"status": "ok"}, {"cache-control": "max-age=1"}),
             ["'no-store' was expected"],
         ),
-        (refuse(Refusal("invalid_token")), []),
+        (error_response(ApiError("invalid_token")), []),
     ],
 )
 def test_answer_is_held_to_the_contract(response: Any, faults: list[str]) -> None:

@@ -14,18 +14,13 @@ import redis
 import trustme
 
 from tests.processes import RedisServer, access_string, free_port, until
-from tinyllama.utils import queue
-from tinyllama.utils.queue import (
-    Acceptance,
-    JobQueue,
-    JobState,
-    KeyReused,
-    QueueAddress,
-    QueueFull,
-    QueueUnavailable,
-    RateLimited,
-)
-from tinyllama.utils.sigv4 import Credentials
+from tinyllama.utils.aws.sigv4 import Credentials
+from tinyllama.utils.queue import job_queue
+from tinyllama.utils.queue.client import connect
+from tinyllama.utils.queue.errors import KeyReused, QueueFull, QueueUnavailable, RateLimited
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState
+from tinyllama.utils.queue.redis_keys import GROUP, HEARTBEAT, STREAM
+from tinyllama.utils.settings import QueueAddress
 
 NOW_MS = 1_700_000_000_000
 CREDENTIALS = Credentials("AKIAEXAMPLE", "secret", "session")
@@ -63,8 +58,8 @@ def contents(client: redis.Redis) -> dict[str, object]:
 def fill_with_expired(client: redis.Redis) -> None:
     """As many entries as the queue holds, all older than a job can be."""
     with client.pipeline() as pipeline:
-        for number in range(queue.MAX_JOBS):
-            pipeline.xadd(queue.STREAM, {"id": f"w{number}"}, id=f"{NOW_MS}-{number}")
+        for number in range(job_queue.MAX_JOBS):
+            pipeline.xadd(STREAM, {"id": f"w{number}"}, id=f"{NOW_MS}-{number}")
         pipeline.execute()
 
 
@@ -94,7 +89,7 @@ def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) 
 
 def test_accept_says_whether_a_worker_is_present(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """`node_awake` is the heartbeat's presence."""
-    redis_client.set(queue.HEARTBEAT, "i-1", ex=10)
+    redis_client.set(HEARTBEAT, "i-1", ex=10)
     assert accept(jobs) == Acceptance("j1", node_awake=True, repeated=False)
 
 
@@ -162,8 +157,8 @@ def test_accept_passes_a_clock_that_was_set_back(jobs: JobQueue, redis_client: r
 def test_accept_refuses_when_the_queue_is_full(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """At `MAX_JOBS` entries nothing more is queued and nothing is written."""
     with redis_client.pipeline() as pipeline:
-        for number in range(queue.MAX_JOBS):
-            pipeline.xadd(queue.STREAM, {"id": f"w{number}"})
+        for number in range(job_queue.MAX_JOBS):
+            pipeline.xadd(STREAM, {"id": f"w{number}"})
         pipeline.execute()
     with pytest.raises(QueueFull) as refused:
         accept(jobs)
@@ -175,7 +170,7 @@ def test_accept_lets_expired_entries_make_room(jobs: JobQueue, redis_client: red
     """Entries older than a job's life have no job; a queue full of them is not full."""
     fill_with_expired(redis_client)
     accept(jobs)
-    entries = redis_client.xrange(queue.STREAM) or []
+    entries = redis_client.xrange(STREAM) or []
     assert [fields for _, fields in entries] == [{"id": "j1"}]
 
 
@@ -183,7 +178,7 @@ def test_withdraw_leaves_nothing(jobs: JobQueue, redis_client: redis.Redis) -> N
     """Neither job nor entry remain, with and without a worker group; the request still counted."""
     accept(jobs, "j1")
     assert jobs.withdraw("j1") is True
-    redis_client.xgroup_create(queue.STREAM, queue.GROUP, id="0", mkstream=True)
+    redis_client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     accept(jobs, "j2")
     assert jobs.withdraw("j2") is True
     assert jobs.withdraw("j2") is False
@@ -195,8 +190,8 @@ def test_withdraw_leaves_a_job_that_a_worker_holds(
 ) -> None:
     """A claimed job is answered, so it is not taken away."""
     accept(jobs)
-    redis_client.xgroup_create(queue.STREAM, queue.GROUP, id="0")
-    redis_client.xreadgroup(queue.GROUP, "i-1", {queue.STREAM: ">"})
+    redis_client.xgroup_create(STREAM, GROUP, id="0")
+    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
     assert jobs.withdraw("j1") is False
     assert sorted(contents(redis_client)) == ["job:j1", "jobs", "throttle:ann"]
 
@@ -251,17 +246,17 @@ def test_state_answers_only_the_owner(
 
 def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """Without a stream, without a group and with one: what waits, what is held, and since when."""
-    assert jobs.depth() == queue.QueueDepth(0, 0, 0)
+    assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
     accept(jobs, "j1")
     accept(jobs, "j2")
     assert (jobs.depth().waiting, jobs.depth().in_flight) == (2, 0)
-    redis_client.xgroup_create(queue.STREAM, queue.GROUP, id="0")
-    redis_client.xreadgroup(queue.GROUP, "i-1", {queue.STREAM: ">"}, count=1)
+    redis_client.xgroup_create(STREAM, GROUP, id="0")
+    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"}, count=1)
     first = jobs.depth()
     assert (first.waiting, first.in_flight) == (1, 1)
     until(lambda: jobs.depth().oldest_age_ms > first.oldest_age_ms, what="the age grows")
-    redis_client.xreadgroup(queue.GROUP, "i-1", {queue.STREAM: ">"})
-    assert jobs.depth() == queue.QueueDepth(0, 2, 0)
+    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
+    assert jobs.depth() == job_queue.QueueDepth(0, 2, 0)
 
 
 def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:
@@ -419,7 +414,7 @@ def test_every_method_works_with_the_template_s_commands(
         )
         with contextlib.closing(redis.Redis.from_pool(pool)) as client:
             jobs = JobQueue(client)
-            redis_client.xgroup_create(queue.STREAM, queue.GROUP, id="0", mkstream=True)
+            redis_client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
             fill_with_expired(redis_client)
             outcomes = call_every_method(jobs)
         refused = "auth" in [outcomes[method] for method in methods]
@@ -479,7 +474,7 @@ def connected(
     """A client made by `connect`, closed afterwards like the listener."""
     address = QueueAddress("localhost", listener.port, "the-cache", "the-user")
     try:
-        with contextlib.closing(queue.connect(address, credentials, "eu-central-1")) as client:
+        with contextlib.closing(connect(address, credentials, "eu-central-1")) as client:
             yield client
     finally:
         listener.close()

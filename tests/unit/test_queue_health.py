@@ -14,8 +14,9 @@ from tests import contract, tokens
 from tests.events import event
 from tests.processes import free_port
 from tinyllama.queue_health import app
-from tinyllama.utils.job_id import new_id
-from tinyllama.utils.queue import JobQueue, QueueHealth, QueueUnavailable
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_id import new_id
+from tinyllama.utils.queue.job_queue import JobQueue, QueueHealth
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,8 @@ from tests.events import event
 from tests.processes import RedisServer, free_port
 from tests.unit.test_compute import TAGS, launched
 from tinyllama.router import app
-from tinyllama.utils import compute
-from tinyllama.utils.job_id import id_for_key, new_id, parse
+from tinyllama.utils.aws import compute
+from tinyllama.utils.queue.job_id import id_for_key, new_id, parse
 
 BODY = '{"prompt": "s3cr3t prompt", "idle": 7}'
 OTHER = "0a1b2c3d-other-user"

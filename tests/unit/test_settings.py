@@ -3,10 +3,10 @@
 import pytest
 
 from tests.tokens import AUDIENCE, ISSUER
-from tinyllama.utils.queue import QueueAddress
 from tinyllama.utils.settings import (
     InvalidSetting,
     KeySettings,
+    QueueAddress,
     Settings,
     endpoint,
     read_queue,

@@ -12,7 +12,7 @@ import pytest
 from tests import loopback, tokens
 from tests.events import event
 from tinyllama.signing_keys import app
-from tinyllama.utils.key_store import from_item
+from tinyllama.utils.auth.key_store import from_item
 
 POOL = "/eu-central-1_Ab1Cd2Ef3/.well-known/jwks.json"
 
@@ -191,7 +191,7 @@ def test_defect_is_told_without_its_message(aws: Aws, monkeypatch: pytest.Monkey
     app.handler(custom(aws), context())
     (reason,) = [one["Reason"] for one in aws.told]
     assert reason.startswith("KeyError at ")
-    assert "tinyllama/utils/sigv4.py:" in reason
+    assert "utils/aws/sigv4.py:" in reason
     assert reason.endswith("; this is a defect")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinyllama.utils.sigv4 import Credentials, elasticache_token, from_environment, sign
+from tinyllama.utils.aws.sigv4 import Credentials, elasticache_token, from_environment, sign
 
 
 def test_signature_is_the_one_aws_publishes() -> None:

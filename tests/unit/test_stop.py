@@ -13,7 +13,7 @@ from tests import contract, loopback, tokens
 from tests.events import event
 from tests.unit.test_compute import launched
 from tinyllama.stop import app
-from tinyllama.utils import compute
+from tinyllama.utils.aws import compute
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,1 @@
-"""Tells how the queue is."""
+"""The function that measures the queue's health."""

@@ -1,30 +1,33 @@
-"""Tells an administrator, and an alarm, whether the queue answers in time."""
+"""Measures whether the queue answers in time, for an administrator and for an alarm."""
 
 import os
 import time
 from functools import cache
 
-from tinyllama.utils import metrics
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
-from tinyllama.utils.auth import authenticate
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import JobQueue, QueueUnavailable, connect
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.errors import ApiError
+from tinyllama.utils.http.responses import Event, Response, respond, serve
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.client import connect
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
-from tinyllama.utils.sigv4 import from_environment
 
 ADMINS = "admins"
 SCHEDULE = "schedule"
 SLOW_MS = 200.0
 TIMEOUT_S = 0.5
-"""Longer than the router's, so that a slow queue is measured and told from a dead one."""
+"""Longer than the router's, so that a slow queue is measured instead of taken for a dead queue."""
 
 
 def handler(event: Event, context: object) -> Response:
-    """Answer one request, or measure because the minute is up; nothing is raised.
+    """Answer a request, or measure at each event of the schedule; raise nothing.
 
-    No client can make the gateway send an event with a `source`: only EventBridge does, and only
-    the one rule that the function's permission names.
+    No client can make the gateway send an event with a `source`: only EventBridge sends it, and the
+    function's permission names a single rule of EventBridge.
     """
     if event.get("source") == "aws.events":
         return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measured()})
@@ -36,32 +39,32 @@ def queue_health(event: Event) -> Response:
     settings, keys = setup()
     claims = authenticate(event, settings=settings, store=keys, now=time.time())
     if ADMINS not in claims.groups:
-        raise Refusal("forbidden")
+        raise ApiError("forbidden")
     return measured()
 
 
 def measured() -> Response:
-    """Look at the queue, send the metrics that the alarm watches, say what was seen."""
+    """Measure the queue, send the metrics that the alarm watches, answer the measurement."""
     settings, _ = setup()
-    code, found = "ok", None
+    code, health = "ok", None
     try:
-        found = job_queue().health()
+        health = job_queue().health()
     except QueueUnavailable as error:
         code = error.code
-    if found is not None:
-        metrics.emit(settings.stack, Metric.QUEUE_DEPTH, found.depth)
-        if found.latency_ms >= SLOW_MS:
+    if health is not None:
+        metrics.emit(settings.stack, Metric.QUEUE_DEPTH, health.depth)
+        if health.latency_ms >= SLOW_MS:
             code = "slow"
     metrics.emit(settings.stack, Metric.QUEUE_HEALTH_FAILURES, 0 if code == "ok" else 1)
-    if found is None or code != "ok":
-        raise Refusal(code, fields={"redis": "fail"})
-    return answer(
+    if health is None or code != "ok":
+        raise ApiError(code, fields={"redis": "fail"})
+    return respond(
         200,
         {
             "redis": "ok",
-            "latencyMs": round(found.latency_ms, 3),
-            "depth": found.depth,
-            "inFlight": found.in_flight,
+            "latencyMs": round(health.latency_ms, 3),
+            "depth": health.depth,
+            "inFlight": health.in_flight,
         },
     )
 
@@ -71,14 +74,14 @@ ROUTES = {"GET /queue-health": queue_health}
 
 @cache
 def setup() -> tuple[Settings, KeyStore]:
-    """The settings, read once. Raises InvalidSetting."""
+    """Read the settings, once. Raises InvalidSetting."""
     settings = Settings.read(os.environ)
     return settings, KeyStore(settings.keys)
 
 
 @cache
 def job_queue() -> JobQueue:
-    """The queue, connected when it is first used. Raises InvalidSetting."""
+    """Make the queue's client, which connects on first use. Raises InvalidSetting."""
     address = read_queue(os.environ)
     if address is None:
         raise InvalidSetting("TL_QUEUE_HOST is not set")

@@ -1,1 +1,1 @@
-"""Takes prompts in and hands replies out."""
+"""The function that takes prompts and returns replies."""

@@ -1,4 +1,4 @@
-"""The router: a prompt becomes a queued job, and its owner learns what became of it."""
+"""The router: queues a user's prompt as a job, and returns the job's state and reply to them."""
 
 import os
 import time
@@ -9,22 +9,22 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tinyllama.router.wake import wake
-from tinyllama.utils import auth, body, compute, job_id, metrics
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
-from tinyllama.utils.compute import NodeUnavailable
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import (
-    Acceptance,
-    JobQueue,
-    KeyReused,
-    QueueAddress,
-    QueueUnavailable,
-    RateLimited,
-    connect,
-)
-from tinyllama.utils.settings import Settings, read_queue, router_is_disabled
-from tinyllama.utils.sigv4 import from_environment
+from tinyllama.utils import auth
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws import compute
+from tinyllama.utils.aws.compute import NodeUnavailable
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http import body
+from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.errors import ApiError
+from tinyllama.utils.http.responses import Event, Response, respond, serve
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue import job_id
+from tinyllama.utils.queue.client import connect
+from tinyllama.utils.queue.errors import QueueDisabled, QueueUnavailable, RateLimited
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.settings import QueueAddress, Settings, read_queue, router_is_disabled
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -34,7 +34,7 @@ ETA_S = 90
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What one execution environment keeps between requests."""
+    """What an execution environment keeps between requests."""
 
     settings: Settings
     is_disabled: bool
@@ -43,17 +43,17 @@ class Setup:
 
 
 def handler(event: Event, context: object) -> Response:
-    """Answer one request by its route; nothing is raised, one line is logged."""
+    """Answer a request by its route; log one line, raise nothing."""
     return serve(event, context, ROUTES)
 
 
 def infer(event: Event) -> Response:
     """POST /infer: authenticate, validate, throttle and enqueue in one step, wake, answer 202."""
-    claims = _admitted(event)
+    claims = _authenticated(event)
     request = body.parse(event.get("body"), event.get("isBase64Encoded") is True)
     key = body.idempotency_key(event["headers"].get("idempotency-key"))
     job = job_id.new_id(claims.sub) if key is None else job_id.id_for_key(claims.sub, key)
-    with _refused_by_queue(Metric.REDIS_ENQUEUE_FAIL):
+    with _counted_failures():
         queue = job_queue()
         accepted = queue.accept(
             job_id=job,
@@ -64,32 +64,31 @@ def infer(event: Event) -> Response:
         )
         asleep = not accepted.node_awake and not _is_answered(queue, accepted, claims.sub)
         starting = asleep and _is_starting(queue, accepted)
-    if not starting:
-        return answer(202, {"status": "queued", "id": job})
-    told = {"status": "starting", "eta": ETA_S, "id": job}
-    return answer(202, told, {"X-GPU-ColdBoot": "true"})
+    if starting:
+        content = {"status": "starting", "eta": ETA_S, "id": job}
+        return respond(202, content, {"X-GPU-ColdBoot": "true"})
+    return respond(202, {"status": "queued", "id": job})
 
 
 def job_state(event: Event) -> Response:
-    """GET /infer/{id}: authenticate, prove the owner, look the job up, answer state or reply."""
-    claims = _admitted(event)
+    """GET /infer/{id}: authenticate, check the owner, read the job, answer its state or reply."""
+    claims = _authenticated(event)
     queue = job_queue()
     job = job_id.parse((event.get("pathParameters") or {}).get("id", ""))
     if job is None or not job_id.belongs_to(job, claims.sub):
-        raise Refusal("not_found")
-    with _refused_by_queue():
-        found = queue.state(job, claims.sub)
-    if found is None:
-        raise Refusal("job_gone")
-    known = {"reply": found.reply, "error": found.error}
-    shown = {name: text for name, text in known.items() if text is not None}
-    return answer(200, {"id": job, "status": found.status, **shown})
+        raise ApiError("not_found")
+    state = queue.state(job, claims.sub)
+    if state is None:
+        raise ApiError("job_gone")
+    outcome = {"reply": state.reply, "error": state.error}
+    present = {name: text for name, text in outcome.items() if text is not None}
+    return respond(200, {"id": job, "status": state.status, **present})
 
 
 def ping(event: Event) -> Response:
     """GET /ping: authenticate, answer; touches neither queue nor node."""
-    _admitted(event)
-    return answer(200, {"status": "ok"})
+    _authenticated(event)
+    return respond(200, {"status": "ok"})
 
 
 ROUTES = {"POST /infer": infer, "GET /infer/{id}": job_state, "GET /ping": ping}
@@ -97,7 +96,7 @@ ROUTES = {"POST /infer": infer, "GET /infer/{id}": job_state, "GET /ping": ping}
 
 @cache
 def setup() -> Setup:
-    """The settings, read once. Raises InvalidSetting."""
+    """Read the settings, once. Raises InvalidSetting."""
     settings = Settings.read(os.environ)
     return Setup(
         settings=settings,
@@ -109,33 +108,33 @@ def setup() -> Setup:
 
 @cache
 def job_queue() -> JobQueue:
-    """The queue, connected when it is first used. Raises Refusal while there is none."""
+    """Make the queue's client, which connects on first use. Raises QueueDisabled."""
     address = setup().queue
     if address is None:
-        raise Refusal("queue_unavailable", why="no queue while UseGpu=false")
+        raise QueueDisabled
     return JobQueue(connect(address, from_environment, setup().settings.keys.region))
 
 
 @cache
 def ec2() -> "EC2Client":
-    """The EC2 client, made by the first request that finds the node asleep."""
+    """Make the EC2 client, at the first request while the node sleeps."""
     return compute.client(setup().settings.keys.region)
 
 
-def _admitted(event: Event) -> auth.Claims:
-    """The switch, then the token."""
-    known = setup()
-    if known.is_disabled:
-        raise Refusal("router_disabled")
-    return auth.authenticate(event, settings=known.settings, store=known.keys, now=time.time())
+def _authenticated(event: Event) -> auth.Claims:
+    """Check the router's switch, then the token."""
+    current = setup()
+    if current.is_disabled:
+        raise ApiError("router_disabled")
+    return authenticate(event, settings=current.settings, store=current.keys, now=time.time())
 
 
 def _is_answered(queue: JobQueue, accepted: Acceptance, sub: str) -> bool:
-    """True for a repeat of a job that is done: no reason to wake a node for it."""
+    """True if the request repeats a finished job, which is no reason to wake the node."""
     if not accepted.repeated:
         return False
-    found = queue.state(accepted.job_id, sub)
-    return found is not None and found.status in ("done", "failed")
+    state = queue.state(accepted.job_id, sub)
+    return state is not None and state.status in ("done", "failed")
 
 
 def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:
@@ -154,17 +153,13 @@ def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:
 
 
 @contextmanager
-def _refused_by_queue(metric: Metric | None = None) -> Iterator[None]:
-    """Turn the queue's errors into refusals; `metric` counts those where it did not answer."""
+def _counted_failures() -> Iterator[None]:
+    """Send a metric for each request that the throttle refuses or that the queue cannot take."""
     try:
         yield
-    except RateLimited as error:
+    except RateLimited:
         metrics.emit(setup().settings.stack, Metric.API_RATE_LIMIT_BREACHES)
-        headers = {"Retry-After": str(error.retry_after_s)}
-        raise Refusal("rate_limited", headers=headers) from error
-    except KeyReused as error:
-        raise Refusal("idempotency_key_reused") from error
-    except QueueUnavailable as error:
-        if metric is not None:
-            metrics.emit(setup().settings.stack, metric)
-        raise Refusal("queue_unavailable", why=error.code) from error
+        raise
+    except QueueUnavailable:
+        metrics.emit(setup().settings.stack, Metric.REDIS_ENQUEUE_FAIL)
+        raise

@@ -1,15 +1,17 @@
-"""Waking the node: one request looks and starts it, the others go by what it saw.
+"""Waking the node: one request looks for it and starts it, the others use that request's outcome.
 
-Ten requests that find the node asleep would otherwise ask EC2 ten times, each after loading boto3.
+Otherwise ten requests while the node sleeps would call EC2 ten times, each after loading boto3.
 """
 
 import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tinyllama.utils import compute, metrics
-from tinyllama.utils.metrics import Metric
-from tinyllama.utils.queue import JobQueue, QueueUnavailable
+from tinyllama.utils.aws import compute
+from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,17 +22,18 @@ _LOOK_AGAIN = ""
 
 
 def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", settings: Settings) -> None:
-    """Start the node if it is stopped and nobody else is about to.
+    """Start the node if it is stopped and no other request is starting it.
 
     Raises:
         NodeUnavailable: there is no node, no capacity for it, or EC2 refused; also when that is
-            what another request has just seen.
+            the outcome that another request has just published.
         QueueUnavailable
     """
-    known = queue.begin_start()
-    if known is not None:
-        if known in compute.REASONS:
-            raise compute.NodeUnavailable(compute.REASONS[known], why="seen by another request")
+    published = queue.begin_start()
+    if published is not None:
+        if published in compute.REASONS:
+            reason = compute.REASONS[published]
+            raise compute.NodeUnavailable(reason, why="seen by another request")
         return
     outcome = _LOOK_AGAIN
     try:
@@ -39,13 +42,16 @@ def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", settings: Settings) ->
         outcome = error.reason
         raise
     finally:
-        # The node is what it is, whether or not the others learn of it.
+        # The start has succeeded or failed, whether or not Redis takes its outcome.
         with contextlib.suppress(QueueUnavailable):
             queue.end_start(outcome)
 
 
 def _look(ec2: "EC2Client", settings: Settings) -> str:
-    """What the others are to be told; a node that is stopping is started by the next request."""
+    """Start a stopped node; return the outcome to publish, empty so that the next request looks.
+
+    A node that is stopping cannot be started yet, so the next request does it.
+    """
     node = compute.find_node(ec2, project=settings.project, stack=settings.stack)
     if node is None:
         raise compute.NodeUnavailable("none")

@@ -1,1 +1,1 @@
-"""Keeps the signing keys within reach of the functions in the private subnets."""
+"""The function that copies the signing keys to where the private subnets can read them."""

@@ -1,8 +1,8 @@
 """Fetches the user pool's signing keys and stores them where the private subnets can read them.
 
-It runs outside the VPC, every five minutes and, as a custom resource, whenever the stack is made or
-updated, so that the first request already finds keys. Nothing is stored that the router would not
-admit.
+It runs outside the VPC, every five minutes and, as a custom resource, whenever CloudFormation
+creates or updates the stack, so that keys are stored before the first request. It stores a key set
+only if the router would admit it.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
 
@@ -11,35 +11,40 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from tinyllama.utils import dynamodb, key_store, keys, logs
-from tinyllama.utils.answers import Event
+from tinyllama.utils.auth import key_store, keys
+from tinyllama.utils.aws import dynamodb
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.observability import logs
 from tinyllama.utils.settings import InvalidSetting, KeySettings, endpoint
-from tinyllama.utils.sigv4 import from_environment
+
+Event = Mapping[str, Any]
+"""A custom resource's request, or an event of the schedule."""
 
 PHYSICAL_ID = "signing-keys"
 STEP_TIMEOUT_S = 1.5
 FETCH_TIMEOUT_S = 3.0
 PAUSE_S = 0.5
 ATTEMPT_S = 8.0
-"""The longest one attempt and the answer to CloudFormation take together."""
+"""The longest time that an attempt and the answer to CloudFormation take together."""
 _CHUNK_BYTES = 16 * 1024
 
 
 class RefreshFailed(Exception):
-    """The keys in the table are what they were; the message says what to look at."""
+    """The table still holds the old keys; the message says what to look at."""
 
 
 def handler(event: Event, context: object) -> None:
-    """Refresh the stored keys; tell CloudFormation if it is CloudFormation that asks.
+    """Refresh the stored keys; answer CloudFormation if it sent the event.
 
     Raises:
         RefreshFailed: on a scheduled run, so that Lambda counts an error and tries again.
     """
     failure = None if event.get("RequestType") == "Delete" else _refresh_failure()
     while failure is not None and _remaining_s(context) > ATTEMPT_S + PAUSE_S:
-        # A role that was made seconds ago is not known everywhere in AWS yet.
+        # A role that was created seconds ago has not reached every part of AWS yet.
         time.sleep(PAUSE_S)
         failure = _refresh_failure()
     logs.write(
@@ -49,7 +54,7 @@ def handler(event: Event, context: object) -> None:
         why=failure,
     )
     if "ResponseURL" in event:
-        _tell(event, failure)
+        _answer_cloudformation(event, failure)
     elif failure is not None:
         raise RefreshFailed(failure)
 
@@ -83,7 +88,7 @@ def refresh(environment: Mapping[str, str], now: float) -> None:
 
 
 def jwks_url(issuer: str, environment: Mapping[str, str]) -> str:
-    """Where the pool publishes its keys. Raises InvalidSetting."""
+    """Return the URL where the pool publishes its keys. Raises InvalidSetting."""
     parts = urlsplit(issuer)
     default = f"{parts.scheme}://{parts.netloc}"
     base = endpoint(environment, "COGNITO_IDENTITY_PROVIDER", default=default)
@@ -131,8 +136,8 @@ def _refresh_failure() -> str | None:
     return None
 
 
-def _tell(event: Event, failure: str | None) -> None:
-    """Answer CloudFormation: a PUT to the presigned URL it gave, which allows no content type."""
+def _answer_cloudformation(event: Event, failure: str | None) -> None:
+    """PUT the result to the presigned URL of the event, which allows no content type."""
     url = event["ResponseURL"]
     parts = urlsplit(url)
     answer = {
@@ -160,5 +165,5 @@ def _connection(url: str) -> http.client.HTTPConnection:
 
 
 def _remaining_s(context: object) -> float:
-    ask = getattr(context, "get_remaining_time_in_millis", None)
-    return ask() / 1000 if ask is not None else 0.0
+    remaining_ms = getattr(context, "get_remaining_time_in_millis", None)
+    return remaining_ms() / 1000 if remaining_ms is not None else 0.0

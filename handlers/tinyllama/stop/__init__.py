@@ -1,1 +1,1 @@
-"""Stops the compute node."""
+"""The function that stops the compute node."""

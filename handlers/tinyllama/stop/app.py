@@ -1,14 +1,15 @@
-"""Stops the node, so that it costs nothing but its volume."""
+"""Stops the node on request, so that only its volume costs money."""
 
 import os
 import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tinyllama.utils import compute
-from tinyllama.utils.answers import Event, Refusal, Response, answer, serve
-from tinyllama.utils.auth import authenticate
-from tinyllama.utils.key_store import KeyStore
+from tinyllama.utils.auth.key_store import KeyStore
+from tinyllama.utils.aws import compute
+from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.errors import ApiError
+from tinyllama.utils.http.responses import Event, Response, respond, serve
 from tinyllama.utils.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def handler(event: Event, context: object) -> Response:
-    """Answer one request; nothing is raised, one line is logged."""
+    """Answer a request; log one line, raise nothing."""
     return serve(event, context, ROUTES)
 
 
@@ -28,15 +29,15 @@ def stop(event: Event) -> Response:
     if node is None:
         raise compute.NodeUnavailable("none")
     if node.state == "stopped":
-        return answer(200, {"status": "stopped"})
+        return respond(200, {"status": "stopped"})
     if node.state == "pending":
-        raise Refusal("node_starting")
+        raise ApiError("node_starting")
     if node.state == "running":
         try:
             compute.stop(ec2(), node)
         except compute.WrongState as error:
-            raise Refusal("node_starting", why="restarted meanwhile") from error
-    return answer(202, {"status": "stopping"})
+            raise ApiError("node_starting", why="restarted meanwhile") from error
+    return respond(202, {"status": "stopping"})
 
 
 ROUTES = {"POST /stop": stop}
@@ -44,12 +45,12 @@ ROUTES = {"POST /stop": stop}
 
 @cache
 def setup() -> tuple[Settings, KeyStore]:
-    """The settings, read once. Raises InvalidSetting."""
+    """Read the settings, once. Raises InvalidSetting."""
     settings = Settings.read(os.environ)
     return settings, KeyStore(settings.keys)
 
 
 @cache
 def ec2() -> "EC2Client":
-    """The EC2 client, made by the first request whose token is good."""
+    """Make the EC2 client, at the first request with a valid token."""
     return compute.client(setup()[0].keys.region)

@@ -1,7 +1,7 @@
-"""What the template tells a function, read and checked once, at its first request.
+"""The settings of a function: environment variables from the template, checked at first use.
 
-A wrong setting stops the function with the variable's name and what it must be; its value is never
-told, so that a secret put into the wrong variable stays out of the log.
+A wrong setting raises an error with the variable's name and the rule it breaks, never its value, so
+that a secret put into the wrong variable stays out of the log.
 """
 
 import re
@@ -9,19 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tinyllama.utils.queue import QueueAddress
-
 _ISSUER = r"https://cognito-idp\.[a-z0-9-]+\.[a-z0-9.-]+/[A-Za-z0-9-]+_[A-Za-z0-9]+"
 _QUEUE_VARIABLES = ("TL_QUEUE_HOST", "TL_QUEUE_PORT", "TL_QUEUE_CACHE", "TL_QUEUE_USER")
 
 
 class InvalidSetting(Exception):
-    """A variable is missing or wrong; the message names it and says what it must be."""
+    """A variable is missing or wrong; the message names it and the rule it breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAddress:
+    """The cache's address, and the user who connects to it."""
+
+    host: str
+    port: int
+    cache: str
+    user: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """Where the signing keys come from and where they are kept."""
+    """The issuer of the signing keys, and the table that stores them."""
 
     issuer: str
     keys_table: str
@@ -49,7 +57,7 @@ class KeySettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every function behind the API is told."""
+    """The settings of every function behind the API."""
 
     stack: str
     project: str
@@ -74,7 +82,7 @@ class Settings:
 
 
 def read_queue(environment: Mapping[str, str]) -> QueueAddress | None:
-    """Where the queue is; None while there is none, when all four variables are empty.
+    """Read the queue's address; None if all four variables are empty, as the stack has no queue.
 
     Raises InvalidSetting.
     """
@@ -93,12 +101,12 @@ def read_queue(environment: Mapping[str, str]) -> QueueAddress | None:
 
 
 def router_is_disabled(environment: Mapping[str, str]) -> bool:
-    """The switch TL_DISABLE_LAM_ROUTER. Raises InvalidSetting."""
+    """Read the switch TL_DISABLE_LAM_ROUTER. Raises InvalidSetting."""
     return _matching(environment, "TL_DISABLE_LAM_ROUTER", r"[01]", '"0" or "1"') == "1"
 
 
 def endpoint(environment: Mapping[str, str], service: str, *, default: str) -> str:
-    """The URL of an AWS service, scheme and host only, by the rules every AWS SDK follows.
+    """Return the URL of an AWS service, scheme and host only, by the rules of every AWS SDK.
 
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     Raises InvalidSetting.
@@ -112,8 +120,8 @@ def endpoint(environment: Mapping[str, str], service: str, *, default: str) -> s
     return default
 
 
-def _matching(environment: Mapping[str, str], name: str, pattern: str, what: str) -> str:
+def _matching(environment: Mapping[str, str], name: str, pattern: str, rule: str) -> str:
     value = environment.get(name, "")
     if not re.fullmatch(pattern, value):
-        raise InvalidSetting(f"{name} must be {what}" if value else f"{name} is not set")
+        raise InvalidSetting(f"{name} must be {rule}" if value else f"{name} is not set")
     return value

@@ -1,6 +1,6 @@
-"""The compute node: found by its three tags, started and stopped through EC2.
+"""The compute node: EC2 finds it by its three tags, starts it and stops it.
 
-boto3 is loaded when the first client is made, as most requests never need it.
+`client` loads boto3, as most requests never need it.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tinyllama.utils.answers import Refusal
+from tinyllama.utils.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -25,33 +25,35 @@ _NO_CAPACITY = frozenset(
     }
 )
 
-
 Reason = Literal["none", "no_capacity", "refused"]
 REASONS: dict[str, Reason] = {"none": "none", "no_capacity": "no_capacity", "refused": "refused"}
 
 
-class NodeUnavailable(Refusal):
-    """No node can do the work; `reason` is public, `why` is not."""
+class NodeUnavailable(AwsError):
+    """No node can do the work; `reason` is public, `why` is for the log."""
 
     def __init__(self, reason: Reason, why: str | None = None) -> None:
-        super().__init__("node_unavailable", why=why or reason, fields={"reason": reason})
+        super().__init__(why or reason)
         self.reason = reason
 
 
-class WrongState(Exception):
-    """EC2 does not do that in the state the node is in by now."""
+class WrongState(AwsError):
+    """EC2 refused, because the node has changed its state meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One instance that exists: neither terminated nor on its way there."""
+    """An instance that is neither terminated nor shutting down."""
 
     instance_id: str
     state: NodeState
 
 
 def client(region: str) -> "EC2Client":
-    """An EC2 client that gives up after 4 s; a start tried twice would not be counted."""
+    """Make an EC2 client that gives up after 4 s and never retries.
+
+    A retried start would find the node no longer stopped, so it would not be counted.
+    """
     import boto3
     from botocore.config import Config
 
@@ -60,7 +62,7 @@ def client(region: str) -> "EC2Client":
 
 
 def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
-    """The stack's node, the most awake one if a replacement has made two; None if there is none.
+    """Find the stack's node; the most awake if a replacement has made two; None if it has no node.
 
     Raises:
         NodeUnavailable: EC2 did not answer or refused.
@@ -71,21 +73,21 @@ def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
         {"Name": "tag:Stack", "Values": [stack]},
         {"Name": "instance-state-name", "Values": list(_MOST_AWAKE_FIRST)},
     ]
-    found: dict[str, str] = {}
+    states: dict[str, str] = {}
     with _translated_errors():
         for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
             for reservation in page["Reservations"]:
                 for instance in reservation["Instances"]:
-                    found[instance["InstanceId"]] = instance["State"]["Name"]
+                    states[instance["InstanceId"]] = instance["State"]["Name"]
     for state in _MOST_AWAKE_FIRST:
-        for instance_id in sorted(found):
-            if found[instance_id] == state:
+        for instance_id in sorted(states):
+            if states[instance_id] == state:
                 return Node(instance_id, state)
     return None
 
 
 def start(ec2: "EC2Client", node: Node) -> bool:
-    """Start the node; True only if this very call did, so that each start is counted once.
+    """Start the node; True only if this call started it, so that each start is counted once.
 
     Raises:
         NodeUnavailable: no capacity, or EC2 did not answer or refused.

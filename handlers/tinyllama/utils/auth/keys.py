@@ -1,11 +1,9 @@
-"""The signing keys we admit: RSA keys of at least 2,048 bits that say they verify RS256.
+"""The signing keys we admit: RSA keys of at least 2,048 bits that are meant to verify RS256.
 
-RFC 7517, RFC 7518, section 3.3, and RFC 8725, section 3: one algorithm, and a key for nothing but
-its purpose. Whatever is unfit is left out; a key set without a fit key is no key set.
+RFC 7517, RFC 7518, section 3.3, and RFC 8725, section 3: one algorithm, and each key for its one
+purpose. An unfit key is left out; a key set without a fit key is refused.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +11,8 @@ import rsa
 from jose.backends.rsa_backend import RSAKey
 from jose.constants import ALGORITHMS
 
-from tinyllama.utils import strict_json
+from tinyllama.utils.auth.errors import AuthError
+from tinyllama.utils.decoding import base64url, strict_json
 
 MAX_JWKS_BYTES = 64 * 1024
 MIN_MODULUS_BITS = 2048  # RFC 7518, section 3.3
@@ -25,15 +24,15 @@ _MAX_DEPTH = 8
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
-class InvalidKeys(ValueError):
-    """No usable key set; the message says why and holds nothing of the document."""
+class InvalidKeys(AuthError, ValueError):
+    """The key set is not usable; the message says why and holds nothing of the document."""
 
 
 class Rs256Key(RSAKey):
     """python-jose's pure-Python RSA key, held to the one digest that RS256 means.
 
-    The package beneath reads the digest's name out of the signature itself, so that python-jose
-    takes a SHA-1 signature under an RS256 header; and it takes s + n where s is the signature.
+    The `rsa` package reads the digest's name out of the signature itself, so python-jose accepts a
+    SHA-1 signature under an RS256 header. It also accepts s + n where s is the signature.
     """
 
     def __init__(self, modulus: int, exponent: int) -> None:
@@ -61,7 +60,7 @@ class Keys:
     def from_jwks(cls, document: str | bytes | Mapping[str, object]) -> "Keys":
         """Admit the RS256 signature keys of a JWKS document (RFC 7517), given as text or parsed.
 
-        A key that is unfit, says it is for something else, or shares its id is left out.
+        A key that is unfit, is meant for another purpose, or shares its id is left out.
 
         Raises:
             InvalidKeys: the document is malformed, or no key is left.
@@ -75,7 +74,7 @@ class Keys:
             if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
                 continue
             if kid in seen:
-                # Which of the two a token means cannot be known.
+                # A token that names this id could mean either key.
                 admitted.pop(kid, None)
             elif (key := _admit(jwk)) is not None:
                 admitted[kid] = key
@@ -85,21 +84,8 @@ class Keys:
         return cls(admitted)
 
     def get(self, kid: str) -> Rs256Key | None:
-        """The key of that id, if it is one of ours."""
+        """Return the admitted key of that id, or None."""
         return self.by_kid.get(kid)
-
-
-def canonical_base64url(text: str) -> bytes | None:
-    """The bytes of unpadded base64url, or None where another text would mean the same bytes.
-
-    RFC 7515, section 2: no padding, no line breaks, no foreign characters; unused bits are zero.
-    """
-    try:
-        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        return None
-    encoded = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode()
-    return decoded if encoded == text else None
 
 
 def _jwks(document: str | bytes | Mapping[str, object]) -> list[object]:
@@ -119,7 +105,7 @@ def _jwks(document: str | bytes | Mapping[str, object]) -> list[object]:
 
 
 def _admit(jwk: Mapping[str, object]) -> Rs256Key | None:
-    """RFC 7517, section 4, and RFC 8725, section 3.1: a key is used for nothing but its purpose."""
+    """Return the key if it is fit and for RS256 (RFC 7517, section 4; RFC 8725, section 3.1)."""
     operations = jwk.get("key_ops", ["verify"])
     if (
         jwk.get("kty") != "RSA"
@@ -142,6 +128,6 @@ def _admit(jwk: Mapping[str, object]) -> Rs256Key | None:
 
 
 def _number(value: object) -> int:
-    """RFC 7518, section 2, Base64urlUInt; 0, which no key has, where it is not one."""
-    decoded = canonical_base64url(value) if isinstance(value, str) else None
+    """Decode a Base64urlUInt (RFC 7518, section 2); 0, which no key has, if it is malformed."""
+    decoded = base64url.decode(value) if isinstance(value, str) else None
     return int.from_bytes(decoded) if decoded and decoded[0] else 0

@@ -1,4 +1,4 @@
-"""What a POST /infer must hold; a refusal names the field and never what was in it."""
+"""Validation of the body of POST /infer; an error names the field and never holds its value."""
 
 import base64
 import binascii
@@ -8,24 +8,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from tinyllama.utils import strict_json
-from tinyllama.utils.answers import Refusal
+from tinyllama.utils.decoding import strict_json
 
 Prompt = NewType("Prompt", str)
 
 MAX_PROMPT_BYTES = 6144
 MIN_IDLE_MIN, MAX_IDLE_MIN, DEFAULT_IDLE_MIN = 1, 30, 5
 MAX_BODY_BYTES = 6 * MAX_PROMPT_BYTES + 1024
-"""The longest spelling of an allowed prompt is six bytes for each of its own (`\\u0041`); another
-1,024 leave room for the member names, `idle` and white space. More cannot be a valid request, so it
-is not parsed."""
+"""JSON spells a byte of an allowed prompt with six bytes at most (`\\u0041`); another 1,024 leave
+room for the member names, `idle` and white space. A longer body cannot be valid and is not
+parsed."""
 _MAX_DEPTH = 8
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _KEY = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
 
 class BodyReason(StrEnum):
-    """What is wrong with a field; public."""
+    """The fault of a field; public."""
 
     MISSING = "missing"
     TOO_LONG = "too long"
@@ -43,39 +42,38 @@ class BodyReason(StrEnum):
     NOT_PRINTABLE = "not 1 to 128 printable ASCII characters"
 
 
-class InvalidBody(Refusal):
-    """`field` is not what it must be; the field is "body" where no single one is at fault."""
+class InvalidBody(Exception):
+    """`field` has the fault `reason`; the field is "body" where no single field is at fault."""
 
     def __init__(self, field: str, reason: BodyReason) -> None:
-        fields = {"field": field, "reason": reason.value}
-        super().__init__("invalid_request", why=reason.value, fields=fields)
+        super().__init__(reason.value)
         self.field = field
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A request that may be queued: 1 to 6,144 UTF-8 bytes, 1 to 30 minutes."""
+    """A valid request: a prompt of 1 to 6,144 UTF-8 bytes, 1 to 30 minutes idle."""
 
     prompt: Prompt
     idle: int
 
 
 def parse(body: str | bytes | None, is_base64: bool) -> InferRequest:
-    """Check the body of an event as the gateway passes it on.
+    """Validate the body of an event as the gateway passes it on.
 
     Raises:
-        InvalidBody: for the first fault found: form, unknown fields, prompt, idle.
+        InvalidBody: with the first fault, in the order form, unknown fields, prompt, idle.
     """
     members = _members(_text(body, is_base64))
     for name in members:
         if name not in ("prompt", "idle"):
-            raise InvalidBody(_shown(name), BodyReason.UNKNOWN)
+            raise InvalidBody(_echoable(name), BodyReason.UNKNOWN)
     return InferRequest(_prompt(members), _idle(members))
 
 
 def idempotency_key(value: str | None) -> str | None:
-    """The Idempotency-Key header, 1 to 128 printable ASCII characters; None if it was not sent.
+    """Validate the Idempotency-Key header: 1 to 128 printable ASCII characters; None if not sent.
 
     Raises:
         InvalidBody
@@ -94,7 +92,7 @@ def _text(body: str | bytes | None, is_base64: bool) -> str:
     try:
         content = body.encode() if isinstance(body, str) else body
         if is_base64:
-            content = _debased(content)
+            content = _base64_decoded(content)
         if len(content) > MAX_BODY_BYTES:
             raise InvalidBody("body", BodyReason.TOO_LONG)
         return content.decode()
@@ -104,10 +102,10 @@ def _text(body: str | bytes | None, is_base64: bool) -> str:
         raise InvalidBody("body", BodyReason.NOT_UTF8) from None
 
 
-def _debased(content: bytes) -> bytes:
+def _base64_decoded(content: bytes) -> bytes:
     decoded = base64.b64decode(content)
     if base64.b64encode(decoded) != content:
-        # Python skips foreign characters and lets unused bits and surplus padding pass.
+        # Python skips foreign characters and accepts unused bits and surplus padding.
         raise binascii.Error
     return decoded
 
@@ -117,7 +115,7 @@ def _members(text: str) -> Mapping[str, object]:
         members = strict_json.loads(text, max_depth=_MAX_DEPTH)
     except strict_json.InvalidJson as error:
         if error.duplicate is not None:
-            raise InvalidBody(_shown(error.duplicate), BodyReason.DUPLICATE) from None
+            raise InvalidBody(_echoable(error.duplicate), BodyReason.DUPLICATE) from None
         raise InvalidBody("body", BodyReason.NOT_JSON) from None
     if not isinstance(members, dict):
         raise InvalidBody("body", BodyReason.NOT_AN_OBJECT)
@@ -154,6 +152,6 @@ def _idle(members: Mapping[str, object]) -> int:
     return value
 
 
-def _shown(name: str) -> str:
-    """A field's name as the caller may see it again: only if it is short and plain."""
+def _echoable(name: str) -> str:
+    """Return a field's name if it is short and plain enough to send back, else "body"."""
     return name if _PLAIN_NAME.fullmatch(name) else "body"

@@ -1,9 +1,9 @@
-"""Connections to the cache: always TLS, always with a fresh IAM token, never a second try.
+"""Connections to the cache: always TLS, always with a fresh IAM token, never a retry.
 
 Opening a connection may take `socket_connect_timeout` for each step, the handshake and AUTH among
-them; every command after that gets `socket_timeout`. redis-py gives the short limit to both, which
-a handshake on a function's first invocation does not meet.
-A connection whose server has gone is seen when it is taken from the pool, and opened again.
+them; every later command may take `socket_timeout`. redis-py applies the short limit to both, and
+the handshake of a function's first invocation takes longer than that.
+The pool checks a connection when it hands it out, and opens it again if the server has gone.
 """
 
 import socket
@@ -19,11 +19,11 @@ from redis.exceptions import AuthenticationError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from tinyllama.utils.sigv4 import Credentials, elasticache_token
+from tinyllama.utils.aws.sigv4 import Credentials, elasticache_token
 
 
 class IamToken(CredentialProvider):
-    """A new token for each connection, as the one before may have expired with its credentials."""
+    """Makes a new token for each connection, as the last may have expired with its credentials."""
 
     def __init__(
         self, credentials: Callable[[], Credentials], *, cache: str, user: str, region: str
@@ -34,10 +34,10 @@ class IamToken(CredentialProvider):
         self._region = region
 
     def get_credentials(self) -> tuple[str, str]:
-        """The user's name and a token good for 900 s.
+        """Return the user's name and a token that is valid for 900 s.
 
         Raises:
-            AuthenticationError: there are no credentials. Any other exception would make redis-py
+            AuthenticationError: there are no credentials. On any other exception redis-py would
                 keep the open socket and use it later without AUTH.
         """
         try:
@@ -54,10 +54,10 @@ class IamToken(CredentialProvider):
 
 
 class QueueConnection(SSLConnection):
-    """TLS with the default context, so `SSL_CERT_FILE` names another authority if it must."""
+    """TLS with the default context, so `SSL_CERT_FILE` can name another authority."""
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> Any:
-        # For handshake and AUTH; the pool's look at the connection then sets a command's limit.
+        # For handshake and AUTH; the pool then checks the connection and sets a command's limit.
         sock.settimeout(self.socket_connect_timeout)
         return super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]
 
@@ -65,7 +65,7 @@ class QueueConnection(SSLConnection):
 def client(
     host: str, port: int, token: IamToken, *, timeout_s: float, connect_timeout_s: float
 ) -> redis.Redis:
-    """A client that connects when it is first used."""
+    """Make a client that connects when it is first used."""
     pool = ConnectionPool(
         connection_class=QueueConnection,
         host=host,
@@ -75,7 +75,7 @@ def client(
         socket_connect_timeout=connect_timeout_s,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
-        # RESP2 without announcements is one AUTH and nothing else before the first command.
+        # With RESP2 and no announcements, AUTH is the only command before the caller's first.
         protocol=2,
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),

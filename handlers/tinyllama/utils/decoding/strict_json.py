@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 means it, refusing what `json` lets pass and what makes it fail.
+"""JSON strictly by RFC 8259: refuses what `json` accepts beyond it, and what makes `json` fail.
 
-Duplicate members, NaN, Infinity, numbers that overflow to it, and nesting beyond a stated depth are
-refused; nothing but `InvalidJson` is ever raised, and no input makes it recurse.
+Refused are duplicate members, NaN, Infinity, numbers that overflow to infinity, and nesting beyond
+a stated depth. `loads` raises `InvalidJson` only, and no input makes it recurse.
 """
 
 import json
@@ -9,13 +9,13 @@ import math
 import re
 from typing import NoReturn
 
-# A string or a bracket outside of strings. An unterminated string is one up to the end, so that the
-# expression stays linear.
+# A string, or a bracket outside of strings. An unterminated string matches up to the end, so that
+# the expression stays linear.
 _STRING_OR_BRACKET = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 class InvalidJson(ValueError):
-    """Not strict JSON. `duplicate` names the member that occurs twice, if that is why."""
+    """The text is not strict JSON. `duplicate` names the member that occurs twice, if any does."""
 
     def __init__(self, message: str, duplicate: str | None = None) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class InvalidJson(ValueError):
 
 
 def loads(text: str, *, max_depth: int) -> object:
-    """Parse one JSON value; the caller has bounded the length of `text`.
+    """Parse a JSON value; the caller has bounded the length of `text`.
 
     Raises:
         InvalidJson: with a message that holds nothing of `text`.

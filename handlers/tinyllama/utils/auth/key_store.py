@@ -1,32 +1,29 @@
-"""How the signing keys reach the functions in private subnets, and how old they may be.
+"""The store of the signing keys: how they reach private subnets, and how old they may be.
 
 A function outside the VPC fetches the pool's key set every five minutes and stores it as one
-DynamoDB item, which the others read through the gateway endpoint. Nothing older than ten minutes is
-used: without fresh keys every token is refused, never accepted. A token signed with a key that is
-not cached makes the item be read again, so that a rotation needs no redeploy.
+DynamoDB item, which the other functions read through the gateway endpoint. They use no item older
+than ten minutes: without fresh keys they refuse every token. When a token names a key that is not
+cached, the function reads the item again, so a rotation needs no redeploy.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tinyllama.utils import dynamodb, sigv4
-from tinyllama.utils.answers import Refusal
-from tinyllama.utils.keys import InvalidKeys, Keys
+from tinyllama.utils.auth.errors import AuthError
+from tinyllama.utils.auth.keys import InvalidKeys, Keys
+from tinyllama.utils.aws import dynamodb, sigv4
 from tinyllama.utils.settings import KeySettings
 
 ITEM_ID = "jwks"
 CACHE_LIFE_S = 240
 MAX_AGE_S = 600
 REREAD_S = 30
-"""At most one read in this time while usable keys are at hand, whatever key ids tokens name."""
+"""At most one read in this time while usable keys are cached, whatever key ids tokens name."""
 MAX_CLOCK_SKEW_S = 60
 
 
-class KeysUnavailable(Refusal):
-    """There are no keys that are ours and fresh enough; no token can be judged."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("keys_unavailable", why=why)
+class KeysUnavailable(AuthError):
+    """Neither the store nor the cache has fresh keys of our pool; no token can be verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +34,12 @@ class KeyDocument:
     fetched_at: int
 
     def is_usable(self, now: float) -> bool:
-        """False once it is too old, or if it claims to come from the future."""
+        """False once it is too old, or if its time lies in the future."""
         return -MAX_CLOCK_SKEW_S <= now - self.fetched_at <= MAX_AGE_S
 
 
 def to_item(jwks: str, *, issuer: str, fetched_at: int) -> dynamodb.Item:
-    """The item in which a key set is stored."""
+    """Build the item that stores a key set."""
     return {
         "id": {"S": ITEM_ID},
         "jwks": {"S": jwks},
@@ -52,7 +49,7 @@ def to_item(jwks: str, *, issuer: str, fetched_at: int) -> dynamodb.Item:
 
 
 def from_item(item: object, *, issuer: str) -> KeyDocument:
-    """Read a stored key set. Raises KeysUnavailable if it is not one, or another issuer's."""
+    """Read a stored key set. Raises KeysUnavailable if it is malformed, or another issuer's."""
     if _attribute(item, "issuer", "S") != issuer:
         raise KeysUnavailable("the stored keys are of another issuer")
     fetched_at = _attribute(item, "fetchedAt", "N")
@@ -65,7 +62,7 @@ def from_item(item: object, *, issuer: str) -> KeyDocument:
 
 
 class KeyStore:
-    """The stored key set, read when it is needed and cached for a while."""
+    """The stored key set, read when a token needs it and cached for 240 s."""
 
     def __init__(
         self,
@@ -77,18 +74,18 @@ class KeyStore:
         self._document: KeyDocument | None = None
         self._read_at = self._tried_at = float("-inf")
 
-    def known(self, now: float) -> Keys:
-        """The cached keys without any I/O; no keys if there are none, or none fresh enough."""
+    def cached(self, now: float) -> Keys:
+        """Return the cached keys without any I/O; an empty set if none are cached and fresh."""
         document = self._document
         if document is None or not document.is_usable(now):
             return Keys()
         return document.keys if 0 <= now - self._read_at < CACHE_LIFE_S else Keys()
 
     def reload(self, now: float) -> Keys:
-        """The keys as they are stored now, or the cached ones where a read fails or came too soon.
+        """Read the stored keys; return the cached keys instead if the read fails or comes too soon.
 
         Raises:
-            KeysUnavailable: there is nothing usable, neither stored nor cached.
+            KeysUnavailable: neither the stored nor the cached keys are usable.
         """
         document = self._document
         usable = document is not None and document.is_usable(now)
@@ -112,7 +109,7 @@ class KeyStore:
             "ConsistentRead": True,
         }
         try:
-            found = dynamodb.call(
+            answer = dynamodb.call(
                 "GetItem",
                 request,
                 url=settings.dynamodb_url,
@@ -122,7 +119,7 @@ class KeyStore:
             )
         except dynamodb.DynamoDbFailed as error:
             raise KeysUnavailable(str(error)) from error
-        document = from_item(found.get("Item"), issuer=settings.issuer)
+        document = from_item(answer.get("Item"), issuer=settings.issuer)
         if not document.is_usable(now):
             raise KeysUnavailable("the stored keys are too old")
         return document

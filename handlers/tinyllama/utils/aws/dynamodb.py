@@ -1,4 +1,4 @@
-"""One signed call to DynamoDB over `http.client`; the functions need a single item of it.
+"""One signed call to DynamoDB over `http.client`, as the functions use a single item.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
 """
@@ -8,7 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from tinyllama.utils import sigv4, strict_json
+from tinyllama.utils.aws import sigv4
+from tinyllama.utils.aws.errors import AwsError
+from tinyllama.utils.decoding import strict_json
 
 TIMEOUT_S = 1.0
 MAX_ANSWER_BYTES = 512 * 1024  # an item has at most 400 KiB
@@ -18,8 +20,8 @@ Item = Mapping[str, Mapping[str, str]]
 """An item of strings and numbers: {"id": {"S": "jwks"}, "fetchedAt": {"N": "1"}}."""
 
 
-class DynamoDbFailed(Exception):
-    """The call did not succeed; the message names what failed and holds nothing of the item."""
+class DynamoDbFailed(AwsError):
+    """The call did not succeed; the message names the failure and holds nothing of the item."""
 
 
 def call(
@@ -31,7 +33,7 @@ def call(
     credentials: Callable[[], sigv4.Credentials],
     now: float,
 ) -> Mapping[str, object]:
-    """Do `action` ("GetItem", "PutItem") once, without a retry, within 1 s for each network step.
+    """Call `action` ("GetItem", "PutItem") once, without a retry, within 1 s for each network step.
 
     Raises:
         DynamoDbFailed
@@ -78,7 +80,7 @@ def _members(content: bytes, action: str) -> Mapping[str, object]:
 
 
 def _error_type(content: bytes) -> str:
-    """`ResourceNotFoundException` and its like, or nothing where the answer does not say."""
+    """The error's type, such as `ResourceNotFoundException`; empty if the answer names none."""
     try:
         kind = _members(content, "error").get("__type")
     except DynamoDbFailed:

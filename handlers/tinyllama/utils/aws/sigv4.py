@@ -1,7 +1,7 @@
-"""Signature Version 4 with nothing but the standard library.
+"""Signature Version 4 with the standard library alone.
 
-A function that signs one small POST does not pay 100 ms to import botocore; tests hold every
-signature made here equal to botocore's.
+A function that signs one small POST does not pay 100 ms to import botocore; tests compare every
+signature made here with botocore's.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import quote
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 ELASTICACHE_TOKEN_LIFE_S = 900
-"""The longest life ElastiCache accepts; it is checked only when a connection is made."""
+"""The longest life ElastiCache accepts; it checks the token only when a connection is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Credentials:
 def from_environment(environment: Mapping[str, str] | None = None) -> Credentials:
     """Read the credentials the runtime gives a function.
 
-    They rotate without a restart of the process, so callers ask again for each signature.
+    They rotate without a restart of the process, so callers read them again for each signature.
 
     Raises:
         KeyError: naming the variable that is missing.
@@ -57,8 +57,8 @@ def sign(
     """Sign a POST of `body` to the root path of `host`.
 
     Args:
-        host: as the client will send it, with the port unless it is the scheme's own.
-        headers: every other header that is to be signed, in any case.
+        host: as the client will send it, with the port unless it is the scheme's default.
+        headers: every other header to sign, in upper or lower case.
         now: seconds since the epoch, UTC.
 
     Returns:
@@ -83,7 +83,7 @@ def sign(
 def elasticache_token(
     credentials: Credentials, *, cache: str, user: str, region: str, now: float
 ) -> str:
-    """The password by which `user` connects to `cache`: a presigned URL without its scheme.
+    """Make the password with which `user` connects to `cache`: a presigned URL without its scheme.
 
     Args:
         cache: replication group id, lower case; user: ElastiCache user id.

@@ -1,9 +1,9 @@
-"""Who is asking: the one verification of a Cognito access token that every function uses.
+"""Verification of a Cognito access token: the only implementation, and every function uses it.
 
-A token is accepted only if it is a compact JWS signed with RS256 by one of our pool's keys and its
+A token is accepted only if it is a compact JWS signed with RS256 by a key of our pool and its
 claims are an access token's, for our client, valid now. RFC 7519, section 4.1; RFC 7515; RFC 8725,
-section 3. Everything that costs little is checked first, the signature last, so that a refusal is
-cheap and a key set is only ever fetched for a token that is good in all other respects.
+section 3. Cheap checks come first and the signature last, so that a refusal is cheap and a key set
+is only ever fetched for a token that is good in all other respects.
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 """
 
@@ -11,21 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tinyllama.utils import strict_json
-from tinyllama.utils.answers import Event, Refusal
-from tinyllama.utils.key_store import KeyStore
-from tinyllama.utils.keys import Keys, canonical_base64url
-from tinyllama.utils.settings import Settings
-
-__all__ = [
-    "Claims",
-    "InvalidToken",
-    "Keys",
-    "Reason",
-    "authenticate",
-    "bearer_token",
-    "verify_jwt",
-]
+from tinyllama.utils.auth.errors import AuthError
+from tinyllama.utils.auth.keys import Keys
+from tinyllama.utils.decoding import base64url, strict_json
 
 MAX_TOKEN_LENGTH = 8192
 """A token with 100 groups is half of that, and HTTP APIs take 10,240 bytes of headers at most."""
@@ -37,7 +25,7 @@ _MAX_TIME_S = 253_402_300_799  # the last second of the year 9999
 
 
 class Reason(StrEnum):
-    """Why a token was refused: for the log, never for the caller."""
+    """Why a token is refused: for the log, never for the caller."""
 
     MISSING = "missing"
     TOO_LONG = "too_long"
@@ -62,17 +50,17 @@ class Reason(StrEnum):
     SIGNATURE = "signature"
 
 
-class InvalidToken(Refusal):
-    """The token is not one we accept. The caller only ever learns `invalid_token`."""
+class InvalidToken(AuthError):
+    """The token is refused. The log receives the reason, the caller only that it is invalid."""
 
     def __init__(self, reason: Reason) -> None:
-        super().__init__("invalid_token", why=reason.value)
+        super().__init__(reason.value)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says. Times are whole seconds since the epoch."""
+    """The claims of a verified token. Times are whole seconds since the epoch."""
 
     sub: str
     groups: tuple[str, ...]
@@ -81,12 +69,12 @@ class Claims:
 
 
 def verify_jwt(token: str, *, issuer: str, audience: str, keys: Keys, now: float) -> Claims:
-    """Judge one token; pure, no I/O, bounded in time for any text.
+    """Verify a token; pure, no I/O, bounded in time for any text.
 
     Args:
         token: the compact serialisation, without "Bearer".
         audience: the app client's id, which access tokens carry as `client_id`.
-        now: seconds since the epoch. Times are judged with a leeway of 5 s.
+        now: seconds since the epoch. Times are compared with a leeway of 5 s.
 
     Raises:
         InvalidToken: and nothing else.
@@ -108,39 +96,8 @@ def verify_jwt(token: str, *, issuer: str, audience: str, keys: Keys, now: float
     return claims
 
 
-def bearer_token(event: Event) -> str:
-    """The token of the one Authorization header, `Bearer <token>` (RFC 6750, section 2.1).
-
-    The gateway joins repeated headers with commas, which no token has. Raises InvalidToken.
-    """
-    headers = event.get("headers")
-    value = headers.get("authorization") if isinstance(headers, Mapping) else None
-    if not isinstance(value, str):
-        raise InvalidToken(Reason.MISSING)
-    scheme, _, token = value.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise InvalidToken(Reason.MISSING)
-    return token
-
-
-def authenticate(event: Event, *, settings: Settings, store: KeyStore, now: float) -> Claims:
-    """The claims of the event's token; keys are read only for a token that names an unknown one.
-
-    Raises:
-        InvalidToken, KeysUnavailable
-    """
-    token = bearer_token(event)
-    issuer, audience = settings.keys.issuer, settings.audience
-    try:
-        return verify_jwt(token, issuer=issuer, audience=audience, keys=store.known(now), now=now)
-    except InvalidToken as refusal:
-        if refusal.reason is not Reason.UNKNOWN_KEY:
-            raise
-    return verify_jwt(token, issuer=issuer, audience=audience, keys=store.reload(now), now=now)
-
-
 def _decoded(segment: str) -> bytes:
-    decoded = canonical_base64url(segment)
+    decoded = base64url.decode(segment)
     if decoded is None:
         raise InvalidToken(Reason.SEGMENTS)
     return decoded
@@ -157,11 +114,11 @@ def _members(content: bytes) -> dict[str, object]:
 
 
 def _check_header(header: Mapping[str, object]) -> str:
-    """The key id of a header that is fit; RFC 7515, section 4.1."""
+    """Check the header (RFC 7515, section 4.1) and return its key id."""
     if header.get("alg") != "RS256":
         raise InvalidToken(Reason.ALGORITHM)
     if "crit" in header:
-        # We understand no extension, so whatever it lists is unknown to us.
+        # We implement no extension, so every name it lists is unknown to us.
         raise InvalidToken(Reason.CRITICAL)
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str) or kind.lower() != "jwt":
@@ -203,7 +160,7 @@ def _check_claims(
 
 def _names(claim: object, audience: str) -> bool:
     if isinstance(claim, list):
-        return audience in claim and all(isinstance(one, str) for one in claim)
+        return audience in claim and all(isinstance(name, str) for name in claim)
     return claim == audience
 
 

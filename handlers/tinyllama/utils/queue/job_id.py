@@ -1,9 +1,9 @@
-"""Job ids whose owner can be told without any storage.
+"""Job ids that name their owner without any storage.
 
 An id is a version 8 UUID of 61 bits material and 61 bits tag. The tag binds the material to its
-owner, so that after the cache lost everything an owner still learns that a job of theirs is gone,
-while any other id is simply unknown. No secret is involved: who may read a reply is decided by the
-owner stored with it, the tag only tells "yours, and gone" from "not found".
+owner: after the cache lost everything, an owner still learns that their job is gone, while the id
+of another owner's job is simply unknown. The tag is no secret and grants nothing: the owner stored
+with a reply decides who may read it, the tag only separates "yours, and gone" from "not found".
 The same Idempotency-Key gives the same material, hence the same id, without a look-up.
 """
 
@@ -19,22 +19,22 @@ _BITS = 61
 
 
 def new_id(sub: str) -> JobId:
-    """A fresh id that belongs to `sub`; among a million of theirs, two meet with 2e-7."""
+    """Make a new id that belongs to `sub`; two of a million collide with probability 2e-7."""
     return _id(secrets.randbits(_BITS), sub)
 
 
 def id_for_key(sub: str, key: str) -> JobId:
-    """The id that belongs to `sub` and to this Idempotency-Key: always the same one."""
+    """Derive the id that belongs to `sub` and this Idempotency-Key: the same on every call."""
     return _id(_first_bits("key", sub, key), sub)
 
 
 def parse(text: str) -> JobId | None:
-    """`text` as an id if it has the one form we give out, else None."""
+    """Return `text` as an id if it has the form of our ids, else None."""
     return JobId(text) if _FORM.fullmatch(text) else None
 
 
 def belongs_to(job_id: JobId, sub: str) -> bool:
-    """True if this id was made for `sub`; by chance for another with 2**-61."""
+    """True if this id was made for `sub`; true by chance for another owner with 2**-61."""
     bits = int(job_id.replace("-", ""), 16)
     value = (bits >> 80) << 74 | ((bits >> 64) & 0xFFF) << 62 | bits & (1 << 62) - 1
     material, tag = value >> _BITS, value & (1 << _BITS) - 1
@@ -44,7 +44,7 @@ def belongs_to(job_id: JobId, sub: str) -> bool:
 def _id(material: int, sub: str) -> JobId:
     value = material << _BITS | _tag(sub, material)
     high, middle, low = value >> 74, (value >> 62) & 0xFFF, value & (1 << 62) - 1
-    # RFC 9562, section 5.8: version 8 and variant 10 stand between the 122 bits that are ours.
+    # RFC 9562, section 5.8: version 8 and variant 10 stand between our 122 bits.
     bits = high << 80 | 0x8 << 76 | middle << 64 | 0b10 << 62 | low
     text = f"{bits:032x}"
     return JobId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")

@@ -1,4 +1,4 @@
--- How much waits, how much is being worked on, and for how long the first one has waited.
+-- Count the jobs that wait and that workers hold, and the age of the oldest waiting job.
 --
 -- KEYS    jobs
 -- ARGV    consumer group
@@ -17,12 +17,12 @@ if pending.err then
 else
     in_flight = pending[1]
     for _, fields in ipairs(redis.call('XINFO', 'GROUPS', jobs)) do
-        local named = {}
+        local values = {}
         for at = 1, #fields, 2 do
-            named[fields[at]] = fields[at + 1]
+            values[fields[at]] = fields[at + 1]
         end
-        if named['name'] == group then
-            after = '(' .. named['last-delivered-id']
+        if values['name'] == group then
+            after = '(' .. values['last-delivered-id']
         end
     end
 end

@@ -1,4 +1,4 @@
--- Admit one job or say why not: all of it happens, or nothing does.
+-- Admit a job or return why not: either the whole job is written, or nothing is.
 --
 -- KEYS    throttle:{sub}  job:{id}  reply:{id}  jobs  node:heartbeat
 -- ARGV    id, fingerprint of the body, job (text of a JSON object), most jobs in the queue,
@@ -6,8 +6,8 @@
 -- Returns {1 queued | 2 repeated | 3 reused | 4 full, 1 if a worker is awake}
 --         or {0 limited, whole seconds until one request would pass}
 --
--- All reads come before the first write, and the first write is one that needs memory: that is the
--- only place where Redis refuses a script because of maxmemory, so a refused job leaves nothing.
+-- All reads come before the first write, and the first write needs memory: only there does Redis
+-- refuse a script because of maxmemory, so a refused job leaves nothing.
 
 local throttle, job, reply, jobs, heartbeat = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, body, document, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -18,15 +18,15 @@ local PER_SECOND, PER_MINUTE = 5, 20
 local time = redis.call('TIME')
 local server_us = time[1] * 1000000 + time[2]
 local now = tonumber(ARGV[5]) or server_us
-local known = redis.call('MGET', reply, job, throttle, heartbeat)
-local is_awake = known[4] and 1 or 0
+local values = redis.call('MGET', reply, job, throttle, heartbeat)
+local is_awake = values[4] and 1 or 0
 
--- Times of the requests that passed within (now - 60 s, now], oldest first; one text of at most 20,
--- read and written with one command each. A time ahead of now is from before the clock was set
--- back: counting it could refuse this owner for as long as the step was.
+-- Times of the requests that passed within (now - 60 s, now], oldest first; a text of at most 20
+-- times, read and written with one command each. A time ahead of now comes from before the clock was
+-- set back: counting it could refuse this owner for as long as that step.
 local passed, count = {}, 0
-if known[3] then
-    for text in string.gmatch(known[3], '%d+') do
+if values[3] then
+    for text in string.gmatch(values[3], '%d+') do
         local at = tonumber(text)
         if at > now - MINUTE_US and at <= now then
             count = count + 1
@@ -47,11 +47,11 @@ if free_at > now then
 end
 
 local verdict = 1
-local stored = known[1] or known[2]
+local stored = values[1] or values[2]
 if stored then
     verdict = cjson.decode(stored).body == body and 2 or 3
 else
-    -- An entry older than a job can live has no job any more; it goes, and makes room.
+    -- An entry older than a job can live has no job any more; deleting it makes room.
     local expired = string.format('%.0f', time[1] - JOB_LIFE_S) .. '000-0'
     local length = redis.call('XLEN', jobs)
     if length >= most then
@@ -61,7 +61,7 @@ else
         return {4, 0}
     end
     local entry = redis.call('XADD', jobs, 'MINID', '=', expired, '*', 'id', id)
-    -- The job knows its entry, so that it can be taken back whole.
+    -- The job holds its entry's id, so that withdraw.lua can delete both.
     document = string.sub(document, 1, -2) .. ',"entry":"' .. entry .. '"}'
     redis.call('SET', job, document, 'EX', JOB_LIFE_S, 'NX')
 end

@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from tests.events import event
-from tinyllama.utils.answers import STATUS, Event, Refusal, Response, answer, refuse, serve
+from tinyllama.utils.auth import InvalidToken, Reason
+from tinyllama.utils.auth.key_store import KeysUnavailable
+from tinyllama.utils.aws.compute import NodeUnavailable, WrongState
+from tinyllama.utils.aws.dynamodb import DynamoDbFailed
+from tinyllama.utils.http.body import BodyReason, InvalidBody
+from tinyllama.utils.http.errors import STATUS, TABLE, ApiError
+from tinyllama.utils.http.responses import Event, Response, error_response, respond, serve
+from tinyllama.utils.queue.errors import (
+    KeyReused,
+    QueueDisabled,
+    QueueFull,
+    QueueUnavailable,
+    RateLimited,
+)
 from tinyllama.utils.settings import InvalidSetting
 
 SECRET = "what-the-user-sent"
@@ -20,7 +33,7 @@ def served(raised: BaseException | None, **changes: Any) -> Response:
     def route(_: Event) -> Response:
         if raised is not None:
             raise raised
-        return answer(200, {"status": "ok"})
+        return respond(200, {"status": "ok"})
 
     context = SimpleNamespace(aws_request_id="of-the-function")
     return serve(event("get_ping", **changes), context, {"GET /ping": route})
@@ -37,7 +50,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_answer_is_json_that_nobody_caches() -> None:
     """Written in ASCII, so that any text at all can be sent: also half a surrogate pair."""
     text = "\u00e9 \U0001f600 \ud800"
-    response = answer(200, {"reply": text}, {"X-A": "b"})
+    response = respond(200, {"reply": text}, {"X-A": "b"})
     assert response == {
         "statusCode": 200,
         "headers": {**HEADERS, "X-A": "b"},
@@ -48,8 +61,8 @@ def test_answer_is_json_that_nobody_caches() -> None:
 
 def test_refusal_is_answered_by_the_table() -> None:
     """Code, public fields and headers; never the reason for the log."""
-    refusal = Refusal("rate_limited", why=SECRET, fields={"a": "b"}, headers={"Retry-After": "3"})
-    assert refuse(refusal) == {
+    refusal = ApiError("rate_limited", why=SECRET, fields={"a": "b"}, headers={"Retry-After": "3"})
+    assert error_response(refusal) == {
         "statusCode": 429,
         "headers": {**HEADERS, "Retry-After": "3"},
         "body": '{"error":"rate_limited","a":"b"}',
@@ -63,7 +76,7 @@ def test_every_code_has_a_status_that_refuses() -> None:
 
 def test_request_is_answered_and_logged(capsys: pytest.CaptureFixture[str]) -> None:
     """One line: level, the gateway's request id, route, status, time."""
-    assert served(None) == answer(200, {"status": "ok"})
+    assert served(None) == respond(200, {"status": "ok"})
     assert logged(capsys) == {
         "level": "INFO",
         "requestId": "Rk3vPhyGliAEPmA=",
@@ -74,7 +87,7 @@ def test_request_is_answered_and_logged(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_refusal_is_logged_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     """The operator sees why, the caller does not."""
-    assert served(Refusal("invalid_token", why="expired"))["body"] == '{"error":"invalid_token"}'
+    assert served(ApiError("invalid_token", why="expired"))["body"] == '{"error":"invalid_token"}'
     assert logged(capsys) == {
         "level": "INFO",
         "requestId": "Rk3vPhyGliAEPmA=",
@@ -87,7 +100,7 @@ def test_refusal_is_logged_with_its_reason(capsys: pytest.CaptureFixture[str]) -
 
 def test_unavailability_is_logged_as_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     """What is not the caller's fault stands out."""
-    assert served(Refusal("queue_unavailable", why="timeout"))["statusCode"] == 503
+    assert served(ApiError("queue_unavailable", why="timeout"))["statusCode"] == 503
     assert logged(capsys)["level"] == "WARNING"
 
 
@@ -110,7 +123,7 @@ def test_anything_unexpected_is_internal(
     assert (response["statusCode"], response["body"]) == (500, '{"error":"internal"}')
     found = logged(capsys)
     assert SECRET not in str(found)
-    assert found.pop("at").startswith("tests/unit/test_answers.py:")
+    assert found.pop("at").startswith("tests/unit/test_responses.py:")
     assert found == {
         "level": "ERROR",
         "requestId": "Rk3vPhyGliAEPmA=",
@@ -149,3 +162,67 @@ def test_request_without_the_gateways_id_has_the_functions(
     """Every line can be found again."""
     served(None, requestContext=request_context)
     assert logged(capsys).get("requestId") in ("of-the-function", None)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "why"),
+    [
+        (
+            InvalidBody("idle", BodyReason.OUT_OF_RANGE),
+            (400, {"error": "invalid_request", "field": "idle", "reason": "out of range"}, {}),
+            "out of range",
+        ),
+        (InvalidToken(Reason.EXPIRED), (401, {"error": "invalid_token"}, {}), "expired"),
+        (KeyReused(), (422, {"error": "idempotency_key_reused"}, {}), None),
+        (RateLimited(7), (429, {"error": "rate_limited"}, {"Retry-After": "7"}), None),
+        (QueueUnavailable("timeout"), (503, {"error": "queue_unavailable"}, {}), "timeout"),
+        (QueueFull(), (503, {"error": "queue_unavailable"}, {}), "error"),
+        (
+            QueueDisabled(),
+            (503, {"error": "queue_unavailable"}, {}),
+            "no queue while UseGpu=false",
+        ),
+        (
+            KeysUnavailable("GetItem: TimeoutError"),
+            (503, {"error": "keys_unavailable"}, {}),
+            "GetItem: TimeoutError",
+        ),
+        (
+            NodeUnavailable("refused", "UnauthorizedOperation"),
+            (503, {"error": "node_unavailable", "reason": "refused"}, {}),
+            "UnauthorizedOperation",
+        ),
+        (
+            NodeUnavailable("no_capacity"),
+            (503, {"error": "node_unavailable", "reason": "no_capacity"}, {}),
+            "no_capacity",
+        ),
+        (WrongState("i-1"), (500, {"error": "internal"}, {}), "WrongState"),
+        (DynamoDbFailed("PutItem"), (500, {"error": "internal"}, {}), "DynamoDbFailed"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_domain_error_is_answered_by_its_row(
+    raised: Exception,
+    expected: tuple[int, dict[str, str], dict[str, str]],
+    why: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Status, body, headers and the log's reason; an error without a row is a defect."""
+    response = served(raised)
+    status, body, headers = expected
+    assert response["statusCode"] == status
+    assert json.loads(response["body"]) == body
+    assert response["headers"] == HEADERS | headers
+    line = logged(capsys)
+    assert (line["status"], line["error"], line.get("why")) == (status, body["error"], why)
+    assert ("at" in line) is (status == 500)
+
+
+def test_table_has_a_row_for_each_error_once() -> None:
+    """Two rows for an error would hide the first; a code has the same status in all its rows."""
+    errors = [row.error for row in TABLE if row.error is not None]
+    assert sorted(error.__name__ for error in set(errors)) == sorted(
+        error.__name__ for error in errors
+    )
+    assert {(row.code, row.status) for row in TABLE} == set(STATUS.items())

@@ -1,0 +1,1 @@
+"""Strict decoding of text that a client or another service wrote. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Log lines and metrics, both printed to stdout as JSON. Imports nothing of ours."""
