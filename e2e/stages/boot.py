@@ -2,8 +2,8 @@
 
 import threading
 
-from e2e import inventory
 from e2e.run import Run, StageFailed
+from tools.deploy import inventory
 
 
 def run(run: Run) -> str:

@@ -1,7 +1,7 @@
 """Verify: the whole account is listed again; what was not there before is a residue."""
 
-from e2e import inventory
 from e2e.run import Run, StageFailed
+from tools.deploy import inventory
 
 
 def run(run: Run) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.targets.processes import ProcessGroup
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
+from tools.processes import ProcessGroup
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 LIMIT_S = 15.0

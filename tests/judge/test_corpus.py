@@ -19,7 +19,7 @@ from compliance.rules import ALL
 from compliance.template import read
 from tests.judge import shipped, strategies
 from tests.judge.factory import DEFAULT, TAGS, TODAY, ours
-from tools import corpus as benchmark
+from tools.bench import corpus as benchmark
 
 AT_LEAST = 180
 """Templates that could be judged: cfn-lint 1.58 carries 189, and 50 that nobody could deploy."""

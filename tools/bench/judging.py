@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import corpus
+from tools.bench import corpus
 from tools.bench.measure import Comparison, Ran, alternately, run
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
 from tools.errors import UsageError
 
 ROUNDS = 5

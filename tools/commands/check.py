@@ -109,8 +109,8 @@ def _deployed(given: argparse.Namespace) -> "Report":
     try:
         from botocore.exceptions import BotoCoreError
 
-        from e2e.targets.clients import Clients, operator_session
-        from tools import deployed
+        from tools.deploy.clients import Clients, operator_session
+        from tools.live import deployed
         from tools.live.stacks import CouldNotLook, NoSuchStack
     except ModuleNotFoundError as error:
         raise UsageError(

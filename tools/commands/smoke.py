@@ -8,14 +8,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from e2e.report import Progress, failure_text
+from e2e.progress import Progress
+from e2e.report import failure_text
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.aws import Aws
 from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
-from tools.environments import ROOT, handlers_python, ministack_python
+from tools.deploy.environments import ROOT, handlers_python, ministack_python
 from tools.errors import UsageError
 
 DESCRIPTION = """\

@@ -17,8 +17,8 @@ from compliance.scenarios import Choice, Choices, Unreachable
 from compliance.values import NOVALUE
 from tools.live import tags
 from tools.live.compare import EVERYWHERE, Difference, Names
+from tools.live.merged_resources import EGRESS, Shares
 from tools.live.reading import ABSENT, Account, CannotRead, Gone, Read
-from tools.live.shares import EGRESS, Shares
 from tools.live.stacks import LiveStack, document
 from tools.live.table import READERS
 
