@@ -18,20 +18,27 @@ from compliance.findings import WAIVER, Finding, Problem, Report, tally, waive
 from compliance.policy import Policy
 from compliance.resolve import World
 from compliance.template import load
+from tools.deploy.calls import Call
 from tools.live.overlay import Drift, Seen, see
-from tools.live.reading import Account
+from tools.live.reading import (
+    DESCRIBE_TYPE,
+    GET_RESOURCE,
+    GET_ROLE_POLICY,
+    LIST_ROLE_POLICIES,
+    Account,
+)
 from tools.live.stacks import Client, LiveStack, document, file_of, follow
-from tools.live.table import READERS, Call
+from tools.live.table import READERS
 
 UNREAD, GONE = "TL_LIVE_1", "TL_LIVE_2"
 _CALLS = (
-    Call("cloudformation", "describe_stacks", {}),
-    Call("cloudformation", "get_template", {}),
-    Call("cloudformation", "list_stack_resources", {}),
-    Call("cloudformation", "describe_type", {}),
-    Call("cloudcontrol", "get_resource", {}),
-    Call("iam", "list_role_policies", {}),
-    Call("iam", "get_role_policy", {}),
+    Call("cloudformation", "describe_stacks"),
+    Call("cloudformation", "get_template"),
+    Call("cloudformation", "list_stack_resources"),
+    DESCRIBE_TYPE,
+    GET_RESOURCE,
+    LIST_ROLE_POLICIES,
+    GET_ROLE_POLICY,
 )
 _DRIFT = " (drift: its template is not so)"
 
