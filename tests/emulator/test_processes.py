@@ -85,7 +85,7 @@ def test_smoke_ended_at_any_moment_leaves_no_process_and_no_file(
     assert keeper is not None
     process.send_signal(ending)
     process.communicate(timeout=LIMIT_S)
-    while (_members(keeper) or list(tmp_path.iterdir())) and time.monotonic() < deadline + LIMIT_S:
+    while (_members(keeper) or any(tmp_path.iterdir())) and time.monotonic() < deadline + LIMIT_S:
         time.sleep(0.02)
     assert (_members(keeper), list(tmp_path.iterdir())) == ([], [])
 
