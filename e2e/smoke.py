@@ -76,7 +76,7 @@ STAGES = (
     Stage("package", package.run, life=True),
     Stage("boot", boot.run, life=True),
     Stage("deploy", deploy.run, life=True),
-    Stage("arrive", precheck.run, guest=True),
+    Stage("precheck", precheck.run, guest=True),
     Stage("as deployed", as_deployed.run),
     Stage("sign in", sign_in.run),
     Stage("ping", ping.run),
@@ -93,7 +93,7 @@ STAGES = (
     Stage("gpu off", gpu_off.run, life=True),
     Stage("destroy", destroy.run, life=True),
     Stage("verify", verify.run, life=True),
-    Stage("leave", cleanup.run, guest=True),
+    Stage("cleanup", cleanup.run, guest=True),
     Stage("record", record.run, records=True),
 )
 

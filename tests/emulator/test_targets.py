@@ -145,7 +145,7 @@ def test_visit_refuses_a_node_that_is_awake(account: MiniStack, standing: str) -
     node = deploy.outputs(_run(Endpoint("endpoint", account.endpoint), standing))["NodeId"]
     account.client("ec2").start_instances(InstanceIds=[node])
     report = _smoke(_run(Endpoint("endpoint", account.endpoint), standing, is_deployed=True))
-    assert _stages(report) == [("arrive", False)]
+    assert _stages(report) == [("precheck", False)]
     assert "it must sleep to be woken" in failure_text(report)
 
 
@@ -233,7 +233,7 @@ def test_report_without_servers_is_json(account: MiniStack) -> None:
     assert json.loads(json.dumps(report.as_json()))["peak_mib"] is None
 
 
-def test_leave_deletes_users_once_only(account: MiniStack) -> None:
+def test_cleanup_deletes_users_once_only(account: MiniStack) -> None:
     """A second call finds nothing to do."""
     run = _run(Endpoint("endpoint", account.endpoint), "none", is_deployed=True)
     assert cleanup.run(run) == "0 users deleted"
