@@ -1,64 +1,50 @@
-"""What a person sees of a smoke: a table while it runs, or one line a stage where there is none."""
+"""The result of a smoke: its stages, its gaps, and what a person reads when it failed."""
 
-import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-
-if TYPE_CHECKING:
-    from e2e.smoke import Report, StageResult
+LIMIT_S = 120
+WARNING_S = 90
 
 
-class Progress:
-    """Shows stages on standard error: a live table on a terminal, lines otherwise."""
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """One stage: how long it took, whether it passed, and what it saw."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        """Nothing is shown before the first stage; nothing at all when `quiet`."""
-        self._console = Console(stderr=True, highlight=False)
-        self._quiet = quiet
-        self._done: list[StageResult] = []
-        self._live: Live | None = None
-
-    def begins(self, name: str) -> None:
-        """A stage has begun."""
-        if self._quiet or not self._console.is_terminal:
-            return
-        if self._live is None:
-            self._live = Live(console=self._console, refresh_per_second=10)
-            self._live.start()
-        self._live.update(self._table(running=name))
-
-    def ends(self, result: "StageResult") -> None:
-        """A stage has ended."""
-        self._done.append(result)
-        if self._live is not None:
-            self._live.update(self._table())
-        elif not self._quiet:
-            word = "ok" if result.passed else "FAILED"
-            line = f"{result.name:<14}{result.seconds:>7.2f} s  {word}  {result.detail}"
-            print(line, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Leave the table as it stands."""
-        if self._live is not None:
-            self._live.stop()
-
-    def _table(self, running: str = "") -> Table:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("stage")
-        table.add_column("seconds", justify="right")
-        table.add_column("what it saw")
-        for result in self._done:
-            style = "" if result.passed else "red"
-            table.add_row(result.name, f"{result.seconds:.2f}", result.detail, style=style)
-        if running:
-            table.add_row(running, "…", "", style="dim")
-        return table
+    name: str
+    seconds: float
+    passed: bool
+    detail: str
 
 
-def failure_text(report: "Report") -> str:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One smoke, as `--json` writes it."""
+
+    target: str
+    passed: bool
+    total_s: float
+    limit_s: int
+    peak_mib: int | None
+    stages: tuple[StageResult, ...]
+    gaps: tuple[dict[str, str | None], ...]
+    failure: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The document of the contract."""
+        return asdict(self)
+
+    def last_line(self) -> str:
+        """The one line that scripts read."""
+        verdict = "PASS" if self.passed else "FAIL"
+        slow = f", slower than {WARNING_S} s" if WARNING_S <= self.total_s <= LIMIT_S else ""
+        return (
+            f"smoke: {verdict} in {self.total_s:.1f} s of {self.limit_s} s on {self.target} "
+            f"({len(self.stages)} stages, {len(self.gaps)} gaps{slow})"
+        )
+
+
+def failure_text(report: Report) -> str:
     """What failed, why, the end of the logs that tell, and where to look further."""
     failure: dict[str, Any] | None = report.failure
     if failure is None:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from e2e.api import Api
 from e2e.gaps.gap import Gap
 from e2e.gaps.outside import NO_LIFE
-from e2e.inventory import Inventory
 from e2e.targets.target import Servers, Target
-from tools import stack
+from tools.deploy import stack
+from tools.deploy.inventory import Inventory
 
 POLL_S = 0.02
 

@@ -17,21 +17,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from e2e.hosted_page import PageFailed
-from e2e.report import Progress
+from e2e.progress import Progress
+from e2e.report import LIMIT_S, Report, StageResult
 from e2e.run import Run, StageFailed
 from e2e.stages import (
-    arrive,
     as_deployed,
     bodies,
     boot,
     cache_loss,
+    cleanup,
     cold_boot,
     deploy,
     destroy,
     gpu_off,
-    leave,
     package,
     ping,
+    precheck,
     preflight,
     queue_health,
     record,
@@ -43,11 +44,8 @@ from e2e.stages import (
     verify,
     worker_crash,
 )
-from e2e.targets.processes import ProcessFailed
 from tljudge.cli.errors import UsageError
-
-LIMIT_S = 120
-WARNING_S = 90
+from tools.processes import ProcessFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ STAGES = (
     Stage("package", package.run, life=True),
     Stage("boot", boot.run, life=True),
     Stage("deploy", deploy.run, life=True),
-    Stage("arrive", arrive.run, guest=True),
+    Stage("precheck", precheck.run, guest=True),
     Stage("as deployed", as_deployed.run),
     Stage("sign in", sign_in.run),
     Stage("ping", ping.run),
@@ -95,46 +93,9 @@ STAGES = (
     Stage("gpu off", gpu_off.run, life=True),
     Stage("destroy", destroy.run, life=True),
     Stage("verify", verify.run, life=True),
-    Stage("leave", leave.run, guest=True),
+    Stage("cleanup", cleanup.run, guest=True),
     Stage("record", record.run, records=True),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """One stage: how long it took, whether it passed, and what it saw."""
-
-    name: str
-    seconds: float
-    passed: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One smoke, as `--json` writes it."""
-
-    target: str
-    passed: bool
-    total_s: float
-    limit_s: int
-    peak_mib: int | None
-    stages: tuple[StageResult, ...]
-    gaps: tuple[dict[str, str | None], ...]
-    failure: dict[str, Any] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The document of the contract."""
-        return asdict(self)
-
-    def last_line(self) -> str:
-        """The one line that scripts read."""
-        verdict = "PASS" if self.passed else "FAIL"
-        slow = f", slower than {WARNING_S} s" if WARNING_S <= self.total_s <= LIMIT_S else ""
-        return (
-            f"smoke: {verdict} in {self.total_s:.1f} s of {self.limit_s} s on {self.target} "
-            f"({len(self.stages)} stages, {len(self.gaps)} gaps{slow})"
-        )
 
 
 def smoke(
@@ -241,7 +202,7 @@ class _TakeAway:
             return ""  # nothing was made yet
         try:
             if self.run.is_deployed:
-                leave.remove(self.run)
+                cleanup.remove(self.run)
             else:
                 destroy.remove(self.run)
         except (StageFailed, ClientError, BotoCoreError) as error:

@@ -1,53 +1,9 @@
-"""MiniStack keeps log lines but makes no metrics of them; they are read from the lines here."""
-
-import json
-from typing import TYPE_CHECKING
+"""MiniStack keeps log lines but makes no metrics of them; a smoke reads them from the lines."""
 
 from e2e.gaps.gap import Gap
-
-if TYPE_CHECKING:
-    from e2e.run import Run
 
 GAP = Gap(
     name="metrics",
     lacks="metrics from embedded-metric-format log lines",
     stand_in="the metric values are summed from the log lines themselves",
 )
-
-
-def emitted(run: "Run", function: str, metric: str) -> list[tuple[dict[str, str], float]]:
-    """Each time `metric` left one of our functions during this smoke: its dimensions and its value.
-
-    On AWS a line appears some seconds after it was written, and metrics of it minutes later.
-
-    Source of the format:
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    """
-    found = []
-    pages = (
-        run.client("logs")
-        .get_paginator("filter_log_events")
-        .paginate(
-            logGroupName=run.function_log(function),
-            filterPattern=f'"{metric}"',
-            startTime=int(run.began_s * 1000),
-        )
-    )
-    for page in pages:
-        for event in page["events"]:
-            found += _metrics_of(event["message"], metric)
-    return found
-
-
-def _metrics_of(message: str, metric: str) -> list[tuple[dict[str, str], float]]:
-    try:
-        line = json.loads(message)
-        blocks = line["_aws"]["CloudWatchMetrics"]
-    except (ValueError, TypeError, KeyError):
-        return []
-    return [
-        ({name: str(line[name]) for name in names}, float(line[metric]))
-        for block in blocks
-        for names in block["Dimensions"]
-        if any(defined["Name"] == metric for defined in block["Metrics"])
-    ]

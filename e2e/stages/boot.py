@@ -2,8 +2,8 @@
 
 import threading
 
-from e2e import inventory
 from e2e.run import Run, StageFailed
+from tools.deploy import inventory
 
 
 def run(run: Run) -> str:
@@ -16,6 +16,6 @@ def run(run: Run) -> str:
     finally:
         clients.join()
     run.before = inventory.take(run.target)
-    if run.before.not_looked:
-        raise StageFailed(f"cannot list {', '.join(run.before.not_looked)}", logs=("ministack",))
-    return f"{len(run.before.found)} resources were there before"
+    if run.before.not_listed:
+        raise StageFailed(f"cannot list {', '.join(run.before.not_listed)}", logs=("ministack",))
+    return f"{len(run.before.resources)} resources were there before"

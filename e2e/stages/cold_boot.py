@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
+from e2e import metrics
 from e2e.api import Answer
-from e2e.gaps import metrics
 from e2e.run import Run, StageFailed, expect, wait_until
 
 RETRY_LIMIT_S = 3

@@ -3,7 +3,7 @@
 from botocore.exceptions import ClientError
 
 from e2e.run import Run, StageFailed, expect, wait_until
-from tools import stack
+from tools.deploy import stack
 
 
 def run(run: Run) -> str:

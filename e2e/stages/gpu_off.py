@@ -2,7 +2,7 @@
 
 from e2e.run import Run, expect
 from e2e.stages.deploy import ids_of, settled
-from tools import stack
+from tools.deploy import stack
 
 
 def run(run: Run) -> str:

@@ -1,7 +1,7 @@
 """Package: the zips are built as they are built for AWS."""
 
 from e2e.run import Run
-from tools import package
+from tools.deploy import package
 
 
 def run(run: Run) -> str:

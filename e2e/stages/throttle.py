@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from e2e.gaps import metrics
+from e2e import metrics
 from e2e.run import Run, StageFailed, expect, wait_until
 
 

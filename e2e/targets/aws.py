@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from e2e.gaps.outside import NO_SERVERS
-from e2e.targets.clients import Clients, operator_session
 from e2e.targets.target import Patience
 from tljudge.cli.errors import UsageError
+from tools.deploy.clients import Clients, operator_session
 
 
 class Aws:

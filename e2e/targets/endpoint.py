@@ -16,9 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from e2e.gaps.gap import Gap
 from e2e.gaps.outside import LOCALSTACK, NO_SERVERS, UNKNOWN_ENDPOINT
-from e2e.targets.clients import Clients
 from e2e.targets.target import Patience
 from tljudge.cli.errors import UsageError
+from tools.deploy.clients import Clients
 
 LOCALSTACK_URL = "http://127.0.0.1:4566"
 

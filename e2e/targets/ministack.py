@@ -22,9 +22,9 @@ import trustme
 
 from e2e.gaps import code_cache
 from e2e.gaps.catalogue import GAPS
-from e2e.targets.clients import Clients
-from e2e.targets.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
 from e2e.targets.target import Patience
+from tools.deploy.clients import Clients
+from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
 
 # The account of whoever sends no credentials, such as a browser: APIs must live in it.
 ACCOUNT = "000000000000"

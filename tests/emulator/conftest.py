@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.targets.ministack import MiniStack
-from tools import package
-from tools.environments import ROOT, handlers_python, ministack_python
+from tools.deploy import package
+from tools.deploy.environments import ROOT, handlers_python, ministack_python
 
 
 @pytest.fixture(scope="session")

@@ -15,15 +15,15 @@ import pytest
 
 from e2e.run import Run
 from e2e.stages import deploy, destroy
-from e2e.targets.clients import Clients
 from e2e.targets.ministack import ACCOUNT, MiniStack
 from tljudge.engine import policy as policies
 from tljudge.engine.findings import Finding
 from tljudge.resolve.values import NOVALUE, Text, Unknown
-from tools import deployed
-from tools.deployed import Deployed
-from tools.environments import ROOT, handlers_python
+from tools.deploy.clients import Clients
+from tools.deploy.environments import ROOT, handlers_python
+from tools.live import deployed
 from tools.live.compare import Names
+from tools.live.deployed import Deployed
 from tools.live.reading import ABSENT
 from tools.live.stacks import Client, CouldNotLook, NoSuchStack
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from e2e.targets.ministack import MiniStack
-from tools import stack
-from tools.environments import ROOT
+from tools.deploy import stack
+from tools.deploy.environments import ROOT
 
 # The CLI's waiter asks every 30 s.
 LIMIT_S = 110

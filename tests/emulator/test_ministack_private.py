@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from tools.environments import ministack_python
+from tools.deploy.environments import ministack_python
 
 LOOK = """
 import inspect, json

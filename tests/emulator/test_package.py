@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import package
-from tools.environments import ROOT, handlers_python, ministack_python
+from tools.deploy import package
+from tools.deploy.environments import ROOT, handlers_python, ministack_python
 
 MODULES = {
     "router": "tinyllama.router.app",

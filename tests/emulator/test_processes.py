@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.targets.processes import ProcessGroup
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
+from tools.processes import ProcessGroup
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
 LIMIT_S = 15.0
@@ -85,7 +85,7 @@ def test_smoke_ended_at_any_moment_leaves_no_process_and_no_file(
     assert keeper is not None
     process.send_signal(ending)
     process.communicate(timeout=LIMIT_S)
-    while (_members(keeper) or list(tmp_path.iterdir())) and time.monotonic() < deadline + LIMIT_S:
+    while (_members(keeper) or any(tmp_path.iterdir())) and time.monotonic() < deadline + LIMIT_S:
         time.sleep(0.02)
     assert (_members(keeper), list(tmp_path.iterdir())) == ([], [])
 

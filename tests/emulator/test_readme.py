@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -6,9 +6,10 @@ import pytest
 
 from e2e import smoke as smoke_module
 from e2e.gaps.gap import Gap
-from e2e.report import Progress, failure_text
+from e2e.progress import Progress
+from e2e.report import Report, StageResult, failure_text
 from e2e.run import Run, StageFailed
-from e2e.smoke import Report, Stage, StageResult, smoke
+from e2e.smoke import Stage, smoke
 from e2e.targets.ministack import MiniStack
 
 

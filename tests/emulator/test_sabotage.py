@@ -6,7 +6,7 @@ import pytest
 
 from e2e import sabotage
 from e2e.smoke import STAGES
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
 
 
 @pytest.mark.parametrize("one", sabotage.ALL, ids=lambda s: s.name)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from e2e import inventory
 from e2e.run import Run, wait_until
 from e2e.stages import deploy, destroy
 from e2e.stages.deploy import settled
 from e2e.targets.ministack import MiniStack
-from tools import package, stack
-from tools.environments import ROOT, handlers_python
+from tools.deploy import inventory, package, stack
+from tools.deploy.environments import ROOT, handlers_python
 
 
 def _deployed(account: MiniStack) -> Run:

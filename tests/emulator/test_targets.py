@@ -14,19 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from e2e import inventory
 from e2e.gaps.outside import LOCALSTACK, NO_LIFE, NO_SERVERS, UNKNOWN_ENDPOINT
-from e2e.report import Progress, failure_text
+from e2e.progress import Progress
+from e2e.report import Report, failure_text
 from e2e.run import Run, StageFailed
-from e2e.smoke import STAGES, Report, smoke
-from e2e.stages import boot, deploy, destroy, leave, package
+from e2e.smoke import STAGES, smoke
+from e2e.stages import boot, cleanup, deploy, destroy, package
 from e2e.targets.aws import Aws
 from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
 from tljudge.cli.errors import UsageError
 from tools.commands import smoke as command
-from tools.environments import ROOT, handlers_python
+from tools.deploy import inventory
+from tools.deploy.environments import ROOT, handlers_python
 
 LIFE = [s.name for s in STAGES if not (s.guest or s.servers or s.records)]
 VISIT = [s.name for s in STAGES if not (s.life or s.servers or s.records)]
@@ -144,7 +145,7 @@ def test_visit_refuses_a_node_that_is_awake(account: MiniStack, standing: str) -
     node = deploy.outputs(_run(Endpoint("endpoint", account.endpoint), standing))["NodeId"]
     account.client("ec2").start_instances(InstanceIds=[node])
     report = _smoke(_run(Endpoint("endpoint", account.endpoint), standing, is_deployed=True))
-    assert _stages(report) == [("arrive", False)]
+    assert _stages(report) == [("precheck", False)]
     assert "it must sleep to be woken" in failure_text(report)
 
 
@@ -232,7 +233,7 @@ def test_report_without_servers_is_json(account: MiniStack) -> None:
     assert json.loads(json.dumps(report.as_json()))["peak_mib"] is None
 
 
-def test_leave_deletes_users_once_only(account: MiniStack) -> None:
+def test_cleanup_deletes_users_once_only(account: MiniStack) -> None:
     """A second call finds nothing to do."""
     run = _run(Endpoint("endpoint", account.endpoint), "none", is_deployed=True)
-    assert leave.run(run) == "0 users deleted"
+    assert cleanup.run(run) == "0 users deleted"

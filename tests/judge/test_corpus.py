@@ -21,7 +21,7 @@ from tljudge.engine.evaluate import Judge, Judged
 from tljudge.engine.findings import Report
 from tljudge.rules import ALL
 from tljudge.runner.check import check
-from tools import corpus as benchmark
+from tools.bench import corpus as benchmark
 
 AT_LEAST = 180
 """Templates that could be judged: cfn-lint 1.58 carries 189, and 50 that nobody could deploy."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from e2e.targets.processes import ProcessGroup, free_port
+from tools.processes import ProcessGroup, free_port
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from e2e import inventory
 from e2e.gaps.outside import LOCALSTACK, NO_SERVERS
 from e2e.targets.endpoint import Endpoint
-from tools.environments import ROOT
+from tools.deploy import inventory
+from tools.deploy.environments import ROOT
 
 NOT_LISTED = (
     "replication-group",

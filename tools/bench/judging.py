@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tljudge.cli.errors import UsageError
-from tools import corpus
+from tools.bench import corpus
 from tools.bench.measure import Comparison, Ran, alternately, run
-from tools.environments import ROOT
+from tools.deploy.environments import ROOT
 
 ROUNDS = 5
 FOUND = (0, 1)

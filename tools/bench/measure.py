@@ -68,7 +68,7 @@ def run(
 ) -> Ran:
     """Run a command to its end.
 
-    Memory is the proportional set size, so pages that processes share count once. Sampling costs
+    Memo is the proportional set size, so pages that processes share count once. Sampling costs
     the command nothing but a look at /proc every 10 ms.
 
     Raises:

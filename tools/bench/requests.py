@@ -12,11 +12,11 @@ from huey import RedisHuey
 from jose import jwk, jwt
 from jose.backends.rsa_backend import RSAKey
 
-from e2e.targets.processes import ProcessGroup, free_port, listening
 from tinyllama.utils.auth import verify_jwt
 from tinyllama.utils.auth.keys import Keys
 from tinyllama.utils.queue.job_queue import JobQueue
 from tools.bench.measure import Comparison, alternately, microseconds
+from tools.processes import ProcessGroup, free_port, listening
 
 ISSUER, AUDIENCE = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_bench", "bench"
 CALLS = 300

@@ -24,8 +24,8 @@ def judge_deployed(stack: str, policy: Policy) -> tuple[Report, Sequence[str]]:
     try:
         from botocore.exceptions import BotoCoreError
 
-        from e2e.targets.clients import Clients, operator_session
-        from tools import deployed
+        from tools.deploy.clients import Clients, operator_session
+        from tools.live import deployed
         from tools.live.stacks import CouldNotLook, NoSuchStack
     except ModuleNotFoundError as error:
         raise UsageError(

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from tools import package
-from tools.environments import handlers_python
+from tools.deploy import package
+from tools.deploy.environments import handlers_python
 
 
 def register(subcommands: Any) -> None:

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from e2e import sabotage
-from e2e.report import Progress
+from e2e.progress import Progress
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.ministack import MiniStack
 from tljudge.cli.errors import UsageError
-from tools.environments import ROOT, handlers_python, ministack_python
+from tools.deploy.environments import ROOT, handlers_python, ministack_python
 
 
 def register(subcommands: Any) -> None:

@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from e2e.report import Progress, failure_text
+from e2e.progress import Progress
+from e2e.report import failure_text
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.aws import Aws
@@ -16,7 +17,7 @@ from e2e.targets.endpoint import LOCALSTACK_URL, Endpoint
 from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
 from tljudge.cli.errors import UsageError
-from tools.environments import ROOT, handlers_python, ministack_python
+from tools.deploy.environments import ROOT, handlers_python, ministack_python
 
 DESCRIPTION = """\
 Package the handlers, start a local AWS endpoint and a real Redis, deploy the

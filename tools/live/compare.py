@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tljudge.decode.nodes import as_text
-from tljudge.resolve.values import NOVALUE, Text, Unknown, pieces, shown
+from tljudge.resolve.values import NOVALUE, Text, Unknown, display, pieces
 from tools.live.reading import ABSENT
 from tools.live.stacks import as_json
 
@@ -190,9 +190,9 @@ class Names:
         if value is NOVALUE or value is ABSENT:
             return ""
         if isinstance(value, dict | list):
-            text = json.dumps(value, default=lambda one: self.text(one) or shown(one))
+            text = json.dumps(value, default=lambda one: self.text(one) or display(one))
             return text if len(text) <= 160 else f"{text[:160]}..."
-        return self.text(value) or shown(value, 160)
+        return self.text(value) or display(value, 160)
 
 
 def _is_empty(value: Any) -> bool:

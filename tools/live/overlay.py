@@ -11,14 +11,14 @@ from typing import Any
 
 from tljudge.data import Tagging, tagging
 from tljudge.decode.references import calls, names
-from tljudge.resolve.deployment import NESTED, Resource, Stack, World
+from tljudge.resolve.deployment import NESTED, Deployment, Resource, Stack
 from tljudge.resolve.scenarios import Choice, Choices, Unreachable
 from tljudge.resolve.values import NOVALUE
 from tljudge.rules import ALL
 from tools.live import tags
 from tools.live.compare import EVERYWHERE, Difference, Names
+from tools.live.merged_resources import EGRESS, Shares
 from tools.live.reading import ABSENT, Account, CannotRead, Gone, Read
-from tools.live.shares import EGRESS, Shares
 from tools.live.stacks import LiveStack, document
 from tools.live.table import READERS
 
@@ -55,16 +55,18 @@ class Seen:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
-def see(root: LiveStack, world: World, account: Account, required: tuple[str, ...]) -> Seen:
+def see(
+    root: LiveStack, deployment: Deployment, account: Account, required: tuple[str, ...]
+) -> Seen:
     """Read every resource and lay it over its template.
 
     Args:
         root: the stack, as CloudFormation tells.
-        world: its templates, under its parameters.
+        deployment: its templates, under its parameters.
         account: makes the calls.
         required: tags without which a resource has no owner.
     """
-    run = _Overlay(root, world, account, required)
+    run = _Overlay(root, deployment, account, required)
     run.read()
     return run.seen
 
@@ -75,11 +77,11 @@ def _is_judged(kind: str) -> bool:
 
 class _Overlay:
     def __init__(
-        self, root: LiveStack, world: World, account: Account, required: tuple[str, ...]
+        self, root: LiveStack, deployment: Deployment, account: Account, required: tuple[str, ...]
     ) -> None:
         self._account, self._required = account, required
         self._live = {_world_path(root, one): one for one in root.all()}
-        self._stacks: dict[str, Stack] = {stack.path: stack for stack in world.stacks}
+        self._stacks: dict[str, Stack] = {stack.path: stack for stack in deployment.stacks}
         self.seen = Seen({one.path: document(one) for one in root.all()})
         self._names = Names(
             {
@@ -91,7 +93,7 @@ class _Overlay:
         )
         self._shares = Shares(self._live, self._stacks, self._names)
         # Parameters have what they were given; region and account are those of the stack.
-        world.choices = Choices(
+        deployment.choices = Choices(
             [
                 Choice(key, key, 0, [value])
                 for path, one in self._live.items()

@@ -1,31 +1,28 @@
-"""Which call of its service reads a type, and where CloudFormation's properties are in the answer.
+"""How each type is read: the call of its service, and where CloudFormation's properties are in it.
 
-Types that are not here are read through Cloud Control. Those that are: it has none of them, names
-them in another way, or mixes what several resources of a stack make; or a local endpoint, whose
-Cloud Control knows nothing of stacks, is to be judged. Only calls that read are made.
+Types without a reader here are read through Cloud Control. A type has a reader when Cloud Control
+does not know it, names it in another way, or mixes what several resources of a stack make; or when
+a local endpoint, whose Cloud Control knows nothing of stacks, is to be judged. Every call only
+reads.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call; `{id}` and the like in arguments and path are filled in from the resource."""
-
-    service: str
-    operation: str
-    arguments: Mapping[str, Any]
-    path: str = "@"
+from tools.deploy.calls import Call
+from tools.deploy.listings import ARN, LISTINGS
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """How one type is read.
 
-    `properties` maps names to where they are in the answer: `!` reads it even where the template
-    does not set it, `?` takes a missing one for not set. Others that are missing were not read.
+    `{id}` in a call is the physical id, `{tail}` its part behind the last `/` or `|`; the names of
+    properties and of pseudo parameters stand for their values. `properties` maps a property's name
+    to its JMESPath in what `main` leads to: behind `!` it is read even where the template does not
+    set it; behind `?` a missing value means "not set". Any other missing value was not read. `more`
+    maps a property to a call of its own. `tags` is a member of the answer or a call.
     """
 
     main: Call
@@ -34,17 +31,12 @@ class Reader:
     tags: Call | str | None = None
 
 
-_ARN = "arn:{AWS::Partition}:%s:{AWS::Region}:{AWS::AccountId}:%s"
-
-
-def _cache(what: str, operation: str, argument: str, path: str, **properties: str) -> Reader:
-    arn = _ARN % ("elasticache", f"{what}:{{id}}")
-    tags = Call("elasticache", "list_tags_for_resource", {"ResourceName": arn}, "TagList")
-    return Reader(Call("elasticache", operation, {argument: "{id}"}, path), properties, tags=tags)
-
-
-def _ec2(operation: str, argument: str, path: str, **properties: str) -> Reader:
-    return Reader(Call("ec2", operation, {argument: ["{id}"]}, path), properties, tags="Tags")
+def _listed(
+    kind: str, parameters: Mapping[str, Any], *, pick: str = "[0]", **properties: str
+) -> Reader:
+    """A reader that limits a kind's listing to one resource."""
+    listing = LISTINGS[kind]
+    return Reader(listing.one(parameters, pick), properties, tags=listing.tags)
 
 
 def _api(operation: str, argument: str, value: str, tags: str | None, **properties: str) -> Reader:
@@ -65,17 +57,9 @@ _DELIVERIES = (
 _INLINE = "!{SubnetIds: VpcConfig.SubnetIds, SecurityGroupIds: VpcConfig.SecurityGroupIds}"
 
 READERS: Mapping[str, Reader] = {
-    "AWS::Logs::LogGroup": Reader(
-        Call(
-            "logs",
-            "describe_log_groups",
-            {"logGroupNamePrefix": "{id}"},
-            "logGroups[?logGroupName=='{id}'] | [0]",
-        ),
-        {"LogGroupName": "logGroupName", "RetentionInDays": "!?retentionInDays",
-         "KmsKeyId": "?kmsKeyId"},
-        tags=Call("logs", "list_tags_for_resource",
-                  {"resourceArn": _ARN % ("logs", "log-group:{id}")}, "tags"),
+    "AWS::Logs::LogGroup": _listed(
+        "log-group", {"logGroupNamePrefix": "{id}"}, pick="[?logGroupName=='{id}'] | [0]",
+        LogGroupName="logGroupName", RetentionInDays="!?retentionInDays", KmsKeyId="?kmsKeyId",
     ),
     "AWS::IAM::Role": Reader(
         Call("iam", "get_role", {"RoleName": "{id}"}, "Role"),
@@ -83,27 +67,23 @@ READERS: Mapping[str, Reader] = {
          "MaxSessionDuration": "MaxSessionDuration",
          "PermissionsBoundary": "?PermissionsBoundary.PermissionsBoundaryArn"},
         {"ManagedPolicyArns": Call("iam", "list_attached_role_policies", {"RoleName": "{id}"},
-                                   "AttachedPolicies[].PolicyArn")},
+                                   "AttachedPolicies[].PolicyArn", has_list=True)},
         tags="Tags",
     ),
-    "AWS::EC2::VPC": _ec2("describe_vpcs", "VpcIds", "Vpcs[0]", CidrBlock="CidrBlock"),
-    "AWS::EC2::Subnet": _ec2(
-        "describe_subnets", "SubnetIds", "Subnets[0]", CidrBlock="CidrBlock", VpcId="VpcId",
+    "AWS::EC2::VPC": _listed("vpc", {"VpcIds": ["{id}"]}, CidrBlock="CidrBlock"),
+    "AWS::EC2::Subnet": _listed(
+        "subnet", {"SubnetIds": ["{id}"]}, CidrBlock="CidrBlock", VpcId="VpcId",
         AvailabilityZone="AvailabilityZone", MapPublicIpOnLaunch="!MapPublicIpOnLaunch",
     ),
-    "AWS::EC2::RouteTable": _ec2("describe_route_tables", "RouteTableIds", "RouteTables[0]"),
-    "AWS::EC2::InternetGateway": _ec2(
-        "describe_internet_gateways", "InternetGatewayIds", "InternetGateways[0]"
-    ),
-    "AWS::EC2::VPCEndpoint": _ec2(
-        "describe_vpc_endpoints", "VpcEndpointIds", "VpcEndpoints[0]", VpcId="VpcId",
+    "AWS::EC2::RouteTable": _listed("route-table", {"RouteTableIds": ["{id}"]}),
+    "AWS::EC2::InternetGateway": _listed("internet-gateway", {"InternetGatewayIds": ["{id}"]}),
+    "AWS::EC2::VPCEndpoint": _listed(
+        "vpc-endpoint", {"VpcEndpointIds": ["{id}"]}, VpcId="VpcId",
         ServiceName="ServiceName", VpcEndpointType="VpcEndpointType", SubnetIds="SubnetIds",
         SecurityGroupIds="!Groups[].GroupId", PolicyDocument="PolicyDocument",
     ),
-    "AWS::EC2::Instance": _ec2(
-        "describe_instances", "InstanceIds",
-        "Reservations[].Instances[?State.Name!='terminated'][] | [0]",
-        InstanceType="InstanceType", SubnetId="SubnetId",
+    "AWS::EC2::Instance": _listed(
+        "instance", {"InstanceIds": ["{id}"]}, InstanceType="InstanceType", SubnetId="SubnetId",
         SecurityGroupIds="SecurityGroups[].GroupId",
     ),
     "AWS::EC2::LaunchTemplate": Reader(
@@ -111,8 +91,8 @@ READERS: Mapping[str, Reader] = {
              {"LaunchTemplateId": "{id}", "Versions": ["$Latest"]}, "LaunchTemplateVersions[0]"),
         {"LaunchTemplateData": "!LaunchTemplateData"},
     ),
-    "AWS::EC2::SecurityGroup": _ec2(
-        "describe_security_groups", "GroupIds", "SecurityGroups[0]", VpcId="VpcId",
+    "AWS::EC2::SecurityGroup": _listed(
+        "security-group", {"GroupIds": ["{id}"]}, VpcId="VpcId",
         SecurityGroupEgress="!IpPermissionsEgress", SecurityGroupIngress="!IpPermissions",
     ),
     "AWS::Lambda::Function": Reader(
@@ -121,8 +101,7 @@ READERS: Mapping[str, Reader] = {
          "Handler": "Handler", "Timeout": "Timeout", "MemorySize": "MemorySize",
          "VpcConfig": _INLINE, "LoggingConfig": "!LoggingConfig",
          "Environment": "{Variables: Environment.Variables}", "Layers": "Layers[].Arn"},
-        tags=Call("lambda", "list_tags",
-                  {"Resource": _ARN % ("lambda", "function:{id}")}, "Tags"),
+        tags=Call("lambda", "list_tags", {"Resource": ARN % ("lambda", "function:{id}")}, "Tags"),
     ),
     "AWS::Lambda::Permission": Reader(
         Call("lambda", "get_policy", {"FunctionName": "{FunctionName}"}, "Policy"),
@@ -157,63 +136,51 @@ READERS: Mapping[str, Reader] = {
         Call("cognito-idp", "describe_user_pool", {"UserPoolId": "{id}"}, "UserPool"),
         {"DeletionProtection": "DeletionProtection", "MfaConfiguration": "MfaConfiguration",
          "AdminCreateUserConfig": "AdminCreateUserConfig", "Policies": "Policies"},
-        tags=Call("cognito-idp", "list_tags_for_resource",
-                  {"ResourceArn": _ARN % ("cognito-idp", "userpool/{id}")}, "Tags"),
+        tags=LISTINGS["user-pool"].tags,
     ),
     "AWS::DynamoDB::Table": Reader(
         Call("dynamodb", "describe_table", {"TableName": "{id}"}, "Table"),
         {"BillingMode": "BillingModeSummary.BillingMode", "KeySchema": "KeySchema",
          "DeletionProtectionEnabled": "DeletionProtectionEnabled"},
-        tags=Call("dynamodb", "list_tags_of_resource",
-                  {"ResourceArn": _ARN % ("dynamodb", "table/{id}")}, "Tags"),
+        tags=LISTINGS["table"].tags,
     ),
-    "AWS::CloudWatch::Alarm": Reader(
-        Call("cloudwatch", "describe_alarms", {"AlarmNames": ["{id}"]}, "MetricAlarms[0]"),
-        {"MetricName": "MetricName", "Namespace": "Namespace", "Threshold": "Threshold",
-         "Period": "Period", "EvaluationPeriods": "EvaluationPeriods",
-         "ActionsEnabled": "ActionsEnabled"},
-        tags=Call("cloudwatch", "list_tags_for_resource",
-                  {"ResourceARN": _ARN % ("cloudwatch", "alarm:{id}")}, "Tags"),
+    "AWS::CloudWatch::Alarm": _listed(
+        "alarm", {"AlarmNames": ["{id}"]}, MetricName="MetricName", Namespace="Namespace",
+        Threshold="Threshold", Period="Period", EvaluationPeriods="EvaluationPeriods",
+        ActionsEnabled="ActionsEnabled",
     ),
     "AWS::Events::Rule": Reader(
         Call("events", "describe_rule", {"Name": "{id}"}),
         {"ScheduleExpression": "?ScheduleExpression", "State": "State",
          "EventPattern": "?EventPattern"},
         tags=Call("events", "list_tags_for_resource",
-                  {"ResourceARN": _ARN % ("events", "rule/{id}")}, "Tags"),
+                  {"ResourceARN": ARN % ("events", "rule/{id}")}, "Tags"),
     ),
-    "AWS::SSM::Parameter": Reader(
-        Call("ssm", "describe_parameters",
-             {"ParameterFilters": [{"Key": "Name", "Values": ["{id}"]}]}, "Parameters[0]"),
-        {"Type": "Type", "Tier": "Tier"},
-        tags=Call("ssm", "list_tags_for_resource",
-                  {"ResourceType": "Parameter", "ResourceId": "{id}"}, "TagList"),
+    "AWS::SSM::Parameter": _listed(
+        "parameter", {"ParameterFilters": [{"Key": "Name", "Values": ["{id}"]}]},
+        Type="Type", Tier="Tier",
     ),
-    "AWS::ElastiCache::ReplicationGroup": Reader(
-        Call("elasticache", "describe_replication_groups", {"ReplicationGroupId": "{id}"},
-             "ReplicationGroups[0]"),
-        {"CacheNodeType": "CacheNodeType", "UserGroupIds": "UserGroupIds",
-         "AtRestEncryptionEnabled": "AtRestEncryptionEnabled",
-         "TransitEncryptionEnabled": "TransitEncryptionEnabled",
-         "SnapshotRetentionLimit": "!SnapshotRetentionLimit",
-         "LogDeliveryConfigurations": _DELIVERIES},
-        {"SecurityGroupIds": _CLUSTER},
-        tags=Call("elasticache", "list_tags_for_resource",
-                  {"ResourceName": _ARN % ("elasticache", "replicationgroup:{id}")}, "TagList"),
+    "AWS::ElastiCache::ReplicationGroup": replace(
+        _listed(
+            "replication-group", {"ReplicationGroupId": "{id}"}, CacheNodeType="CacheNodeType",
+            UserGroupIds="UserGroupIds", AtRestEncryptionEnabled="AtRestEncryptionEnabled",
+            TransitEncryptionEnabled="TransitEncryptionEnabled",
+            SnapshotRetentionLimit="!SnapshotRetentionLimit", LogDeliveryConfigurations=_DELIVERIES,
+        ),
+        more={"SecurityGroupIds": _CLUSTER},
     ),
-    "AWS::ElastiCache::SubnetGroup": _cache(
-        "subnetgroup", "describe_cache_subnet_groups", "CacheSubnetGroupName",
-        "CacheSubnetGroups[0]", SubnetIds="Subnets[].SubnetIdentifier",
+    "AWS::ElastiCache::SubnetGroup": _listed(
+        "cache-subnet-group", {"CacheSubnetGroupName": "{id}"},
+        SubnetIds="Subnets[].SubnetIdentifier",
     ),
-    "AWS::ElastiCache::ParameterGroup": _cache(
-        "parametergroup", "describe_cache_parameter_groups", "CacheParameterGroupName",
-        "CacheParameterGroups[0]", CacheParameterGroupFamily="CacheParameterGroupFamily",
+    "AWS::ElastiCache::ParameterGroup": _listed(
+        "cache-parameter-group", {"CacheParameterGroupName": "{id}"},
+        CacheParameterGroupFamily="CacheParameterGroupFamily",
     ),
-    "AWS::ElastiCache::User": _cache(
-        "user", "describe_users", "UserId", "Users[0]", AccessString="!AccessString",
-        Engine="Engine",
+    "AWS::ElastiCache::User": _listed(
+        "cache-user", {"UserId": "{id}"}, AccessString="!AccessString", Engine="Engine",
     ),
-    "AWS::ElastiCache::UserGroup": _cache(
-        "usergroup", "describe_user_groups", "UserGroupId", "UserGroups[0]", UserIds="UserIds",
+    "AWS::ElastiCache::UserGroup": _listed(
+        "cache-user-group", {"UserGroupId": "{id}"}, UserIds="UserIds",
     ),
 }  # fmt: skip

@@ -33,7 +33,7 @@ def laid_over(
             differences.append(Difference(f"{where}.{key}", names.words(value), ""))
         else:
             differences += names.differences(value, found[key], f"{where}.{key}")
-    for key in found.keys() - wanted.keys() - resource.world.tags.keys():
+    for key in found.keys() - wanted.keys() - resource.deployment.tags.keys():
         differences.append(Difference(f"{where}.{key}", "", found[key]))
     dropped = [key for key in required if key not in found and key in above]
     return _formed(resource, found | dict.fromkeys(dropped, "")), differences, dropped
@@ -45,7 +45,7 @@ def kept(resource: Resource, declared: Any) -> Any:
     mine = {tag.key for tag in own(resource).found}
     given = {
         key: value
-        for key, value in resource.world.tags.items()
+        for key, value in resource.deployment.tags.items()
         if reach.get(key) == value and key not in mine
     }
     if isinstance(declared or {}, dict) and _form(resource) == "map":

@@ -74,9 +74,9 @@ Parameters:
   UseCache: {Type: String, Default: "false", AllowedValues: ["true", "false"]}
 Mappings:
   Sizes:
-    dev: {Memory: 128, Ttl: 60}
-    test: {Memory: 256, Ttl: 300}
-    prod: {Memory: [512|1024], Ttl: 3600}
+    dev: {Memo: 128, Ttl: 60}
+    test: {Memo: 256, Ttl: 300}
+    prod: {Memo: [512|1024], Ttl: 3600}
 Conditions:
   IsProd: !Equals [!Ref Stage, prod]
   WithCache: !Equals [!Ref UseCache, "true"]
@@ -149,7 +149,7 @@ FUNCTION = """
       FunctionName: !Sub "${AWS::StackName}-~"
       Runtime: python3.12
       Handler: app.handler
-      MemorySize: !FindInMap [Sizes, !Ref Stage, Memory]
+      MemorySize: !FindInMap [Sizes, !Ref Stage, Memo]
       Timeout: [3|10|30]
       Role: !GetAtt @Role.Arn
       Code:

@@ -16,22 +16,29 @@ from typing import Any
 from tljudge.decode.loader import load
 from tljudge.engine.findings import WAIVER, Finding, Problem, Report, tally, waive
 from tljudge.engine.policy import Policy
-from tljudge.resolve.deployment import World
+from tljudge.resolve.deployment import Deployment
 from tljudge.runner.check import check
+from tools.deploy.calls import Call
 from tools.live.overlay import Drift, Seen, see
-from tools.live.reading import Account
+from tools.live.reading import (
+    DESCRIBE_TYPE,
+    GET_RESOURCE,
+    GET_ROLE_POLICY,
+    LIST_ROLE_POLICIES,
+    Account,
+)
 from tools.live.stacks import Client, LiveStack, document, file_of, follow
-from tools.live.table import READERS, Call
+from tools.live.table import READERS
 
 UNREAD, GONE = "TL_LIVE_1", "TL_LIVE_2"
 _CALLS = (
-    Call("cloudformation", "describe_stacks", {}),
-    Call("cloudformation", "get_template", {}),
-    Call("cloudformation", "list_stack_resources", {}),
-    Call("cloudformation", "describe_type", {}),
-    Call("cloudcontrol", "get_resource", {}),
-    Call("iam", "list_role_policies", {}),
-    Call("iam", "get_role_policy", {}),
+    Call("cloudformation", "describe_stacks"),
+    Call("cloudformation", "get_template"),
+    Call("cloudformation", "list_stack_resources"),
+    DESCRIBE_TYPE,
+    GET_RESOURCE,
+    LIST_ROLE_POLICIES,
+    GET_ROLE_POLICY,
 )
 _DRIFT = " (drift: its template is not so)"
 
@@ -71,8 +78,8 @@ def judge(client: Client, stack: str, policy: Policy, *, today: date | None = No
         meant, actual = Path(name) / "meant", Path(name) / "actual"
         first = _write(meant, {one.path: document(one) for one in root.all()}, root)
         template = load(first, root.parameters)
-        world = World(template, dict(root.parameters), root.tags)
-        seen = see(root, world, Account(client), policy.required_tags)
+        deployment = Deployment(template, dict(root.parameters), root.tags)
+        seen = see(root, deployment, Account(client), policy.required_tags)
         last = _write(actual, seen.documents, root)
         parameters = {"Parameters": dict(root.parameters)}
         bare = replace(policy, waivers=())  # they are applied once, to everything

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tljudge.cli.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def handlers_python() -> Path:
