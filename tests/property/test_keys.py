@@ -48,7 +48,7 @@ def test_key_set_is_total_and_admits_only_fit_keys(document: Any) -> None:
 
 
 def test_key_sets_hold_fit_and_unfit_keys() -> None:
-    """The laws here speak of something: some drawn sets admit all their keys, some only a part."""
+    """The strategies reach sets whose keys are all admitted, and sets of which only a part is."""
     whole = find(key_sets(), lambda document: len(admitted(document)) == 2)
     assert len(whole["keys"]) == 2
     part = find(key_lists(), lambda keys: 0 < len(admitted({"keys": keys})) < len(keys))
