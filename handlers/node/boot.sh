@@ -80,7 +80,7 @@ list_sha256="$(sha256_of "${fresh}")"
 environment="${home}/venv-${list_sha256//[!a-zA-Z0-9]/}"
 if [[ ! -f "${environment}/complete" ]]; then
   say "making ${environment}"
-  # Delete older environments first: the disk is small, and the worker uses the new environment alone.
+  # Delete older environments first: the disk is small, and the worker uses the new one alone.
   rm -rf "${home}"/venv-*
   "${python}" -m venv "${environment}"
   "${environment}/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \

@@ -19,7 +19,7 @@ local added_ms = tonumber(string.match(entry, '^%d+'))
 local left_ms = math.min(redis.call('PTTL', job), added_ms + life_ms - now_ms)
 local stored = redis.call('GET', job)
 
--- A job that its owner sent again after it had expired has another entry; this entry may not end it.
+-- A job that its owner sent again after it had expired has another entry; this one may not end it.
 local suffix = ',"entry":"' .. entry .. '"}'
 local is_ours = stored and string.sub(stored, -#suffix) == suffix
 

@@ -142,4 +142,5 @@ def test_clients_killed_mid_flight_leave_whole_jobs(
         keys, stream = transaction.keys("job:*").xrange(STREAM).execute()
         jobs = [key.removeprefix("job:") for key in keys]
         entries = [fields["id"] for _, fields in stream]
+        assert entries, "the client was killed while it queued"
         assert sorted(jobs) == sorted(entries)

@@ -272,6 +272,12 @@ def changed_tokens(draw: st.DrawFn, whole: str) -> str:
 
 def key_sets() -> st.SearchStrategy[Any]:
     """Documents that are key sets, nearly so, or not at all."""
+    sets = key_lists().map(lambda keys: {"keys": keys})
+    return st.one_of(sets, json_values(), st.just(jwks()))
+
+
+def key_lists() -> st.SearchStrategy[list[Any]]:
+    """Lists of keys: fit, changed in a few members, or no keys at all."""
     member = st.sampled_from(["kty", "use", "alg", "key_ops", "kid", "n", "e", "d", "x5c"])
     value = st.one_of(
         json_values(),
@@ -282,8 +288,7 @@ def key_sets() -> st.SearchStrategy[Any]:
     changed = st.tuples(
         st.sampled_from([pinned(), second()]), st.dictionaries(member, value, max_size=3)
     ).map(lambda pair: pair[0].jwk() | pair[1])
-    keys = st.lists(changed | json_values(), max_size=4)
-    return st.one_of(keys.map(lambda found: {"keys": found}), json_values(), st.just(jwks()))
+    return st.lists(changed | json_values(), max_size=4)
 
 
 # ---- bodies ----

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.processes import RedisServer
 from tinyllama.utils.queue.errors import RateLimited
-from tinyllama.utils.queue.job_queue import JobQueue
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
 
 SECOND_US = 1_000_000
 LIMITS = ((SECOND_US, 5), (60 * SECOND_US, 20))
@@ -116,6 +116,8 @@ BURST_US = [0, 1, 199_999, 999_999, SECOND_US, 3 * SECOND_US]
 
 
 @given(burst=st.lists(st.sampled_from(BURST_US), min_size=1, max_size=40))
+@example(burst=[0] * 6)
+@example(burst=[SECOND_US] * 21)
 def test_throttle_keeps_its_word(redis_server: RedisServer, burst: list[int]) -> None:
     """After the wait that a refused request was told, one request passes."""
     now_us = [10**15]
@@ -128,4 +130,5 @@ def test_throttle_keeps_its_word(redis_server: RedisServer, burst: list[int]) ->
                 queue.accept(job_id=f"j{number}", sub="ann", prompt="p", idle=1, now_ms=0)
             except RateLimited as refused:
                 now_us[0] += refused.retry_after_s * SECOND_US
-                queue.accept(job_id=f"k{number}", sub="ann", prompt="p", idle=1, now_ms=0)
+                again = queue.accept(job_id=f"k{number}", sub="ann", prompt="p", idle=1, now_ms=0)
+                assert again == Acceptance(f"k{number}", node_awake=False, repeated=False)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from unittest.mock import patch
 
 import jwt
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import KeySet
@@ -87,7 +87,8 @@ def test_any_edit_is_refused(data: st.DataObject) -> None:
     """A character replaced, inserted, removed, doubled or exchanged is another token: refused."""
     whole = tokens.token()
     changed = data.draw(changed_tokens(whole))
-    assert changed == whole or verdict(changed) is None
+    assume(changed != whole)
+    assert verdict(changed) is None
 
 
 @given(right_parts(), faults(), st.data())
@@ -95,11 +96,13 @@ def test_accepted_token_is_accepted_by_two_other_libraries(
     parts: Parts, fault: Fault, data: st.DataObject
 ) -> None:
     """PyJWT and joserfc accept whatever we accept, and read the same claims."""
-    parts = data.draw(st.sampled_from([parts, fault(parts)]))
-    token = parts.token
-    claims = verdict(token, parts.now)
+    drawn = data.draw(st.sampled_from([parts, fault(parts)]))
+    token = drawn.token
+    claims = verdict(token, drawn.now)
     if claims is None:
+        assert drawn is not parts, "right parts are accepted, so that there is a comparison"
         return
+    parts = drawn
     for found in (by_pyjwt(token, parts), by_joserfc(token, parts)):
         assert (found["sub"], found["iat"], found["exp"]) == (
             claims.sub,

@@ -30,7 +30,7 @@ def handler(event: Event, context: object) -> Response:
     function's permission names a single rule of EventBridge.
     """
     if event.get("source") == "aws.events":
-        return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measured()})
+        return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measure()})
     return serve(event, context, ROUTES)
 
 
@@ -40,10 +40,10 @@ def queue_health(event: Event) -> Response:
     claims = authenticate(event, settings=settings, store=keys, now=time.time())
     if ADMINS not in claims.groups:
         raise ApiError("forbidden")
-    return measured()
+    return measure()
 
 
-def measured() -> Response:
+def measure() -> Response:
     """Measure the queue, send the metrics that the alarm watches, answer the measurement."""
     settings, _ = setup()
     code, health = "ok", None

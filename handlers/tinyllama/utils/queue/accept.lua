@@ -22,8 +22,8 @@ local values = redis.call('MGET', reply, job, throttle, heartbeat)
 local is_awake = values[4] and 1 or 0
 
 -- Times of the requests that passed within (now - 60 s, now], oldest first; a text of at most 20
--- times, read and written with one command each. A time ahead of now comes from before the clock was
--- set back: counting it could refuse this owner for as long as that step.
+-- times, read and written with one command each. A time ahead of now comes from before the clock
+-- was set back: counting it could refuse this owner for as long as that step.
 local passed, count = {}, 0
 if values[3] then
     for text in string.gmatch(values[3], '%d+') do
