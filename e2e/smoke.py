@@ -110,7 +110,7 @@ def smoke(
 
     Args:
         run: what to deploy, and where.
-        progress: told of each stage as it begins and ends.
+        progress: shows each stage as it begins and ends.
         keep: called instead of the stages from `stop` on, while everything still runs.
         on_failure: called after a failed stage, while everything still runs.
     """

@@ -31,13 +31,13 @@ NO_LIFE = Gap(
     lacks="package, deploy, GPU off, destroy and verify: the stack was there before and stays",
     stand_in=None,
 )
-# Of an endpoint that nobody has tried.
+# On an endpoint whose differences from AWS are not known.
 UNKNOWN_ENDPOINT = Gap(
     name="endpoint",
     lacks="a list of what this endpoint does otherwise than AWS: none is known here",
     stand_in=None,
 )
-# Of LocalStack without a licence in host mode, as tried with 4.14; a licence adds most of it.
+# On LocalStack without a licence in host mode, as tried with 4.14; a licence adds most of it.
 LOCALSTACK = Gap(
     name="localstack",
     lacks="without a licence: HTTP APIs, user pools, caches, functions, IAM decisions, and the "

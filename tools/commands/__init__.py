@@ -1,6 +1,6 @@
-"""The subcommands of `tl`, one module each, imported when they are asked for.
+"""The subcommands of `tl`, one module each; a command imports its own module alone.
 
-`tl check` must not pay for boto3, which it never uses.
+So `tl check` does not spend time on boto3, which it does not use.
 """
 
 from importlib import import_module
@@ -13,17 +13,17 @@ NAMES = ("package", "smoke", "sabotage", "check", "rules", "mutate", "cost", "be
 
 
 def load(arguments: list[str]) -> list[ModuleType]:
-    """The module of the command that `arguments` name, or all of them for the list.
+    """The module of the command that `arguments` name, or every module where they name none.
 
     Raises:
-        UsageError: the command needs a package that is not installed.
+        UsageError: the command needs a package that is not installed here.
     """
     named = [word for word in arguments if not word.startswith("-")][:1]
     wanted = named if named and named[0] in NAMES else NAMES
-    found = []
+    modules = []
     for name in wanted:
         try:
-            found.append(import_module(f"tools.commands.{name}"))
+            modules.append(import_module(f"tools.commands.{name}"))
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
             if package in ("tools", "compliance", "e2e", "handlers"):
@@ -33,12 +33,12 @@ def load(arguments: list[str]) -> list[ModuleType]:
                     f"{name}: needs {package}, which is not installed here; run it in a clone of "
                     f"the repository: .venv/bin/tox run -e tl -- {name}"
                 ) from None
-            found.append(_not_here(name, package))
-    return found
+            modules.append(_unavailable(name, package))
+    return modules
 
 
-def _not_here(name: str, package: str) -> ModuleType:
-    """A line in the list of commands, for one that cannot run here."""
+def _unavailable(name: str, package: str) -> ModuleType:
+    """A line in the list of commands, for a command that cannot run here."""
 
     def register(subcommands: Any) -> None:
         subcommands.add_parser(name, help=f"(needs {package}, which is not installed here)")
