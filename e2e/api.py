@@ -10,8 +10,8 @@ import urllib3
 _POOL = urllib3.PoolManager(
     maxsize=32, retries=False, timeout=urllib3.Timeout(connect=2, read=30), block=False
 )
-# The gateway's own limit of a route refuses before any function sees the request, in these words;
-# 20 requests a second pass, so a client waits for one place of them.
+# The gateway's own limit of a route refuses a request in these words before any function sees it.
+# The limit is 20 requests a second, so the client waits for one of those places.
 _GATE_IS_BUSY = {"message": "Too Many Requests"}
 _GATE_PAUSE_S = 0.05
 _GATE_LIMIT_S = 5.0
@@ -19,7 +19,7 @@ _GATE_LIMIT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers in lower case, and the body as it came."""
+    """A response: status, headers by lower-case name, and the body's bytes."""
 
     status: int
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None when it is none."""
+        """The body as JSON; None when it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -48,9 +48,10 @@ class Api:
         body: Any = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """One request; `body` is sent as it is when bytes, as JSON otherwise.
+        """Send one request: a `body` of bytes as it is, any other as JSON.
 
-        What the gateway's own throttle refuses is sent again; what the router refuses is not.
+        A request that the gateway's own throttle refuses is sent again; one that the router refuses
+        is not.
         """
         sent = dict(headers or {})
         if token is not None:

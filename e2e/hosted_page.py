@@ -14,26 +14,26 @@ MAX_REDIRECTS = 10
 
 
 class PageFailed(Exception):
-    """There is no sign-in page; carries the status and where it should have been."""
+    """No sign-in page came; says the status and the page's address."""
 
 
-def sign_in(base: str, asked: dict[str, str], name: str, password: str) -> HTTPResponse:
-    """Ask to be let in, and fill in the form.
+def sign_in(base: str, query: dict[str, str], name: str, password: str) -> HTTPResponse:
+    """Open the sign-in page, and fill in and send its form.
 
     Args:
         base: base URL of the pages.
-        asked: the query of `authorize`, with its `redirect_uri`.
+        query: the query of `authorize`, with its `redirect_uri`.
         name: user name.
         password: goes into the form and nowhere else.
 
     Returns:
-        The answer to the form: a redirect to the callback when it was right.
+        The answer to the form: a redirect to the callback when name and password are right.
 
     Raises:
         PageFailed: no page with a form came.
     """
-    browser = Browser(asked["redirect_uri"])
-    page = browser.open(f"{base}/oauth2/authorize?{urlencode(asked)}")
+    browser = Browser(query["redirect_uri"])
+    page = browser.open(f"{base}/oauth2/authorize?{urlencode(query)}")
     form = _Form()
     form.feed(page.read().decode())
     if page.status != 200 or form.action is None:
@@ -44,10 +44,10 @@ def sign_in(base: str, asked: dict[str, str], name: str, password: str) -> HTTPR
 
 
 class Browser:
-    """Keeps cookies and follows redirects, except to the callback, where a listener would be."""
+    """Keeps cookies and follows redirects, but for one to the callback, where a GUI listens."""
 
     def __init__(self, callback: str = "") -> None:
-        """No cookies yet; a redirect to `callback` is an answer."""
+        """Start without cookies; a redirect to `callback` is returned, not followed."""
         self._callback = callback
         self._opener = urllib.request.OpenerDirector()
         for handler in (
@@ -58,10 +58,10 @@ class Browser:
             self._opener.add_handler(handler)
 
     def open(self, url: str, form: dict[str, str] | None = None) -> HTTPResponse:
-        """GET, or POST of a form; any status is an answer.
+        """GET a page, or POST a form; an answer of any status is returned.
 
         Raises:
-            PageFailed: the pages send a browser round in circles.
+            PageFailed: more than `MAX_REDIRECTS` redirects follow one another.
         """
         data = None if form is None else urlencode(form).encode()
         for _ in range(MAX_REDIRECTS):

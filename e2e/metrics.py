@@ -6,14 +6,14 @@ from e2e.run import Run
 
 
 def emitted(run: Run, function: str, metric: str) -> list[tuple[dict[str, str], float]]:
-    """Each time `metric` left one of our functions during this smoke: its dimensions and its value.
+    """The dimensions and value of every time that a function emitted `metric` in this smoke.
 
-    On AWS a line appears some seconds after it was written, and metrics of it minutes later.
+    On AWS a log line can be read some seconds after it was written, its metric minutes later.
 
     Source of the format:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
-    found = []
+    values = []
     pages = (
         run.client("logs")
         .get_paginator("filter_log_events")
@@ -25,8 +25,8 @@ def emitted(run: Run, function: str, metric: str) -> list[tuple[dict[str, str], 
     )
     for page in pages:
         for event in page["events"]:
-            found += _metrics_of(event["message"], metric)
-    return found
+            values += _metrics_of(event["message"], metric)
+    return values
 
 
 def _metrics_of(message: str, metric: str) -> list[tuple[dict[str, str], float]]:

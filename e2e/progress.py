@@ -1,4 +1,4 @@
-"""What a person sees of a smoke: a table while it runs, or one line a stage where there is none."""
+"""The progress of a smoke: a live table on a terminal, elsewhere one line a stage."""
 
 import sys
 
@@ -13,14 +13,14 @@ class Progress:
     """Shows stages on standard error: a live table on a terminal, lines otherwise."""
 
     def __init__(self, quiet: bool = False) -> None:
-        """Nothing is shown before the first stage; nothing at all when `quiet`."""
+        """Show nothing before the first stage, and nothing at all when `quiet`."""
         self._console = Console(stderr=True, highlight=False)
         self._quiet = quiet
         self._done: list[StageResult] = []
         self._live: Live | None = None
 
     def begins(self, name: str) -> None:
-        """A stage has begun."""
+        """Show that a stage has begun."""
         if self._quiet or not self._console.is_terminal:
             return
         if self._live is None:
@@ -29,7 +29,7 @@ class Progress:
         self._live.update(self._table(running=name))
 
     def ends(self, result: StageResult) -> None:
-        """A stage has ended."""
+        """Show the result of a stage."""
         self._done.append(result)
         if self._live is not None:
             self._live.update(self._table())
@@ -39,7 +39,7 @@ class Progress:
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the table as it stands."""
+        """Stop updating the table; it stays on the terminal."""
         if self._live is not None:
             self._live.stop()
 

@@ -9,7 +9,7 @@ WARNING_S = 90
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """One stage: how long it took, whether it passed, and what it saw."""
+    """The result of one stage: how long it took, whether it passed, what it saw."""
 
     name: str
     seconds: float
@@ -19,7 +19,7 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One smoke, as `--json` writes it."""
+    """The result of one smoke, as `--json` writes it."""
 
     target: str
     passed: bool
@@ -31,11 +31,11 @@ class Report:
     failure: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The document of the contract."""
+        """The document that `--json` writes."""
         return asdict(self)
 
     def last_line(self) -> str:
-        """The one line that scripts read."""
+        """The last line on standard output, which scripts read."""
         verdict = "PASS" if self.passed else "FAIL"
         slow = f", slower than {WARNING_S} s" if WARNING_S <= self.total_s <= LIMIT_S else ""
         return (
@@ -45,7 +45,7 @@ class Report:
 
 
 def failure_text(report: Report) -> str:
-    """What failed, why, the end of the logs that tell, and where to look further."""
+    """The stage that failed, why, the last lines of its logs, and where to look further."""
     failure: dict[str, Any] | None = report.failure
     if failure is None:
         return ""

@@ -1,4 +1,4 @@
-"""What the stages of one smoke share: the target, what was deployed, and who is signed in."""
+"""The state that the stages of one smoke share: target, deployed stack, signed-in users."""
 
 import secrets
 import time
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class StageFailed(Exception):
-    """A stage saw something that must not be.
+    """A stage saw something other than it must.
 
-    `logs` names servers of the target or log groups whose last lines explain it; `look` is the
+    `logs` names the target's servers or the log groups whose last lines explain it; `look` is a
     command that shows more.
     """
 
     def __init__(self, cause: str, *, logs: tuple[str, ...] = (), look: str = "") -> None:
-        """State the cause: what was expected, what was seen."""
+        """Take the cause: what the stage expected, and what it saw."""
         super().__init__(cause)
         self.logs = logs
         self.look = look
@@ -35,7 +35,7 @@ class StageFailed(Exception):
 
 @dataclass(slots=True)
 class User:
-    """Somebody who signed in; `token` is an access token and is never printed."""
+    """A user of the pool; `token` is the access token, which is never printed."""
 
     name: str
     password: str = field(repr=False)
@@ -47,8 +47,8 @@ class User:
 class Run:
     """The state of one smoke. Stages fill it in the order in which they run.
 
-    `name` is the stack's. `is_deployed` says that it stood there before: then it stays, and only
-    what the smoke added to it is taken away. `mark` makes the names of what is added its own.
+    `name` is the stack's. `is_deployed` says that the stack was there before the smoke: it stays,
+    and the smoke deletes only what it added. `mark` makes the names of its users unique.
     """
 
     target: Target
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """What this smoke cannot see."""
+        """The differences between this smoke's target and AWS."""
         return (*self.target.gaps, *((NO_LIFE,) if self.is_deployed else ()))
 
     @property
@@ -81,7 +81,7 @@ class Run:
         """The inside of the target.
 
         Raises:
-            StageFailed: it has none; a stage that needs one must not run there.
+            StageFailed: its servers are not ours; stages that need them do not run there.
         """
         if self.target.servers is None:
             raise StageFailed(f"the servers of {self.target.name} are not ours")
@@ -101,20 +101,20 @@ class Run:
         return self.target.client(service)
 
     def function_log(self, name: str) -> str:
-        """The log group of one of our functions."""
+        """The log group of the stack's function of this name."""
         return f"/aws/lambda/{self.name}-{name}"
 
     def node_state(self) -> str:
-        """What EC2 says about the compute node."""
-        found = self.client("ec2").describe_instances(InstanceIds=[self.outputs["NodeId"]])
-        state: str = found["Reservations"][0]["Instances"][0]["State"]["Name"]
+        """The compute node's state as EC2 reports it."""
+        answer = self.client("ec2").describe_instances(InstanceIds=[self.outputs["NodeId"]])
+        state: str = answer["Reservations"][0]["Instances"][0]["State"]["Name"]
         return state
 
 
 def wait_until(
     check: Callable[[], T | None], limit_s: float, what: str, *, logs: tuple[str, ...] = ()
 ) -> T:
-    """Poll until `check` returns something that is neither None nor False.
+    """Call `check` until it returns something that is neither None nor False, and return that.
 
     Raises:
         StageFailed: `what` did not happen within `limit_s`.
@@ -128,7 +128,7 @@ def wait_until(
 
 
 def expect(seen: Any, wanted: Any, what: str, *, logs: tuple[str, ...] = ()) -> None:
-    """Compare whole values.
+    """Compare two whole values.
 
     Raises:
         StageFailed: they differ; names both.

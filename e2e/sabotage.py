@@ -1,8 +1,8 @@
 """Small changes that break the system, and the stage of the smoke that must notice each.
 
 A smoke that passes proves something only if it fails when it should. Each sabotage is applied to a
-copy of the tree; the text it replaces must occur exactly once, so that a sabotage which no longer
-fits is an error and not a pass.
+copy of the tree. The text it replaces must occur exactly once, so that a sabotage that no longer
+fits the tree is an error and not a pass.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from tljudge.cli.errors import UsageError
 class Sabotage:
     """Replace `old` by `new` in `file`; the smoke must fail at `stage`.
 
-    `also` holds more such changes, for what two guards hold and one alone would.
+    `also` holds more such changes, as (file, old, new), where two guards protect the same thing.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Sabotage:
     also: tuple[tuple[str, str, str], ...] = ()
 
 
-class Misfit(UsageError):
-    """A sabotage no longer fits the tree it was written for."""
+class InapplicableSabotage(UsageError):
+    """The text that a sabotage replaces is not in the tree exactly once."""
 
 
 _EDGE = "cloudformation/edge.yaml"
@@ -256,10 +256,10 @@ ALL: tuple[Sabotage, ...] = (
 
 
 def apply(sabotage: Sabotage, source: Path, copy: Path) -> None:
-    """Copy what a smoke deploys and break it.
+    """Copy the folders that a smoke deploys, and break the copy.
 
     Raises:
-        Misfit: the text to replace is not there exactly once.
+        InapplicableSabotage: the text to replace is not there exactly once.
     """
     for folder in ("cloudformation", "handlers"):
         shutil.copytree(source / folder, copy / folder)
@@ -267,7 +267,7 @@ def apply(sabotage: Sabotage, source: Path, copy: Path) -> None:
         path = copy / file
         text = path.read_text()
         if text.count(old) != 1:
-            raise Misfit(
+            raise InapplicableSabotage(
                 f"sabotage '{sabotage.name}': {file} holds its text {text.count(old)} times, "
                 "not once; write it anew in e2e/sabotage.py"
             )

@@ -1,8 +1,8 @@
 """The smoke: every stage of one life of the system, timed, on one target.
 
-Under 90 s it passes, from 90 to 120 s it passes with a warning, beyond that it fails. Whatever
-happens, what the smoke made is taken away: with a target that is ours, or by its own last stages.
-A stage that a target cannot run is a gap of the report.
+A smoke passes under 90 s, passes with a warning from 90 to 120 s, and fails after that. Whatever
+happens, everything it made is deleted: with the target, where the smoke started it, else by its
+last stages. A stage that a target cannot run is a gap of the report.
 """
 
 import sys
@@ -52,8 +52,9 @@ from tools.processes import ProcessFailed
 class Stage:
     """One stage, and where it runs.
 
-    `life` stages make and destroy the stack, `guest` stages come to one that was there before;
-    `servers` stages need a target whose servers are ours, `records` one that keeps durations.
+    `life` stages make and destroy the stack; `guest` stages visit a stack that was there before.
+    `servers` stages need a target whose servers the smoke runs; `records` stages need a target that
+    keeps the duration as a metric.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Stage:
     records: bool = False
 
     def fits(self, run: Run) -> bool:
-        """Whether it runs in this smoke."""
+        """Whether the stage runs in this smoke."""
         if self.servers and run.target.servers is None:
             return False
         if self.records and not run.target.records:
@@ -109,7 +110,7 @@ def smoke(
 
     Args:
         run: what to deploy, and where.
-        progress: told of each stage as it begins and ends.
+        progress: shows each stage as it begins and ends.
         keep: called instead of the stages from `stop` on, while everything still runs.
         on_failure: called after a failed stage, while everything still runs.
     """
@@ -125,7 +126,7 @@ def smoke(
                 break
             progress.begins(stage.name)
             stage_began = time.monotonic()
-            detail, failure = _one(run, stage)
+            detail, failure = _run_stage(run, stage)
             seconds = time.monotonic() - stage_began
             results.append(StageResult(stage.name, round(seconds, 3), failure is None, detail))
             progress.ends(results[-1])
@@ -151,14 +152,15 @@ def smoke(
     )
 
 
-def _one(run: Run, stage: Stage) -> tuple[str, dict[str, Any] | None]:
+def _run_stage(run: Run, stage: Stage) -> tuple[str, dict[str, Any] | None]:
+    """Run one stage; returns its detail, and its failure when it failed."""
     name = stage.name
     try:
         return stage.run(run), None
     except StageFailed as error:
         logs = {source: _tail(run, source) for source in error.logs}
-        found = {"stage": name, "cause": str(error), "logs": logs, "look": error.look}
-        return str(error), found
+        cause = str(error)
+        return cause, {"stage": name, "cause": cause, "logs": logs, "look": error.look}
     except UsageError as error:
         return str(error), {"stage": name, "cause": str(error), "logs": {}, "look": ""}
     except (ProcessFailed, PageFailed, ClientError, BotoCoreError, HTTPError, OSError) as error:
@@ -180,7 +182,7 @@ def _tail(run: Run, source: str) -> str:
 
 def _server_log(run: Run, server: str) -> str:
     if run.target.servers is None:
-        return f"  (the log of {server} is not ours to read)"
+        return f"  (no log: the smoke does not run {server} here)"
     try:
         return run.target.servers.tail(server)
     except ProcessFailed as error:
@@ -189,7 +191,7 @@ def _server_log(run: Run, server: str) -> str:
 
 @dataclass(slots=True)
 class _TakeAway:
-    """Takes away what a smoke made on a target that goes on without it; says what it could not."""
+    """Deletes what a smoke made on a target that outlives it; returns what it could not delete."""
 
     run: Run
     is_needed: bool = True
@@ -212,7 +214,7 @@ class _TakeAway:
 
 @contextmanager
 def _taken_away(run: Run) -> Iterator[_TakeAway]:
-    """Whatever happens in between, an interruption too, nothing of the smoke stays."""
+    """Delete what the smoke made when the block ends, also after an error or Ctrl-C."""
     take_away = _TakeAway(run)
     try:
         yield take_away
@@ -226,7 +228,7 @@ def _taken_away(run: Run) -> Iterator[_TakeAway]:
 
 @contextmanager
 def _peak_memory(run: Run) -> Iterator[list[float]]:
-    """Sample the resident memory of the target's servers; nothing where they are not ours."""
+    """Sample the resident memory of the servers, in MiB; nothing where they are not ours."""
     seen: list[float] = []
     over = threading.Event()
     servers = run.target.servers

@@ -1,8 +1,8 @@
-"""Processes a local target starts: on loopback, on free ports, all ended with their starter.
+"""Local processes that end with the process that started them, and free ports on loopback.
 
-One keeper process leads the process group that every other process joins. It holds the reading end
-of a pipe; when the writing end closes, because `close` was called or because the starter died
-somehow, the keeper ends the whole group and removes the working folder.
+A keeper process leads the process group that every other process joins. It reads from a pipe. When
+the other end closes, by `close` or because the starter died in whatever way, the keeper ends the
+whole group and removes the working folder.
 """
 
 import contextlib
@@ -53,14 +53,14 @@ os.killpg(0, signal.SIGKILL)
 
 
 class ProcessFailed(Exception):
-    """A process did not start, or ended when it should not have."""
+    """A process did not start, was not ready in time, or is not running."""
 
 
 class ProcessGroup:
-    """Everything one local target runs, and the folder it runs in."""
+    """Processes that end together, and the folder they run in."""
 
     def __init__(self) -> None:
-        """Start the keeper; the folder is private to this user."""
+        """Start the keeper, and make the folder, which only this user can read."""
         self.folder = Path(tempfile.mkdtemp(prefix="tl-"))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._keeper = subprocess.Popen(
@@ -83,7 +83,7 @@ class ProcessGroup:
         """Start one process and wait until it is ready.
 
         Raises:
-            ProcessFailed: it ended, or was not ready in time; names its log's last lines.
+            ProcessFailed: it ended, or was not ready in time; has the last lines of its log.
         """
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
@@ -112,17 +112,17 @@ class ProcessGroup:
             time.sleep(0.01)
 
     def kill(self, name: str) -> None:
-        """End one process at once, as a crash would, and wait until it is gone."""
+        """Kill one process, as a crash ends it, and wait until it has ended."""
         process = self._processes.pop(name)
         process.kill()
         process.wait()
 
     def log(self, name: str) -> Path:
-        """Where a process writes what it says."""
+        """The file with the output of a process."""
         return self.folder / f"{name}.log"
 
     def tail(self, name: str, lines: int = 15) -> str:
-        """The last lines a process wrote."""
+        """The last lines of a process's output."""
         path = self.log(name)
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(f"  {name} | {line}" for line in text.splitlines()[-lines:])
@@ -138,7 +138,7 @@ class ProcessGroup:
         return total
 
     def close(self) -> None:
-        """End everything and remove the folder; safe to call twice."""
+        """End every process and remove the folder; safe to call twice."""
         if self._keeper.stdin is None or self._keeper.stdin.closed:
             return
         self._keeper.stdin.close()
@@ -154,12 +154,12 @@ class ProcessGroup:
             self._keeper.wait()
         for process in self._processes.values():
             process.wait()
-        # The keeper has done it, unless the machine was so busy that it was ended itself.
+        # The keeper removes it, unless it was too slow on a busy machine and was killed above.
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
+    """A loopback port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -167,13 +167,13 @@ def free_port() -> int:
 
 
 def listening(port: int) -> bool:
-    """Whether something accepts connections on a loopback port."""
+    """Whether a loopback port accepts connections."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def require_free(port: int) -> int:
-    """The same port, when nobody has it.
+    """Return the port when nothing listens on it.
 
     Raises:
         UsageError: the port is in use.

@@ -1,8 +1,8 @@
-"""MiniStack's caches take no IAM tokens: who may connect is decided here, as ElastiCache would.
+"""MiniStack's caches take no IAM tokens; this decides, as ElastiCache does, who may connect.
 
-A path inside the MiniStack process takes a token and answers whether it opens the cache: the
-signature is checked against the session it names, `elasticache:Connect` is evaluated on the cache
-and on the user, and the user's access string is handed back for the cache to enforce.
+A path inside the MiniStack process takes a token and answers whether it opens the cache. It checks
+the signature against the session that the token names, evaluates `elasticache:Connect` on the cache
+and on the user, and returns the user's access string for the cache to enforce.
 Source: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
 """
 
@@ -26,7 +26,7 @@ MAX_TOKEN_BYTES = 16_384
 
 
 def install() -> None:
-    """Answer `PATH` before MiniStack's own routes."""
+    """Add `PATH` before MiniStack's own routes."""
     from ministack import app as ministack_app
 
     inner = ministack_app.app

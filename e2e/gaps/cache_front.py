@@ -1,7 +1,7 @@
-"""The TLS listener in front of the local Redis: takes an IAM token, then only carries bytes.
+"""The TLS listener in front of the local Redis: it takes an IAM token, then only copies bytes.
 
-Redis itself enforces the user's access string: each allowed user becomes a Redis ACL user, so a
-client that uses a command or a key outside its string is refused as ElastiCache would refuse it.
+Redis itself enforces the user's access string. Each allowed user becomes a Redis ACL user, so that
+Redis, like ElastiCache, refuses a command or a key that the string does not allow.
 """
 
 import argparse
@@ -47,7 +47,7 @@ async def _admit(
     redis_password: str,
     endpoint: str,
 ) -> Streams | None:
-    """Read commands until one is an AUTH that IAM allows; answer everything else with NOAUTH."""
+    """Read commands until IAM allows an AUTH; answer any other command with NOAUTH."""
     while True:
         command = await _read_command(reader)
         if command[0].upper() != b"AUTH" or len(command) != 3:
@@ -77,7 +77,7 @@ async def _admit(
 
 
 async def _carry(client: Streams, upstream: Streams) -> None:
-    """Copy both ways until either side ends."""
+    """Copy in both directions until either side closes."""
     ways = {
         asyncio.ensure_future(_copy(client[0], upstream[1])),
         asyncio.ensure_future(_copy(upstream[0], client[1])),
@@ -120,7 +120,7 @@ def _ask(endpoint: str, token: bytes) -> dict[str, object]:
 
 
 def main() -> None:
-    """Start from the command line; the redis password comes on standard input, not in `ps`."""
+    """Serve; the password of Redis comes on standard input, because `ps` shows arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--redis-port", type=int, required=True)

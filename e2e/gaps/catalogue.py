@@ -1,6 +1,7 @@
 """Every gap of MiniStack, in the order in which they are filled and reported.
 
-Imported by both sides, so the modules named here need nothing but the standard library to load.
+Both the smoke and the MiniStack process import this, so the modules here import the standard
+library alone when they are loaded.
 """
 
 from e2e.gaps import (
@@ -19,7 +20,7 @@ from e2e.gaps import (
 )
 from e2e.gaps.gap import Gap
 
-# Filled from inside MiniStack's process; each has an `install`.
+# Their `install` fills them inside MiniStack's process.
 INSIDE = (
     cors_keys,
     stage_settings,
@@ -30,6 +31,6 @@ INSIDE = (
     instance,
     cache_access,
 )
-# Filled beside it, or by nothing.
+# Another process fills them, or nothing does.
 BESIDE = (model_server, metrics, route_throttle, access_log)
 GAPS: tuple[Gap, ...] = tuple(module.GAP for module in (*INSIDE, *BESIDE))

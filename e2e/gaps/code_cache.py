@@ -1,8 +1,8 @@
-"""MiniStack unpacks and compiles a function's zip anew for each of its environments.
+"""MiniStack unpacks and compiles a function's zip again for each of its environments.
 
-That is no difference to AWS, only time: ten environments at once cost two cores some seconds. The
-zips are unpacked and compiled once, by MiniStack's own interpreter while it boots, and each
-environment gets a link. Run by path: the cache's folder, then the zips.
+That costs time and changes nothing else: ten environments at once take two cores some seconds. So
+MiniStack's own interpreter unpacks and compiles the zips once, while MiniStack boots, and each
+environment gets a link. Run by path; arguments: the cache's folder, then the zips.
 """
 
 import compileall
@@ -17,7 +17,7 @@ FOLDER = "TL_GAP_CODE_CACHE"
 
 
 def install() -> None:
-    """Let environments link what is unpacked already, inside a MiniStack process."""
+    """Link a zip that is unpacked already into each environment of a MiniStack process."""
     from ministack.core import lambda_runtime
 
     cache = Path(os.environ[FOLDER])
@@ -39,7 +39,7 @@ def install() -> None:
 
 
 def main() -> None:
-    """Unpack and compile; a mark beside the folder says that it is whole."""
+    """Unpack and compile each zip; a `.done` file beside its folder says that it is complete."""
     cache = Path(sys.argv[1])
     for path in map(Path, sys.argv[2:]):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

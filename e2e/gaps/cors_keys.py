@@ -1,4 +1,4 @@
-"""MiniStack never finds an HTTP API's CORS settings when CloudFormation has set them."""
+"""MiniStack does not apply the CORS settings that CloudFormation gives an HTTP API."""
 
 from typing import Any
 

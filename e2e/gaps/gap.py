@@ -1,4 +1,4 @@
-"""A gap: what a target lacks of AWS, and what stands in for it."""
+"""A gap: a part of AWS that a target lacks, and its stand-in."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Gap:
     """One difference between a target and AWS, shown in every report.
 
-    `stand_in` is None where nothing stands in: then the smoke cannot see that part of the system on
-    this target, and says so.
+    `stand_in` is None where nothing stands in; the smoke then cannot test that part of the system
+    on this target.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""MiniStack's instances have no machine behind them, no passing states, and no CloudFormation type.
+"""MiniStack's instances run nothing, have no pending or stopping state and no CloudFormation type.
 
-The process that stands in for the machine is `machine.py`. It is started when an instance runs and
-asked to end when it stops; an instance whose machine powers itself off becomes `stopped`, as its
-shutdown behaviour says.
+A process of `machine.py` stands in for the machine. It starts when the instance starts, and gets
+SIGTERM when the instance stops. An instance whose machine powers itself off becomes `stopped`, as
+its shutdown behaviour says.
 """
 
 import base64
@@ -74,7 +74,7 @@ def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
 def _update(
     physical_id: str, old: Props, new: Props, stack: str, logical_id: str | None = None
 ) -> tuple[str, Props]:
-    """Apply only what changed between two templates, as CloudFormation does: tags and shape."""
+    """Apply what changed between two templates: tags and type in place, else a new instance."""
     from ministack.services import ec2
 
     instance = ec2._instances[physical_id]
@@ -121,7 +121,7 @@ def _stop_instances(params: Any) -> Any:
 def _transition(
     params: Any, action: str, leaves: str, already: set[str], act: Callable[[Props], None]
 ) -> Any:
-    """One state change for every named instance, answered with where it was and where it is."""
+    """Change the state of each named instance; the answer has its old and its new state."""
     from ministack.services import ec2
 
     items = ""
@@ -162,7 +162,7 @@ def _modify_instance_attribute(params: Any) -> Any:
 
 
 def _power_on(instance: Props, first_boot: bool = False) -> None:
-    """Start the machine's process and follow it: pending, running, and stopped when it ends."""
+    """Start the machine's process; the instance is `stopped` when the process ends."""
     instance_id = instance["InstanceId"]
     machine = Path(__file__).with_name("machine.py")
     command = [os.environ["TL_GAP_MACHINE_PYTHON"], "-I", str(machine), instance_id]
@@ -198,7 +198,7 @@ def _follow(instance: Props, process: subprocess.Popen[bytes]) -> None:
 
 
 def _power_off(instance_id: str, how: signal.Signals) -> bool:
-    """Ask the machine to end; a machine that ignores it is cut off, as EC2 does in the end."""
+    """Send the machine a signal, and kill it after a while, as EC2 does; False when it is off."""
     process = _machines.get(instance_id)
     if process is None or process.poll() is not None:
         return False
@@ -221,7 +221,7 @@ def _set(instance: Props, state: str) -> None:
 
 
 def _role_credentials(instance: Props) -> dict[str, str]:
-    """A session of the role in the instance's profile, as the metadata service gives one."""
+    """Credentials of the role in the instance's profile, as the metadata service gives them."""
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import iam, sts
 
@@ -249,7 +249,7 @@ def _role_credentials(instance: Props) -> dict[str, str]:
 
 
 def _instance_tags() -> Any:
-    """Every instance's ARN and tags, for `aws:ResourceTag` in policies."""
+    """The ARN and tags of every instance, for `aws:ResourceTag` in policies."""
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import ec2
 

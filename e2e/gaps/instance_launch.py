@@ -1,4 +1,4 @@
-"""Launching one instance into MiniStack's tables, as RunInstances with a launch template would."""
+"""Launches one instance into MiniStack's tables, as RunInstances with a launch template does."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Props = dict[str, Any]
 
 
 def launch(logical_id: str, props: Props) -> Props:
-    """The new instance's record; the instance's own properties come before the template's.
+    """Launch an instance; its own properties come before those of its launch template.
 
     Raises:
         ValueError: the instance profile or the template's version does not exist.
@@ -57,7 +57,7 @@ def _launch_template_data(reference: Props) -> Props:
 
 
 def _image(image_id: str) -> str:
-    """EC2 resolves `resolve:ssm:` names at launch; one image is as good as another here."""
+    """The image's id. EC2 resolves `resolve:ssm:` names at launch; here any image will do."""
     return "ami-0123456789abcdef0" if image_id.startswith("resolve:ssm:") else image_id
 
 
@@ -89,5 +89,5 @@ def _tag(instance: Props, props: Props, data: Props) -> None:
 
 
 def tag_pairs(tags: list[Props]) -> list[dict[str, str]]:
-    """Tags in the store's form."""
+    """Tags as MiniStack stores them."""
     return [{"Key": str(t["Key"]), "Value": str(t["Value"])} for t in tags]

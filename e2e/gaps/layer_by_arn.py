@@ -1,4 +1,4 @@
-"""MiniStack asks IAM for the wrong action when a layer version is fetched by its ARN.
+"""MiniStack asks IAM for the wrong action when a client fetches a layer version by its ARN.
 
 Source of the action:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
@@ -16,7 +16,7 @@ GAP = Gap(
 
 
 def install() -> None:
-    """Correct action and resource on their way to IAM inside a MiniStack process."""
+    """Correct the action and resource that a MiniStack process hands to IAM."""
     from ministack.core import iam_actions
 
     action_of, resource_of = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
@@ -34,7 +34,7 @@ def install() -> None:
 def _layer_arn(
     service: str, method: str, path: str, headers: Any, body: Any, query: dict[str, Any]
 ) -> str:
-    """The ARN that is asked for, or nothing when the request is another one."""
+    """The ARN that a request asks for; empty when it is another request."""
     if service != "lambda" or method != "GET" or not path.rstrip("/").endswith("/layers"):
         return ""
     value = query.get("Arn", "")

@@ -1,8 +1,8 @@
-"""The machine behind an instance on a local target: what cloud-init and systemd do on EC2.
+"""The machine behind an instance on a local target: it does what cloud-init and systemd do on EC2.
 
-Run with an instance id; reads one JSON document from standard input. The first boot only installs,
-then powers off, as the template's user-data does. Every later boot reads the settings parameter
-named in the user-data, fetches the package with the instance's role, checks its hash and runs it.
+Takes an instance id, and one JSON document on standard input. The first boot only installs, then
+powers off, as the template's user-data does. Every later boot reads the settings parameter that the
+user-data names, fetches the package with the instance's role, checks its hash and runs it.
 """
 
 import base64
@@ -22,22 +22,22 @@ SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
 
 
 def main() -> None:
-    """Boot once. Ends by becoming the node's own process."""
+    """Boot once, and run the node's worker until it ends."""
     import boto3
 
     instance_id, boot = sys.argv[1], json.load(sys.stdin)
-    found = SETTINGS_NAME.search(boot["userData"])
-    if found is None:
+    named = SETTINGS_NAME.search(boot["userData"])
+    if named is None:
         sys.exit("machine: the user-data names no TL_SETTINGS_PARAMETER; nothing to run")
     if boot["firstBoot"]:
         return
     state_dir = Path(boot["stateDir"]) / instance_id
     state_dir.mkdir(parents=True, exist_ok=True)
     session = boto3.Session()
-    parameter = session.client("ssm", endpoint_url=boot["endpoint"]).get_parameter(Name=found[1])
+    parameter = session.client("ssm", endpoint_url=boot["endpoint"]).get_parameter(Name=named[1])
     settings = json.loads(parameter["Parameter"]["Value"])
     package = _package(session, boot["endpoint"], settings["package"], state_dir)
-    # The model server of the machine: on EC2 it listens on a fixed port of its own network.
+    # On EC2 the model server listens on a fixed port of the machine; here on any free port.
     settings["model"]["url"] = boot["modelUrl"]
     document = state_dir / "settings.json"
     document.write_text(json.dumps(settings))
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _supervise(command: list[str], pid_file: Path) -> None:
-    """Run the worker as systemd would: again after a crash, until it ends well or is stopped."""
+    """Run the worker as systemd does: again after a crash, until it exits with 0 or is stopped."""
     stopping = threading.Event()
     worker: subprocess.Popen[bytes] | None = None
 
@@ -73,7 +73,9 @@ def _package(session: Any, endpoint: str, layer_arn: str, state_dir: Path) -> Pa
         content = response.read()
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     if digest != layer["Content"]["CodeSha256"]:
-        sys.exit("machine: the package does not have the hash that its layer version names")
+        sys.exit(
+            "machine: the package does not have the hash of its layer version; deploy it again"
+        )
     package = state_dir / "node.zip"
     package.write_bytes(content)
     return package

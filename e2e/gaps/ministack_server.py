@@ -1,9 +1,9 @@
-"""Start MiniStack with every gap filled that must be filled from inside its process.
+"""Starts MiniStack, and fills the gaps that must be filled inside its process.
 
-Run by path with MiniStack's own interpreter, so only the standard library and MiniStack are there.
-It reaches into private tables of MiniStack; the version is pinned and `tests/emulator` fails when
-an upgrade changes what is leaned on. Ends when its standard input closes, so that it cannot outlive
-whoever started it.
+Run by path with MiniStack's own interpreter, which has the standard library and MiniStack alone.
+The gaps use private tables of MiniStack; its version is pinned, and `tests/emulator` fails when an
+upgrade changes one of them. Ends when its standard input closes, so that it cannot outlive the
+process that started it.
 """
 
 import os

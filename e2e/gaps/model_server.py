@@ -1,8 +1,8 @@
-"""A deterministic server of the OpenAI chat protocol: it stands in for the model, and says so.
+"""A deterministic server of the OpenAI chat protocol, which stands in for the model.
 
-The reply is a fixed function of the prompt, so that a test can tell one answer from another. A
-prompt that starts with `[wait N]` is answered after N seconds. `GET /calls` counts the prompts it
-has run, which is how a smoke sees that nothing ran twice.
+The reply is a fixed function of the prompt, so that a test can tell one reply from another. A
+prompt that starts with `[wait N]` is answered after N seconds. `GET /calls` counts how often each
+prompt ran, so that a smoke can see that no prompt ran twice.
 """
 
 import argparse
@@ -29,12 +29,12 @@ _lock = threading.Lock()
 
 
 def reply_to(prompt: str) -> str:
-    """What this server answers to `prompt`; never contains the prompt itself."""
+    """The reply to a prompt; it never contains the prompt."""
     return f"stand-in reply {fingerprint(prompt)}"
 
 
 def fingerprint(prompt: str) -> str:
-    """The name under which `/calls` counts a prompt."""
+    """The name of a prompt in `/calls`."""
     return hashlib.sha256(prompt.encode()).hexdigest()[:12]
 
 
@@ -82,11 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
-        """Say nothing: a request line of this server is of no use to anybody."""
+        """Log no requests."""
 
 
 def main() -> None:
-    """Serve on loopback until ended."""
+    """Serve on loopback until the process is ended."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     server = ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), _Handler)

@@ -1,4 +1,4 @@
-"""MiniStack deletes what a nested stack was told to retain."""
+"""MiniStack deletes resources that a nested stack must retain."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GAP = Gap(
 
 
 def install() -> None:
-    """Leave retained resources alone when a nested stack goes, inside a MiniStack process."""
+    """Keep retained resources when a MiniStack process deletes a nested stack."""
     from ministack.services.cloudformation import _stacks, provisioners
 
     delete = provisioners._delete_resource

@@ -1,4 +1,4 @@
-"""MiniStack forgets what an unchanged resource is when it updates a nested stack."""
+"""MiniStack loses the attributes of unchanged resources when it updates a nested stack."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ GAP = Gap(
 
 
 def install() -> None:
-    """Hand an unchanged resource's attributes back inside a MiniStack process."""
+    """Return the remembered attributes of unchanged resources, inside a MiniStack process."""
     from ministack.services.cloudformation import provisioners
 
     provision, update = provisioners._provision_resource, provisioners._update_resource

@@ -1,17 +1,17 @@
-"""What a smoke cannot see where the servers are somebody else's, or the stack was there before."""
+"""The gaps of a target whose servers the smoke does not run, and of a stack that stays."""
 
 from e2e.gaps.gap import Gap
 
-# Of a target whose servers the smoke does not run.
+# On a target whose servers the smoke does not run.
 NO_SERVERS = (
     Gap(
         name="cache-loss",
-        lacks="a way to crash the cache: nobody sees what becomes of queued jobs",
+        lacks="a way to crash the cache: what becomes of queued jobs is not tested",
         stand_in=None,
     ),
     Gap(
         name="worker-crash",
-        lacks="a way to crash the worker: nobody sees that its job is answered all the same",
+        lacks="a way to crash the worker: that its job is still answered is not tested",
         stand_in=None,
     ),
     Gap(
@@ -25,19 +25,19 @@ NO_SERVERS = (
         stand_in="a reply is any text that is not empty",
     ),
 )
-# Of a smoke of a stack that stays.
+# On a stack that stays.
 NO_LIFE = Gap(
     name="life",
     lacks="package, deploy, GPU off, destroy and verify: the stack was there before and stays",
     stand_in=None,
 )
-# Of an endpoint nobody here has looked into.
+# On an endpoint whose differences from AWS are not known.
 UNKNOWN_ENDPOINT = Gap(
     name="endpoint",
     lacks="a list of what this endpoint does otherwise than AWS: none is known here",
     stand_in=None,
 )
-# Of LocalStack without a licence in host mode, as tried with 4.14; a licence adds most of it.
+# On LocalStack without a licence in host mode, as tried with 4.14; a licence adds most of it.
 LOCALSTACK = Gap(
     name="localstack",
     lacks="without a licence: HTTP APIs, user pools, caches, functions, IAM decisions, and the "

@@ -1,4 +1,4 @@
-"""MiniStack's CloudFormation knows no standalone egress rule of a security group."""
+"""MiniStack's CloudFormation does not know standalone egress rules of a security group."""
 
 from typing import Any
 

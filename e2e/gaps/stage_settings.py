@@ -12,7 +12,7 @@ GAP = Gap(
 
 
 def install() -> None:
-    """Rewrite the stage properties on their way into the store of a MiniStack process."""
+    """Rewrite the stage properties before a MiniStack process stores them."""
     from ministack.services.cloudformation import provisioners
 
     stage_props = provisioners._apigw_v2_stage_props

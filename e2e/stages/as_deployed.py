@@ -1,16 +1,17 @@
-"""As deployed: what the account says of the resources, not what the templates meant."""
+"""As deployed: the account's own values of the resources are those that the templates mean."""
 
 import json
 from typing import Any
 
 from e2e.run import Run, StageFailed, expect
 from e2e.stages.deploy import ids_of
+from tools.deploy.calls import Call, ask
 
 ROUTES = {"POST /infer", "GET /infer/{id}", "GET /ping", "POST /stop", "GET /queue-health"}
 
 
 def run(run: Run) -> str:
-    """Read back what can be read: routes, throttles, groups, cache, node, volume, retention."""
+    """Read back routes, throttles, security groups, cache, node, volume and log retention."""
     _edge(run)
     _groups(run)
     _node(run)
@@ -22,7 +23,10 @@ def run(run: Run) -> str:
 def _edge(run: Run) -> None:
     api = run.client("apigatewayv2")
     api_id = run.outputs["ApiEndpoint"].split("//")[1].split(".")[0]
-    routes = {r["RouteKey"]: r["AuthorizationType"] for r in api.get_routes(ApiId=api_id)["Items"]}
+    routes = {
+        route["RouteKey"]: route["AuthorizationType"]
+        for route in ask(api, Call("apigatewayv2", "get_routes", {"ApiId": api_id}, "Items[]"))
+    }
     expect(routes, dict.fromkeys(ROUTES, "JWT"), "authorization of every route")
     stage = api.get_stage(ApiId=api_id, StageName="$default")
     wanted = {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 20}
@@ -40,25 +44,25 @@ def _edge(run: Run) -> None:
 
 
 def _groups(run: Run) -> None:
-    """Only the node may reach the world, on 443; only clients reach the cache, on 6379."""
+    """Only the node reaches the internet, on 443; nothing is reached from the internet."""
     ec2 = run.client("ec2")
     own = [{"Name": "vpc-id", "Values": [_vpc_of_node(run)]}]
-    found = ec2.describe_security_groups(Filters=own)["SecurityGroups"]
-    groups = [group for group in found if group["GroupName"] != "default"]
+    call = Call("ec2", "describe_security_groups", {"Filters": own}, "SecurityGroups[]")
+    groups = [group for group in ask(ec2, call) if group["GroupName"] != "default"]
     to_world = {
         ("-NodeSecurityGroup" in group["GroupName"], rule.get("FromPort"))
         for group in groups
         for rule in group["IpPermissionsEgress"]
         if _is_world(rule)
     }
-    expect(to_world, {(True, 443)}, "who reaches the world, as (is the node's group, port)")
+    expect(to_world, {(True, 443)}, "groups that reach the world, as (is the node's, port)")
     from_world = [g["GroupName"] for g in groups for r in g["IpPermissions"] if _is_world(r)]
     expect(from_world, [], "groups open to the world")
 
 
 def _vpc_of_node(run: Run) -> str:
-    found = run.client("ec2").describe_instances(InstanceIds=[run.outputs["NodeId"]])
-    vpc: str = found["Reservations"][0]["Instances"][0]["VpcId"]
+    answer = run.client("ec2").describe_instances(InstanceIds=[run.outputs["NodeId"]])
+    vpc: str = answer["Reservations"][0]["Instances"][0]["VpcId"]
     return vpc
 
 
@@ -73,7 +77,7 @@ def _node(run: Run) -> None:
     node = ec2.describe_instances(InstanceIds=[run.outputs["NodeId"]])["Reservations"][0][
         "Instances"
     ][0]
-    if not run.is_deployed:  # later it may have been resized
+    if not run.is_deployed:  # the node of an older stack may have been resized
         expect(node["InstanceType"], "t3.small", "shape of the new node")
     expect(node.get("PublicIpAddress") or None, None, "public address of the stopped node")
     root = node["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
@@ -102,7 +106,7 @@ def _logs(run: Run) -> None:
 def _cache(run: Run) -> None:
     cache = run.client("elasticache")
     (cache_id,) = ids_of(run, "AWS::ElastiCache::ReplicationGroup")
-    found = cache.describe_replication_groups(ReplicationGroupId=cache_id)
-    (group,) = found["ReplicationGroups"]
+    answer = cache.describe_replication_groups(ReplicationGroupId=cache_id)
+    (group,) = answer["ReplicationGroups"]
     expect(group["TransitEncryptionEnabled"], True, "the cache's encryption in transit")
     expect(group["AtRestEncryptionEnabled"], True, "the cache's encryption at rest")

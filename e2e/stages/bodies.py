@@ -1,4 +1,4 @@
-"""Bodies: what is not a request is refused with the field's name and never its value."""
+"""Bodies: the router refuses a wrong body with the field's name and never its value."""
 
 from e2e.run import Run, StageFailed, expect
 
@@ -24,10 +24,10 @@ REFUSED: tuple[tuple[str, bytes, str], ...] = (
 
 
 def run(run: Run) -> str:
-    """Each is 400; the answer names the field and never repeats what was sent."""
+    """Each wrong body is 400; the answer names the field and never repeats its value."""
     token = run.users["bert"].token
     for name, body, field in REFUSED:
-        # Bytes that are no text reach a function as base64, so they are sent as bytes.
+        # Sent as bytes, a body that is not UTF-8 reaches the function as base64.
         sent_as = "application/octet-stream" if "UTF-8" in name else "application/json"
         answer = run.api.call("POST", "/infer", token, body, {"content-type": sent_as})
         document = answer.json or {}

@@ -1,4 +1,4 @@
-"""Boot: the target answers, and what its account held before is written down."""
+"""Boot: the target answers, and the inventory of its account is taken."""
 
 import threading
 
@@ -7,8 +7,8 @@ from tools.deploy import inventory
 
 
 def run(run: Run) -> str:
-    """Start the target; take the inventory that the end is compared with."""
-    # A client is made of a large service description; the target boots meanwhile.
+    """Start the target; take the inventory that `verify` compares with."""
+    # Making a client reads a large service description; the target boots meanwhile.
     clients = threading.Thread(target=inventory.make_clients, args=(run.target,))
     clients.start()
     try:

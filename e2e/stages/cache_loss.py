@@ -1,4 +1,4 @@
-"""Cache loss: nothing is silent. What was queued is gone and says so; sent again, it runs once."""
+"""Cache loss: a lost job is answered with 410, and runs once when it is sent again."""
 
 from functools import partial
 
@@ -45,7 +45,7 @@ def run(run: Run) -> str:
 
 
 def _sent(run: Run, key: str) -> str | None:
-    """The id that a prompt gets under its key; None when it was not accepted."""
+    """Send a prompt under its key; returns the job's id, or None when it was not accepted."""
     answer = run.api.infer(run.users["emil"].token, PROMPTS[key], key=key)
     return answer.json["id"] if answer.status == 202 else None
 

@@ -1,15 +1,16 @@
-"""Deploy: the AWS CLI packages the templates, CloudFormation makes the stack, the node installs."""
+"""Deploy: the AWS CLI packages the templates, CloudFormation creates the stack."""
 
 from botocore.exceptions import ClientError
 
 from e2e.run import Run, StageFailed, expect, wait_until
 from tools.deploy import stack
+from tools.deploy.calls import Call, ask
 
 
 def run(run: Run) -> str:
     """Create the stack with its GPU switched on; ends when the node has installed itself."""
     bucket = f"{run.name}-artefacts"
-    # The first region is the one that may not be named.
+    # S3 refuses us-east-1 as a LocationConstraint.
     where = {"CreateBucketConfiguration": {"LocationConstraint": run.target.region}}
     run.client("s3").create_bucket(
         Bucket=bucket, **({} if run.target.region == "us-east-1" else where)
@@ -34,7 +35,7 @@ def run(run: Run) -> str:
 
 
 def settled(run: Run, wanted: str) -> dict[str, str]:
-    """Wait until the root stack stands still; returns its outputs.
+    """Wait until no operation of the root stack is in progress; returns its outputs.
 
     Raises:
         StageFailed: it ended in another state; names the first resource that failed and why.
@@ -42,8 +43,8 @@ def settled(run: Run, wanted: str) -> dict[str, str]:
     cloudformation = run.client("cloudformation")
 
     def status() -> str | None:
-        found: str = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackStatus"]
-        return None if found.endswith("_IN_PROGRESS") else found
+        state: str = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackStatus"]
+        return None if state.endswith("_IN_PROGRESS") else state
 
     seen = wait_until(
         status, run.target.patience.stack_s, f"the stack becomes {wanted}", logs=("ministack",)
@@ -58,7 +59,7 @@ def settled(run: Run, wanted: str) -> dict[str, str]:
 
 
 def outputs(run: Run) -> dict[str, str]:
-    """What the root stack tells."""
+    """The outputs of the root stack."""
     stack = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"][0]
     return {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", [])}
 
@@ -67,10 +68,11 @@ def first_failure(run: Run) -> str:
     """The innermost resource that failed, and CloudFormation's reason."""
     cloudformation = run.client("cloudformation")
     for name in [*nested(run, run.name), run.name]:
-        for event in reversed(cloudformation.describe_stack_events(StackName=name)["StackEvents"]):
+        events = Call("cloudformation", "describe_stack_events", {"StackName": name}, "StackEvents")
+        for event in reversed(ask(cloudformation, events)):
             if event["ResourceStatus"].endswith("_FAILED"):
                 return f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '?')}"
-    return "no resource says why"
+    return "no event names a resource that failed"
 
 
 def nested(run: Run, name: str) -> list[str]:
@@ -92,12 +94,14 @@ def ids_of(run: Run, *kinds: str) -> list[str]:
 
 
 def every_resource(run: Run, name: str, *, deep: bool = True) -> list[dict[str, str]]:
-    """The resources of a stack and, when `deep`, of those nested in it."""
+    """The resources of a stack and, when `deep`, of those nested in it; none where it is gone."""
+    listing = Call(
+        "cloudformation", "list_stack_resources", {"StackName": name}, "StackResourceSummaries[]"
+    )
     try:
-        found = run.client("cloudformation").describe_stack_resources(StackName=name)
+        resources: list[dict[str, str]] = ask(run.client("cloudformation"), listing)
     except ClientError:
         return []
-    resources: list[dict[str, str]] = found["StackResources"]
     if deep:
         for child in nested(run, name):
             resources = resources + every_resource(run, child)

@@ -13,7 +13,7 @@ def run(run: Run) -> str:
 
 
 def remove(run: Run) -> None:
-    """Delete stack and bucket, as far as they are there.
+    """Delete the stack and its bucket, where they exist.
 
     Raises:
         StageFailed: the stack cannot be deleted; names the first resource that failed and why.
@@ -41,12 +41,12 @@ def _remove_stack(run: Run) -> None:
 
     def status() -> str | None:
         try:
-            found: str = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0][
+            state: str = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0][
                 "StackStatus"
             ]
         except ClientError:
             return "DELETE_COMPLETE"
-        return None if found.endswith("_IN_PROGRESS") else found
+        return None if state.endswith("_IN_PROGRESS") else state
 
     seen = wait_until(
         status, run.target.patience.stack_s, "the stack is deleted", logs=("ministack",)

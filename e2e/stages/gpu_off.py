@@ -1,15 +1,17 @@
-"""GPU off: with UseGpu=false nothing stays that bills while nobody asks."""
+"""GPU off: with UseGpu=false no cache and no interface endpoint stays to bill by the hour."""
 
 from e2e.run import Run, expect
 from e2e.stages.deploy import ids_of, settled
 from tools.deploy import stack
+from tools.deploy.calls import ask, ids
+from tools.deploy.listings import LISTINGS
 
 
 def run(run: Run) -> str:
-    """Queue, endpoint and their route vanish; the API stays and says that there is no queue."""
+    """Cache, endpoint and /queue-health go; the API stays and answers 503 `queue_unavailable`."""
     parameters, tags = run.settings()
     billing = ids_of(run, "AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
-    # MiniStack's change sets do not see a change of conditions alone, its updates do.
+    # MiniStack's change sets ignore a change of conditions alone; its updates do not.
     run.client("cloudformation").update_stack(
         StackName=run.name,
         TemplateBody=run.packaged,
@@ -19,17 +21,14 @@ def run(run: Run) -> str:
     )
     settled(run, "UPDATE_COMPLETE")
     cache, ec2 = run.client("elasticache"), run.client("ec2")
-    caches = {
-        c["ReplicationGroupId"] for c in cache.describe_replication_groups()["ReplicationGroups"]
-    }
+    caches = set(ids(cache, LISTINGS["replication-group"]))
     expect(caches & set(billing), set(), "caches left")
-    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-    left = {
-        e["VpcEndpointId"]
-        for e in endpoints
-        if e["State"] != "deleted" and e["VpcEndpointType"] != "Gateway"
+    endpoints = {
+        endpoint["VpcEndpointId"]
+        for endpoint in ask(ec2, LISTINGS["vpc-endpoint"].call)
+        if endpoint["VpcEndpointType"] != "Gateway"
     }
-    expect(left & set(billing), set(), "endpoints that bill by the hour")
+    expect(endpoints & set(billing), set(), "endpoints that bill by the hour")
     token, logs = run.users["operator"].token, (run.function_log("router"),)
     health = run.api.call("GET", "/queue-health", token)
     expect(health.status, 404, "GET /queue-health without a queue", logs=logs)

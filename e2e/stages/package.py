@@ -1,4 +1,4 @@
-"""Package: the zips are built as they are built for AWS."""
+"""Package: the smoke builds the same zips that are deployed to AWS."""
 
 from e2e.run import Run
 from tools.deploy import package

@@ -1,10 +1,10 @@
-"""Ping: the shortest way through the gateway, its authorizer and the router."""
+"""Ping: a request passes the gateway, its authorizer and the router."""
 
 from e2e.run import Run, expect
 
 
 def run(run: Run) -> str:
-    """A signed-in user is answered."""
+    """A signed-in user gets 200."""
     answer = run.api.call("GET", "/ping", run.users["ada"].token)
     seen = (answer.status, answer.json)
     expect(

@@ -1,4 +1,4 @@
-"""Preflight: the GUI's origin is allowed, another is not."""
+"""Preflight: the gateway allows the GUI's origin and no other."""
 
 from e2e.run import Run, StageFailed, expect
 
@@ -6,7 +6,7 @@ ALLOWED, FOREIGN = "http://127.0.0.1:8765", "https://evil.example"
 
 
 def run(run: Run) -> str:
-    """Ask as a browser does before it sends a token."""
+    """Send the preflight request that a browser sends before a token."""
     allowed = _ask(run, ALLOWED)
     expect(allowed.get("access-control-allow-origin"), ALLOWED, "preflight from the GUI's origin")
     headers = allowed.get("access-control-allow-headers", "").lower()

@@ -1,4 +1,4 @@
-"""Queue health: the operator sees it, others do not."""
+"""Queue health: only the group `admins` may read it."""
 
 from e2e.run import Run, StageFailed, expect
 

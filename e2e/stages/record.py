@@ -1,4 +1,4 @@
-"""Record: how long the smoke took is a metric, so that a slower one is seen before it fails."""
+"""Record: the duration becomes a metric, which shows a slower smoke before one fails."""
 
 import time
 
@@ -6,7 +6,7 @@ from e2e.run import Run
 
 
 def run(run: Run) -> str:
-    """Put `SmokeDuration` beside the system's other metrics."""
+    """Put `SmokeDuration` into the namespace of the stack's other metrics."""
     seconds = time.time() - run.began_s
     run.client("cloudwatch").put_metric_data(
         Namespace=f"TinyLlama/{run.name}",

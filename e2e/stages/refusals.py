@@ -1,4 +1,4 @@
-"""Refusals: every token that must not pass, at the gateway and again at the router."""
+"""Refusals: the gateway, and the router behind it, refuse every wrong token."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ _GATEWAYS_OWN = {"message": "Unauthorized"}
 
 
 def run(run: Run) -> str:
-    """The gateway refuses with its own body; the router, asked without it, with `invalid_token`."""
+    """The gateway answers 401 with its own body; the router, called directly, `invalid_token`."""
     for route in sorted(ROUTES):
         method, path = route.replace("{id}", "00000000-0000-8000-8000-000000000000").split(" ")
         answer = run.api.call(method, path, None, {} if method == "POST" else None)
@@ -33,7 +33,7 @@ def run(run: Run) -> str:
             )
         _router_refuses(run, name, f"Bearer {token}")
     _router_refuses(run, "no token", None)
-    return f"{len(bad) + 1} kinds of token, at two doors"
+    return f"{len(bad) + 1} kinds of token, at gateway and router"
 
 
 def _router_refuses(run: Run, name: str, authorization: str | None) -> None:
@@ -95,7 +95,7 @@ def _signed_with_public_key(run: Run, claims: str) -> str:
 
 
 def _foreign_token(run: Run, *, new_pool: bool) -> str:
-    """A real token that is not for us: of another pool, or of another client of our pool."""
+    """A real token for another audience: of another pool, or of another client of our pool."""
     cognito = run.client("cognito-idp")
     pool = run.outputs["UserPoolId"]
     if new_pool:

@@ -1,4 +1,4 @@
-"""Replies: each goes to its owner; a foreign id and an unknown id are the same 404."""
+"""Replies: only its owner reads a reply; another user's id and an unknown id are the same 404."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from e2e.run import Run, expect, wait_until
 
 
 def run(run: Run) -> str:
-    """All ten prompts of the cold boot are answered, to those who asked."""
+    """Each user reads the replies to the prompts that they sent in the cold boot."""
     for job_id, (name, prompt) in run.jobs.items():
         document = answered(run, name, job_id)
         wanted = {"id": job_id, "status": "done", "reply": _reply(run, prompt, document)}
@@ -22,14 +22,14 @@ def run(run: Run) -> str:
 
 
 def _reply(run: Run, prompt: str, document: dict[str, str]) -> str:
-    """What the stand-in model says; of another model, anything at all."""
+    """The reply that is due: the stand-in model's, or any text of another model."""
     if run.target.servers is not None:
         return reply_to(prompt)
     return document.get("reply") or "(any text)"
 
 
 def answered(run: Run, name: str, job_id: str) -> dict[str, str]:
-    """Wait for the reply as its owner."""
+    """Wait, as its owner, until a job is answered; returns the answer."""
 
     def final() -> dict[str, str] | None:
         answer = run.api.reply(run.users[name].token, job_id)

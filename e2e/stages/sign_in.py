@@ -1,4 +1,4 @@
-"""Sign in: the hosted page, authorization code with PKCE, as a browser does it."""
+"""Sign in: users sign in at the hosted page, by authorization code with PKCE."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ CALLBACK = "http://127.0.0.1:8765/callback"
 
 
 def run(run: Run) -> str:
-    """Make users as an operator would, then sign each in through the hosted page."""
+    """Create users as an operator does, then sign each in at the hosted page."""
     pool = run.outputs["UserPoolId"]
     cognito = run.client("cognito-idp")
     for name in NAMES:
@@ -48,7 +48,7 @@ def _through_the_page(run: Run, user: User) -> None:
     base, client_id = run.target.hosted_ui_url(run.outputs["HostedUiBase"]), run.outputs["ClientId"]
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode()
-    asked = {
+    query = {
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": CALLBACK,
@@ -57,17 +57,17 @@ def _through_the_page(run: Run, user: User) -> None:
         "code_challenge": challenge.rstrip("="),
         "code_challenge_method": "S256",
     }
-    answer = hosted_page.sign_in(base, asked, user.name, user.password)
+    answer = hosted_page.sign_in(base, query, user.name, user.password)
     expect(answer.status, 302, f"signing in {user.name}")
-    came_back = parse_qs(urlsplit(answer.headers["location"] or "").query)
-    expect(came_back.get("state"), [state], "the state that comes back")
-    wrong = _exchange(base, client_id, came_back["code"][0], "not-the-verifier-" + verifier)
+    callback = parse_qs(urlsplit(answer.headers["location"] or "").query)
+    expect(callback.get("state"), [state], "the state in the callback")
+    wrong = _exchange(base, client_id, callback["code"][0], "not-the-verifier-" + verifier)
     expect(wrong.status, 400, "a code exchanged with the wrong verifier")
-    tokens = _exchange(base, client_id, came_back["code"][0], verifier)
+    tokens = _exchange(base, client_id, callback["code"][0], verifier)
     expect(tokens.status, 200, "a code exchanged with its verifier")
     document = json.load(tokens)
     user.token, user.id_token = document["access_token"], document["id_token"]
-    again = _exchange(base, client_id, came_back["code"][0], verifier)
+    again = _exchange(base, client_id, callback["code"][0], verifier)
     if again.status == 200:
         raise StageFailed("a code was exchanged twice")
 

@@ -1,10 +1,10 @@
-"""Stop: the node is switched off by a request, and says so when it is off already."""
+"""Stop: POST /stop stops the node, and says when it is stopped already."""
 
 from e2e.run import Run, expect, wait_until
 
 
 def run(run: Run) -> str:
-    """202 while it stops, 200 when it has."""
+    """202 while the node stops, 200 when it is stopped."""
     token, logs = run.users["ada"].token, (run.function_log("stop"), "ministack")
     answer = run.api.call("POST", "/stop", token)
     expect((answer.status, answer.json), (202, {"status": "stopping"}), "POST /stop", logs=logs)

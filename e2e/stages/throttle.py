@@ -1,4 +1,4 @@
-"""Throttle: one user's burst is refused, another user passes meanwhile."""
+"""Throttle: the router limits one user's burst, and another user's requests pass."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,7 @@ from e2e.run import Run, StageFailed, expect, wait_until
 
 
 def run(run: Run) -> str:
-    """Eight requests at once are five too few for one user; the sixth waits, others do not."""
+    """Eight requests of one user at once: five are accepted, three refused; another user passes."""
     cleo, dora = run.users["cleo"].token, run.users["dora"].token
     with ThreadPoolExecutor(9) as pool:
         burst = [pool.submit(run.api.infer, cleo, f"burst {i}") for i in range(8)]

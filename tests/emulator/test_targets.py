@@ -146,7 +146,7 @@ def test_visit_refuses_a_node_that_is_awake(account: MiniStack, standing: str) -
     account.client("ec2").start_instances(InstanceIds=[node])
     report = _smoke(_run(Endpoint("endpoint", account.endpoint), standing, is_deployed=True))
     assert _stages(report) == [("precheck", False)]
-    assert "it must sleep to be woken" in failure_text(report)
+    assert "it must be stopped, so that the smoke can wake it" in failure_text(report)
 
 
 def test_visit_that_fails_takes_its_users_away(
@@ -218,7 +218,7 @@ def test_aws_without_region_or_credentials_is_a_clear_line(
     with pytest.raises(UsageError, match="export AWS_REGION"):
         Aws()
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    with pytest.raises(UsageError, match="does not say who you are"):
+    with pytest.raises(UsageError, match="sts:GetCallerIdentity failed"):
         Aws().start()
 
 

@@ -1,1 +1,1 @@
-"""What `tl bench` measures: ours beside a peer, in one run, as a ratio."""
+"""Measurements of `tl bench`: ours beside a peer, in one run, as a ratio."""

@@ -1,8 +1,8 @@
-"""Templates of realistic shape, each different, the same for the same number: a benchmark's input.
+"""The benchmark's templates: of realistic shape, all different, and always the same for a number.
 
-A template is 40 resources in units as people write them: a function beside its role, log group and
-queue; a cache beside its security group; a bucket with its policy. Parameters, conditions, a
-mapping, tags, intrinsics in both forms; some have faults.
+A template has 40 resources, in units as people write them: a function beside its role, log group
+and queue; a cache beside its security group; a bucket with its policy. It has parameters,
+conditions, a mapping, tags and intrinsics in both forms; some units have faults.
 """
 
 import random
@@ -15,7 +15,7 @@ WORDS = ("Order", "Cart", "User", "Mail", "Bill", "Stock", "Audit", "Search", "I
 
 
 def write(folder: Path, count: int) -> list[Path]:
-    """`count` templates into a folder that exists; their paths in order."""
+    """Write `count` templates into a folder that exists; returns their paths in order."""
     paths = []
     for number in range(count):
         path = folder / f"t{number:04}.yaml"
@@ -25,12 +25,12 @@ def write(folder: Path, count: int) -> list[Path]:
 
 
 def template(number: int) -> str:
-    """One template as YAML; equal numbers give equal templates."""
+    """The template of a number, as YAML."""
     chance = random.Random(number)  # noqa: S311 - a benchmark's input, no secret
     units: list[str] = []
     left = RESOURCES
     for name in _names(number, chance):
-        unit = chance.choice([one for one in UNITS if _size(one) <= left])
+        unit = chance.choice([unit for unit in UNITS if _size(unit) <= left])
         units.append(_filled(unit, name, chance))
         left -= _size(unit)
         if not left:
@@ -45,12 +45,15 @@ def _names(number: int, chance: random.Random) -> Iterator[str]:
 
 
 def _size(unit: str) -> int:
-    """How many resources it holds."""
+    """The number of resources in a unit."""
     return len(re.findall(r"^  @", unit, re.M))
 
 
 def _filled(unit: str, name: str, chance: random.Random) -> str:
-    """A unit's text: `@` is its name, `~` that in lower case, `[a|b]` either, TAGS four or none."""
+    """A unit's text: `@` becomes its name, `~` the same in lower case, `[a|b]` one of the two.
+
+    TAGS becomes four tags or none.
+    """
     text = re.sub(
         r"\[(\w[^]|\n]*(?:\|[^]|\n]*)+)\]", lambda m: chance.choice(m[1].split("|")), unit
     )

@@ -1,7 +1,7 @@
-"""`tl check` beside its peers: checkov with the same rules, cfn-guard with fewer, and a cache.
+"""`tl check` beside its peers: checkov with the same rules, and cfn-guard with four of them.
 
-Commands run from shell to shell, start-up included, as a person or a hook runs them. checkov runs
-the rules through their adapter, cfn-guard four intents of them (`four_intents.guard`).
+A measurement is a whole command, start-up included, as a person or a hook runs it. checkov runs the
+rules through their adapter, cfn-guard what four of them intend (`four_intents.guard`).
 """
 
 import os
@@ -17,23 +17,23 @@ from tools.bench.measure import Comparison, Ran, alternately, run
 from tools.deploy.environments import ROOT
 
 ROUNDS = 5
-FOUND = (0, 1)
+CLEAN_OR_FINDINGS = (0, 1)
 _GUARD = Path("node_modules/@cdklabs/cdk-validator-cfnguard/bin/ubuntu/x86_64/cfn-guard")
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Where the others are: checkov's own interpreter, and cfn-guard's binary."""
+    """The paths of the peers' programs."""
 
     checkov: Path
     guard: Path
 
 
 def peers() -> Peers:
-    """Both, as their environments hold them.
+    """The peers in their environments.
 
     Raises:
-        UsageError: one is not installed; says how.
+        UsageError: a peer is not installed; says how to install it.
     """
     checkov = ROOT / ".tox" / "checkov" / "bin" / "checkov"
     guard = Path(os.environ.get("TL_BENCH_FOLDER", ROOT / ".tox" / "bench")) / _GUARD
@@ -44,24 +44,24 @@ def peers() -> Peers:
 
 
 def judging(count: int) -> Iterator[Comparison]:
-    """One template, `count` templates, and `count` that have not changed."""
-    found = peers()
+    """Measure one template, `count` templates, and `count` that have not changed since."""
+    programs = peers()
     with tempfile.TemporaryDirectory(prefix="tl-bench-") as name:
         folder = Path(name)
-        one, many = folder / "one", folder / "many"
-        for target, number in ((one, 1), (many, count)):
+        single, many = folder / "single", folder / "many"
+        for target, number in ((single, 1), (many, count)):
             target.mkdir()
             corpus.write(target, number)
-        bench = _Bench(found, folder)
-        yield from _one(bench, one)
+        bench = _Bench(programs, folder)
+        yield from _single(bench, single)
         yield from _many(bench, many, count)
 
 
-def _one(bench: "_Bench", one: Path) -> Iterator[Comparison]:
+def _single(bench: "_Bench", single: Path) -> Iterator[Comparison]:
     ours, checkov, bare = alternately(
         ROUNDS,
-        lambda: bench.tl(one, "--no-cache").seconds * 1e3,
-        lambda: bench.checkov(one).seconds * 1e3,
+        lambda: bench.tl(single, "--no-cache").seconds * 1e3,
+        lambda: bench.checkov(single).seconds * 1e3,
         bench.bare,
     )
     note = f"the interpreter alone takes {bare:.0f} ms"
@@ -75,25 +75,25 @@ def _many(bench: "_Bench", many: Path, count: int) -> Iterator[Comparison]:
     again = bench.tl(many, "--no-cache")
     checkov = bench.checkov(many)
     seconds = (cold.seconds + again.seconds) / 2
-    what = f"{count} templates"
-    yield Comparison(what, "s", seconds, checkov.seconds, "checkov, same rules", 30, True)
+    name = f"{count} templates"
+    yield Comparison(name, "s", seconds, checkov.seconds, "checkov, same rules", 30, True)
     yield Comparison(
-        f"{what}, each", "ms", seconds / count * 1e3, guard.seconds / count * 1e3,
+        f"{name}, each", "ms", seconds / count * 1e3, guard.seconds / count * 1e3,
         "cfn-guard, four intents", 1, is_faster=True,
     )  # fmt: skip
     note = f"checkov {checkov.peak_mib:.0f}, cfn-guard {guard.peak_mib:.0f} MiB"
     peak_mib = max(cold.peak_mib, again.peak_mib)
-    yield Comparison(f"{what}, memory", "MiB", peak_mib, 64, "the limit", 1, False, note)
+    yield Comparison(f"{name}, memory", "MiB", peak_mib, 64, "the limit", 1, False, note)
     bench.tl(many)
     warm = bench.tl(many)
     yield Comparison(
-        f"{what}, unchanged", "s", warm.seconds, seconds, "ours without the cache", 5, True
+        f"{name}, unchanged", "s", warm.seconds, seconds, "ours without the cache", 5, True
     )
 
 
 class _Bench:
-    def __init__(self, found: Peers, folder: Path) -> None:
-        self._peers, self._folder = found, folder
+    def __init__(self, programs: Peers, folder: Path) -> None:
+        self._peers, self._folder = programs, folder
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         self._environment = kept | {"XDG_CACHE_HOME": str(folder / "cache"), "LOG_LEVEL": "ERROR"}
 
@@ -111,13 +111,14 @@ class _Bench:
     def guard(self, templates: Path) -> Ran:
         rules = Path(__file__).with_name("four_intents.guard")
         command = [str(self._peers.guard), "validate", "-d", str(templates), "-r", str(rules)]
-        # Its quickest report: the others show the code around each finding, thirty times slower.
+        # Its quickest report. Its other reports show the code around each finding, and take thirty
+        # times as long.
         command += ["--show-summary", "none", "--structured", "--output-format", "json"]
         return self._run(command, codes=(0, 5, 19))
 
     def bare(self) -> float:
-        """Milliseconds that the interpreter takes to start and end."""
+        """Milliseconds that the interpreter needs to start and end."""
         return self._run([sys.executable, "-I", "-S", "-c", "pass"]).seconds * 1e3
 
-    def _run(self, command: list[str], codes: tuple[int, ...] = FOUND) -> Ran:
+    def _run(self, command: list[str], codes: tuple[int, ...] = CLEAN_OR_FINDINGS) -> Ran:
         return run(command, cwd=self._folder, environment=self._environment, codes=codes)

@@ -1,4 +1,4 @@
-"""Commands and calls, taking turns: time by the wall clock, memory of all their processes."""
+"""Measures commands and calls in turns: wall-clock time, and the memory of all their processes."""
 
 import statistics
 import subprocess
@@ -16,10 +16,10 @@ SAMPLE_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What ours takes and what the peer takes, in `unit`; `goal` is the ratio that is asked for.
+    """One measurement of ours and of the peer, in `unit`; `goal` is the ratio to reach.
 
-    `ratio` is peer / ours where the goal is to be so many times faster, ours / peer where the goal
-    is to be at most so many times slower.
+    With `is_faster`, ours must be at least `goal` times faster, and `ratio` is peer / ours. Without
+    it, ours may be at most `goal` times slower, and `ratio` is ours / peer.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Comparison:
         return self.ratio >= self.goal if self.is_faster else self.ratio <= self.goal
 
     def as_json(self) -> dict[str, object]:
-        """Every figure, and whether the goal is met."""
+        """The figures, and whether the goal is met, for `--json`."""
         return {
             "name": self.name,
             "unit": self.unit,
@@ -57,7 +57,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One command: seconds by the wall clock, and the most memory its processes had together."""
+    """One command: wall-clock seconds, and the peak memory of all its processes together."""
 
     seconds: float
     peak_mib: float
@@ -68,11 +68,11 @@ def run(
 ) -> Ran:
     """Run a command to its end.
 
-    Memo is the proportional set size, so pages that processes share count once. Sampling costs
-    the command nothing but a look at /proc every 10 ms.
+    Memo is the proportional set size, in which a page that processes share counts once. It is
+    sampled from /proc every 10 ms.
 
     Raises:
-        UsageError: it ended with another exit code than `codes`; carries its last words.
+        UsageError: the exit code is not among `codes`; has the last lines of standard error.
     """
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -90,12 +90,12 @@ def run(
     finally:
         if process.poll() is None:
             process.kill()
-        _, said = process.communicate()
+        _, error_output = process.communicate()
     seconds = time.perf_counter() - began
     if process.returncode not in codes:
-        words = said.decode(errors="replace").strip().splitlines()[-3:]
+        lines = error_output.decode(errors="replace").strip().splitlines()[-3:]
         raise UsageError(
-            f"bench: {Path(command[0]).name} ended with {process.returncode}: {' '.join(words)}"
+            f"bench: {Path(command[0]).name} ended with {process.returncode}: {' '.join(lines)}"
         )
     return Ran(seconds, peak_mib)
 
@@ -103,9 +103,9 @@ def run(
 def _memory_mib(process: psutil.Process) -> float:
     total = 0
     try:
-        for one in (process, *process.children(recursive=True)):
+        for member in (process, *process.children(recursive=True)):
             try:
-                total += one.memory_full_info().pss
+                total += member.memory_full_info().pss
             except psutil.Error:
                 continue
     except psutil.Error:
@@ -114,16 +114,16 @@ def _memory_mib(process: psutil.Process) -> float:
 
 
 def alternately(rounds: int, *calls: Callable[[], float]) -> list[float]:
-    """The median of each call's own figure, the calls taking turns."""
-    seen: list[list[float]] = [[] for _ in calls]
+    """Make the calls in turns; returns the median of what each of them returned."""
+    figures: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        for call, figures in zip(calls, seen, strict=True):
-            figures.append(call())
-    return [statistics.median(figures) for figures in seen]
+        for call, own in zip(calls, figures, strict=True):
+            own.append(call())
+    return [statistics.median(own) for own in figures]
 
 
 def microseconds(call: Callable[[], object], count: int) -> float:
-    """How long one call takes on average over `count` of them."""
+    """The average duration of `count` calls."""
     began = time.perf_counter()
     for _ in range(count):
         call()

@@ -1,4 +1,4 @@
-"""The request path beside its peers: a token verified, a job accepted."""
+"""The request path beside its peers: verify a token, accept a job."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ PROMPT = "p" * 1024
 
 
 def verifying() -> Iterator[Comparison]:
-    """`verify_jwt` with all its checks beside python-jose's own decode, both in pure Python."""
+    """Measure `verify_jwt`, with all its checks, beside python-jose's decode; both pure Python."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     public = jwk.construct(pem, "RS256").public_key().to_dict() | {"kid": "k", "use": "sig"}
@@ -54,7 +54,7 @@ def verifying() -> Iterator[Comparison]:
 
 
 def accepting() -> Iterator[Comparison]:
-    """Throttle, repeat and enqueue in one round trip, beside the quickest peer's enqueue alone."""
+    """Measure throttle, idempotency and enqueue in one round trip, beside huey's enqueue alone."""
     with _redis() as port:
         client = redis.Redis(port=port, protocol=2)
         clock = iter(range(10**15, 10**18, 4 * 10**6))  # within 20 a minute

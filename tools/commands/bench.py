@@ -1,4 +1,4 @@
-"""`tl bench`: ours beside its peers, as ratios of one run."""
+"""`tl bench`: measures ours beside its peers, as ratios of one run."""
 
 import argparse
 import json
@@ -18,8 +18,8 @@ EXAMPLES = """examples:
   tl bench --only check --templates 100
   tl bench --json bench.json
 
-Run it on an idle machine: every figure is taken beside its peer's in the same
-run, and a machine that does something else changes both, but not equally.
+Run it on an idle machine. Ours and its peer are measured in the same run, and
+other work on the machine changes both, but not equally.
 """
 
 
@@ -28,14 +28,18 @@ def register(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "bench",
         help="measure ours beside its peers, as ratios",
-        description="Measure a token verified, a job accepted, templates judged: each beside the\n"
-        "quickest peer, and against the goal in docs/benchmarks.md.",
+        description="Verify a token, accept a job, judge templates: each is measured beside the\n"
+        "quickest peer, and compared with the goal in docs/benchmarks.md.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", choices=GROUPS, help="one group of measurements")
     parser.add_argument(
-        "--templates", type=int, default=1000, metavar="N", help="how many to judge (1000)"
+        "--templates",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="how many templates to judge (1000)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
     parser.set_defaults(run=_run)
@@ -50,7 +54,7 @@ def _run(given: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False)
     for column in ("what", "ours", "peer", "", "ratio", "goal", ""):
         table.add_column(column, justify="right" if column in ("ours", "peer", "ratio") else "left")
-    found: list[Comparison] = []
+    comparisons: list[Comparison] = []
     try:
         measures = list(_measures(given))
     except ModuleNotFoundError as error:
@@ -59,26 +63,32 @@ def _run(given: argparse.Namespace) -> int:
             "run it in its own environment: .venv/bin/tox run -e bench"
         ) from None
     for measure in measures:
-        for one in measure():
-            found.append(one)
-            print(f"bench: {one.name}: {one.ratio:.2f}", file=sys.stderr, flush=True)
-            sign = "≥" if one.is_faster else "≤"
+        for comparison in measure():
+            comparisons.append(comparison)
+            name, ratio = comparison.name, f"{comparison.ratio:.2f}"
+            print(f"bench: {name}: {ratio}", file=sys.stderr, flush=True)
+            sign = "≥" if comparison.is_faster else "≤"
             table.add_row(
-                one.name,
-                f"{one.ours:,.3g} {one.unit}" if one.ours < 1000 else f"{one.ours:,.0f} {one.unit}",
-                f"{one.peer:,.3g} {one.unit}" if one.peer < 1000 else f"{one.peer:,.0f} {one.unit}",
-                one.peer_name,
-                f"{one.ratio:.2f}",
-                f"{sign} {one.goal:g}",
-                "met" if one.is_met else "MISSED",
+                name,
+                _figure(comparison.ours, comparison.unit),
+                _figure(comparison.peer, comparison.unit),
+                comparison.peer_name,
+                ratio,
+                f"{sign} {comparison.goal:g}",
+                "met" if comparison.is_met else "MISSED",
             )
     Console(width=110, highlight=False).print(table)
-    for one in found:
-        if one.note:
-            print(f"{one.name}: {one.note}")
+    for comparison in comparisons:
+        if comparison.note:
+            print(f"{comparison.name}: {comparison.note}")
     if given.json is not None:
-        given.json.write_text(json.dumps([one.as_json() for one in found], indent=2) + "\n")
-    return 0 if all(one.is_met for one in found) else 1
+        document = [comparison.as_json() for comparison in comparisons]
+        given.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 0 if all(comparison.is_met for comparison in comparisons) else 1
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value:,.3g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
 
 
 def _measures(given: argparse.Namespace) -> Iterable[Callable[[], Iterable[Any]]]:

@@ -1,4 +1,4 @@
-"""`tl package`: build the zips that the templates name."""
+"""`tl package`: builds the zips that the templates name."""
 
 import argparse
 from typing import Any

@@ -1,4 +1,4 @@
-"""`tl sabotage`: break the system on purpose and see that the smoke notices, stage by sabotage."""
+"""`tl sabotage`: breaks the system on purpose; the smoke must fail at the right stage."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ from e2e.smoke import smoke
 from e2e.targets.ministack import MiniStack
 from tljudge.cli.errors import UsageError
 from tools.deploy.environments import ROOT, handlers_python, ministack_python
+from tools.texts import shortened
 
 
 def register(subcommands: Any) -> None:
@@ -26,12 +27,12 @@ def register(subcommands: Any) -> None:
     parser = subcommands.add_parser(
         "sabotage",
         help="break the system on purpose; the smoke must fail at the right stage",
-        description="For each sabotage, copy the tree, break it, run the smoke: it must fail at "
-        "the stage that should notice. Prints stage by sabotage.",
+        description="Each sabotage breaks a copy of the tree and runs the smoke, which must fail "
+        "at the stage that should notice. Prints both stages for each sabotage.",
         epilog="example: tl sabotage --only 'authorizer off a route'",
     )
     parser.add_argument("--only", metavar="NAME", help="run one sabotage")
-    parser.add_argument("--list", action="store_true", help="list them and end")
+    parser.add_argument("--list", action="store_true", help="list the sabotages, run none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.set_defaults(run=_run)
 
@@ -41,17 +42,18 @@ def _run(given: argparse.Namespace) -> int:
     if not chosen:
         raise UsageError(f"sabotage: no sabotage is called {given.only!r}; see tl sabotage --list")
     if given.list:
-        for one in chosen:
-            print(f"{one.stage:<14} {one.name}")
+        for listed in chosen:
+            print(f"{listed.stage:<14} {listed.name}")
         return 0
     results = []
-    for one in chosen:
-        failed_at, cause = _try(one)
-        noticed = failed_at == one.stage
-        results.append(asdict(one) | {"failed_at": failed_at, "noticed": noticed, "cause": cause})
-        word = "noticed" if noticed else "MISSED"
-        print(f"{word}: {one.name}: {failed_at or 'nowhere'}: {cause}", file=sys.stderr, flush=True)
-    _show(results)
+    for change in chosen:
+        failed_at, cause = _try(change)
+        noticed = failed_at == change.stage
+        result = {"failed_at": failed_at, "noticed": noticed, "cause": cause}
+        results.append(asdict(change) | result)
+        line = f"{'noticed' if noticed else 'MISSED'}: {change.name}: {failed_at or 'nowhere'}"
+        print(f"{line}: {cause}", file=sys.stderr, flush=True)
+    _print_table(results)
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=2) + "\n")
     noticed_count = sum(r["noticed"] for r in results)
@@ -59,9 +61,10 @@ def _run(given: argparse.Namespace) -> int:
     return 0 if noticed_count == len(results) else 1
 
 
-def _try(one: sabotage.Sabotage) -> tuple[str | None, str]:
+def _try(change: sabotage.Sabotage) -> tuple[str | None, str]:
+    """Run the smoke on a broken copy; returns the stage that failed, if any, and why."""
     with tempfile.TemporaryDirectory(prefix="tl-sabotage-") as folder:
-        sabotage.apply(one, ROOT, Path(folder))
+        sabotage.apply(change, ROOT, Path(folder))
         run = Run(
             target=MiniStack(ministack_python()),
             name=f"tl-broken-{secrets.token_hex(3)}",
@@ -71,10 +74,10 @@ def _try(one: sabotage.Sabotage) -> tuple[str | None, str]:
         report = smoke(run, Progress(quiet=True))
     if report.failure is None:
         return None, "the smoke passed"
-    return report.failure["stage"], report.failure["cause"].splitlines()[0][:160]
+    return report.failure["stage"], shortened(report.failure["cause"].splitlines()[0], 160)
 
 
-def _show(results: list[dict[str, Any]]) -> None:
+def _print_table(results: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("sabotage", "should fail at", "failed at", ""):
         table.add_column(column)

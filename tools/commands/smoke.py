@@ -1,4 +1,4 @@
-"""`tl smoke`: one life of the whole system, timed."""
+"""`tl smoke`: deploys, uses, destroys and verifies the whole system, timed."""
 
 import argparse
 import json
@@ -25,13 +25,13 @@ templates, use the API as a client would, destroy everything and verify that
 nothing is left. Progress goes to standard error; the last line on standard
 output is the result.
 
-On a LocalStack-compatible endpoint the same, as far as it goes; what it lacks
-is a gap of the report. With --stack, and on AWS always, the smoke uses a stack
-that stands there, wakes its node, stops it again, and takes its own users away.
+On a LocalStack-compatible endpoint it does the same; what the endpoint lacks is
+a gap of the report. With --stack, which AWS always needs, the smoke uses a stack
+that is deployed already, wakes its node, stops it again, and deletes its own users.
 """
 EXAMPLES = """examples:
   tl smoke                         on this machine, with nothing installed but this project
-  tl smoke --json smoke.json       and write the result down
+  tl smoke --json smoke.json       and write the result as JSON
   tl smoke --keep                  leave it running, and say how to talk to it
   tl smoke --target localstack     on a LocalStack that runs already
   tl smoke --endpoint http://127.0.0.1:4566
@@ -58,11 +58,13 @@ def register(subcommands: Any) -> None:
     parser.add_argument(
         "--endpoint", metavar="URL", help=f"an endpoint that runs already ({LOCALSTACK_URL})"
     )
-    parser.add_argument("--stack", metavar="NAME", help="use this stack, and leave it standing")
+    parser.add_argument(
+        "--stack", metavar="NAME", help="use this deployed stack, and do not destroy it"
+    )
     parser.add_argument("--port", type=int, help="port of the local AWS endpoint (a free one)")
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
     parser.add_argument(
-        "--keep-on-failure", action="store_true", help="the same, when a stage fails"
+        "--keep-on-failure", action="store_true", help="leave it running when a stage fails"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.set_defaults(run=_run)
@@ -102,10 +104,10 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _target(given: argparse.Namespace) -> Target:
-    """Where to go; somebody answers there.
+    """The target that the options name; it answers already, or is started later.
 
     Raises:
-        UsageError: options that contradict each other, or nobody answers.
+        UsageError: options contradict each other, or the target does not answer.
     """
     name = given.target or ("endpoint" if given.endpoint else "ministack")
     if name == "ministack":
@@ -135,7 +137,7 @@ def _target(given: argparse.Namespace) -> Target:
 
 
 def _stay(run: Run) -> None:
-    """Say how to talk to what runs, and wait for Ctrl-C."""
+    """Print how to call the running system, and wait for Ctrl-C."""
     environment = "\n".join(f"  export {k}={v}" for k, v in run.target.cli_environment().items())
     lines = ["everything is still running; Ctrl-C ends it", environment]
     if run.outputs:

@@ -84,18 +84,18 @@ def ask(client: Any, call: Call) -> Any:
         IncompleteAnswer: the answer lacks the list, or its pages do not end.
         botocore.exceptions.BotoCoreError, ClientError: the call failed.
     """
-    output = _operation(client, call).output_shape
+    operation = _operation(client, call)
+    where = f"{call.service}:{operation.name}"
     try:
-        follow(call.path, output)
+        follow(call.path, operation.output_shape)
     except UnknownPath as error:
-        where = f"{call.service}:{call.operation}: {call.path}"
-        raise UnknownCall(f"{where}: {error}; correct the path") from None
+        raise UnknownCall(f"{where}: {call.path}: {error}; correct the path") from None
     expected = first_members(call.path) if call.has_list else frozenset()
     answer: dict[str, Any] = {}
     for page in _pages(client, call):
         if expected and expected.isdisjoint(page):
             names = ", ".join(sorted(expected))
-            raise IncompleteAnswer(f"{call.service}:{call.operation}: the answer has no {names}")
+            raise IncompleteAnswer(f"{where}: the answer has no {names}")
         _add(answer, page)
     return jmespath.search(call.path, answer)
 
@@ -121,7 +121,8 @@ def _pages(client: Any, call: Call) -> Iterator[Mapping[str, Any]]:
     if client.can_paginate(call.operation):
         yield from client.get_paginator(call.operation).paginate(**call.parameters)
         return
-    token = token_member(_operation(client, call))
+    operation = _operation(client, call)
+    token = token_member(operation)
     parameters = dict(call.parameters)
     seen: set[str] = set()
     while True:
@@ -131,7 +132,7 @@ def _pages(client: Any, call: Call) -> Iterator[Mapping[str, Any]]:
         if not following:
             return
         if following in seen:
-            raise IncompleteAnswer(f"{call.service}:{call.operation}: one page leads to itself")
+            raise IncompleteAnswer(f"{call.service}:{operation.name}: a page leads to itself")
         seen.add(following)
         parameters[token] = following
 

@@ -1,4 +1,4 @@
-"""boto3 clients of one account, each made once: making one reads a large service description."""
+"""boto3 clients of one account, each made once: boto3 reads a large service description for it."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tljudge.cli.errors import UsageError
 
 
 def operator_session() -> boto3.Session:
-    """Credentials and region of whoever runs this.
+    """A session with the operator's credentials and region.
 
     Raises:
         UsageError: no region is set, or the profile named does not exist.
@@ -33,7 +33,7 @@ class Clients:
     Args:
         session: credentials and region.
         endpoint: base URL of every service; AWS's own when None.
-        attempts: how often a call is tried in all.
+        attempts: the most times that a call is sent.
     """
 
     def __init__(

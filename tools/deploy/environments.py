@@ -1,4 +1,4 @@
-"""The interpreters of the other environments that tox keeps."""
+"""The interpreters of other tox environments: the handlers', and the local AWS endpoint's."""
 
 import os
 from pathlib import Path
@@ -9,20 +9,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def handlers_python() -> Path:
-    """The environment that holds what goes into the zips."""
+    """The interpreter of the environment with the packages that go into the zips."""
     return _interpreter("TL_HANDLERS_PYTHON", "handlers", "jose")
 
 
 def ministack_python() -> Path:
-    """The environment of the local AWS endpoint."""
+    """The interpreter of the local AWS endpoint's environment."""
     return _interpreter("TL_MINISTACK_PYTHON", "ministack", "ministack")
 
 
 def _interpreter(variable: str, environment: str, module: str) -> Path:
-    """One environment's interpreter, when the environment is complete.
+    """The interpreter of a complete environment.
 
     Raises:
-        UsageError: it is missing, or only half installed.
+        UsageError: the environment is missing, or only half installed.
     """
     named = os.environ.get(variable, ROOT / ".tox" / environment / "bin" / "python")
     python = Path(named).absolute()

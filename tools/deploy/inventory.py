@@ -51,12 +51,12 @@ def take(account: Account, listings: Mapping[str, Listing] = LISTINGS) -> Invent
         by_kind = dict(
             zip(
                 listings,
-                pool.map(lambda one: _ids(clients[one.call.service], one), listings.values()),
+                pool.map(lambda kind: _ids(clients, kind), listings.values()),
                 strict=True,
             )
         )
     return Inventory(
-        frozenset(f"{kind} {one}" for kind, listed in by_kind.items() for one in listed or ()),
+        frozenset(f"{kind} {own}" for kind, listed in by_kind.items() for own in listed or ()),
         tuple(kind for kind, listed in by_kind.items() if listed is None),
     )
 
@@ -67,9 +67,9 @@ def make_clients(account: Account, listings: Mapping[str, Listing] = LISTINGS) -
     return {service: account.client(service) for service in services}
 
 
-def _ids(client: Any, listing: Listing) -> list[str] | None:
+def _ids(clients: Mapping[str, Any], listing: Listing) -> list[str] | None:
     """The ids of one kind; None when the service did not list them all."""
     try:
-        return ids(client, listing)
+        return ids(clients[listing.call.service], listing)
     except (BotoCoreError, ClientError, ResponseParserError, IncompleteAnswer):
         return None

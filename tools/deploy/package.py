@@ -1,7 +1,7 @@
-"""Build the Lambda zips and the node's package: pure Python, byte for byte the same everywhere.
+"""Builds the Lambda zips and the node's package: pure Python, byte for byte the same everywhere.
 
-Dependencies are taken from an environment that was installed from hashed requirements; each file is
-checked against the hash its distribution recorded, so nothing that was changed on disk is shipped.
+Dependencies come from an environment that was installed from hashed requirements. Each file is
+compared with the hash that its distribution recorded, so that no file changed since is packaged.
 """
 
 import base64
@@ -19,9 +19,9 @@ from tljudge.cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_LIMIT_BYTES = 5 * 1024 * 1024
-# A zip's own clock starts in 1980; one fixed moment makes two builds equal.
+# One fixed time, the first that a zip can hold, makes two builds equal.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
-# What native code starts with, whatever its file is called: ELF, Mach-O (both ends, fat), PE.
+# The first bytes of native code: ELF, Mach-O (little and big endian, universal), PE.
 _NATIVE_MAGIC = (
     b"\x7fELF",
     b"\xfe\xed\xfa\xce",
@@ -36,10 +36,10 @@ _JOSE = ("python-jose", "rsa", "pyasn1", "ecdsa", "six")
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One zip: which of our folders and which distributions it holds.
+    """One zip: the handlers' folders and the distributions in it.
 
-    `entry` is what runs when the zip itself is run; `requirements` are the locked lists of what its
-    machine installs beside it, by their name in the zip.
+    `entry` is the program of a zip that is run itself. `requirements` are locked lists that its
+    machine installs, as (name in the zip, name in `requirements/`).
     """
 
     name: str
@@ -70,7 +70,7 @@ PACKAGES = (
 
 
 class PackageError(UsageError):
-    """A zip cannot be built as it must be."""
+    """A zip cannot be built, or does not have what it must have."""
 
 
 def build(handlers_python: Path, source: Path = ROOT) -> dict[str, Path]:
@@ -81,7 +81,7 @@ def build(handlers_python: Path, source: Path = ROOT) -> dict[str, Path]:
         source: the tree whose `handlers` folder is packaged.
 
     Raises:
-        PackageError: a file is missing, changed, native, or a zip is larger than 5 MiB.
+        PackageError: a distribution is missing, a file changed or native, or a zip over 5 MiB.
     """
     site = _site_packages(handlers_python)
     out = source / "build"
@@ -116,10 +116,10 @@ def zip_bytes(files: dict[str, bytes]) -> bytes:
 
 
 def refuse_native(name: str, content: bytes) -> None:
-    """Look into every member by content, and into zips inside the zip.
+    """Read every member of a zip, and of the zips inside it.
 
     Raises:
-        PackageError: naming the first native member found.
+        PackageError: a member is native code; names the first.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in archive.infolist():
@@ -150,7 +150,7 @@ def _files(package: Package, handlers: Path, site: Path) -> Iterator[tuple[str, 
 
 
 def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:
-    """Modules and licences of one installed distribution, each as its RECORD says it must be."""
+    """Modules and licences of an installed distribution, compared with its RECORD."""
     prefix = name.replace("-", "_")
     records = sorted(site.glob(f"{prefix}-*.dist-info/RECORD"))
     if len(records) != 1:
@@ -175,7 +175,7 @@ def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:
 
 def _site_packages(python: Path) -> Path:
     try:
-        found = subprocess.run(
+        answer = subprocess.run(
             [
                 python,
                 "-I",
@@ -192,4 +192,4 @@ def _site_packages(python: Path) -> Path:
             f"package: the handlers' environment has no working interpreter at {python}; "
             "run `tox run -e handlers`"
         ) from error
-    return Path(json.loads(found.stdout))
+    return Path(json.loads(answer.stdout))

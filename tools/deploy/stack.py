@@ -1,4 +1,4 @@
-"""The stack as an operator handles it: packaged by the AWS CLI, parameters from one file."""
+"""Packages a stack with the AWS CLI, and reads the parameters of an environment."""
 
 import json
 import os
@@ -16,10 +16,10 @@ def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
     """Upload zips and nested templates with `aws cloudformation package`.
 
     Returns:
-        The root template, with every local path replaced by where it was uploaded.
+        The root template; S3 URLs replace its local paths.
 
     Raises:
-        UsageError: the CLI refused; carries its own words.
+        UsageError: the CLI failed; has its own message.
     """
     with tempfile.TemporaryDirectory(prefix="tl-package-") as folder:
         packaged = Path(folder) / "stack.yaml"
@@ -36,18 +36,18 @@ def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
             timeout=60,
         )
         if done.returncode != 0:
-            raise UsageError(f"package: the AWS CLI says: {done.stderr.strip()}")
+            raise UsageError(f"package: the AWS CLI failed: {done.stderr.strip()}")
         return packaged.read_text()
 
 
 def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Parameters and stack tags of one environment.
+    """The parameters and stack tags of an environment.
 
     The form is `{"Parameters": {…}, "Tags": {…}}`, which `aws cloudformation deploy
     --parameter-overrides file://…` reads too.
 
     Raises:
-        UsageError: no such file, or not of that form.
+        UsageError: the file does not exist, or has another form.
     """
     try:
         document: Any = json.loads(path.read_text())
@@ -55,7 +55,7 @@ def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
         raise UsageError(f"{path}: no such environment; known: {known}") from None
     except ValueError as error:
-        raise UsageError(f"{path}: not JSON: {error}") from None
+        raise UsageError(f"{path}: not JSON: {error}; see parameters/dev.json") from None
     return _section(path, document, "Parameters"), _section(path, document, "Tags")
 
 

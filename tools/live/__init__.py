@@ -1,1 +1,1 @@
-"""A stack as the account has it: what CloudFormation says of it, and what the services say."""
+"""The rules on a deployed stack: it is read from CloudFormation and from each service."""

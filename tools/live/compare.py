@@ -1,7 +1,7 @@
-"""What a template makes a property, and whether the account has it so.
+"""Compares a property's value in the template with its value in the account.
 
-A template's value may hold what only deployment knows. References to resources are known by their
-physical ids; the rest agrees with anything, because it says nothing.
+A template's value may hold parts that are known only after deployment. References to resources are
+known by physical ids. Any other unknown part agrees with every value.
 """
 
 import json
@@ -14,18 +14,21 @@ from tljudge.decode.nodes import as_text
 from tljudge.resolve.values import NOVALUE, Text, Unknown, display, pieces
 from tools.live.reading import ABSENT
 from tools.live.stacks import as_json
+from tools.texts import shortened
 
-# What AWS adds to a mapping by itself differs from service to service; what is below these keys is
-# the user's alone, so that one more key is a difference.
+# Services add keys of their own to a mapping, so a key that only the account has is no difference.
+# Below these names only the user sets keys, so there it is one.
 _EXACT = ("Policies", "AssumeRolePolicyDocument", "PolicyDocument", "RouteSettings", "Variables")
+# Characters of a value in a message, and of one that is cut in the middle afterwards.
+_WIDTH, _LONGEST = 160, 10_000
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 EVERYWHERE = [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]
-"""The rule that AWS gives to a group that declares no egress."""
+"""The egress rule that AWS gives a group that declares none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where template and account differ; `template` or `live` may be empty."""
+    """One place where template and account differ, both as text; empty means "not set"."""
 
     path: str
     template: str
@@ -34,13 +37,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Type and physical id by (stack path, logical id); what AWS knows of itself by stack path."""
+    """Type and physical id by (stack path, logical id), and pseudo parameters by stack path."""
 
     physical: Mapping[tuple[str, str], tuple[str, str]]
     pseudo: Mapping[str, Mapping[str, str]]
 
     def pattern(self, piece: str | Unknown) -> str:
-        """A regular expression for one piece of a text."""
+        """A regular expression for the values that a piece of a template's text can have."""
         if isinstance(piece, str):
             return re.escape(piece)
         if piece.origin is not None:
@@ -65,28 +68,35 @@ class Names:
         return physical_id if physical_id and attribute in same else None
 
     def text(self, value: Any) -> str | None:
-        """A scalar as the account writes it; None where it is not wholly known."""
-        found = ""
+        """A scalar as the account writes it; None where a part of it is unknown."""
+        text = ""
         for piece in pieces(value):
             if isinstance(piece, str):
-                found += piece
+                text += piece
             elif piece.origin is not None:
                 own = self._id(piece)
                 if own is None or piece.origin[2].endswith("Arn"):
                     return None
-                found += own
+                text += own
             else:
                 path, _, name = piece.key.removesuffix("!other").rpartition("AWS::")
                 known = self.pseudo.get(path, {}).get(f"AWS::{name}")
                 if known is None:
                     return None
-                found += known
-        return found
+                text += known
+        return text
 
     def differences(
         self, wanted: Any, live: Any, path: str, exact: bool = False
     ) -> Iterator[Difference]:
-        """Every place where the account's value is not what the template says."""
+        """Every place where the account's value is not the template's.
+
+        Args:
+            wanted: the template's value in this deployment.
+            live: the account's value.
+            path: of the property.
+            exact: whether a key that only the account has is a difference.
+        """
         exact = exact or path.rsplit(".", 1)[-1] in _EXACT
         if wanted is NOVALUE or live is ABSENT:
             if not (_is_empty(wanted) and _is_empty(live)):
@@ -95,7 +105,7 @@ class Names:
             if isinstance(live, dict | list):
                 if isinstance(live, list) and len(live) == 1:
                     yield from self.differences(wanted, live[0], path, exact)
-                return  # a list or mapping that only deployment knows
+                return  # a list or mapping that is known only after deployment
             pattern = "".join(f"(?:{self.pattern(piece)})" for piece in pieces(wanted))
             if not re.fullmatch(pattern, as_text(live), re.DOTALL):
                 yield Difference(path, self.words(wanted), self.words(live))
@@ -131,15 +141,15 @@ class Names:
     def _pairs(
         self, wanted: list[Any], live: list[Any], path: str, exact: bool
     ) -> tuple[dict[int, int], list[int], list[int]]:
-        """Live to wanted elements that agree, and what is left on both sides.
+        """Indexes of elements that agree (live to wanted), and those left of each list.
 
-        Order means nothing in most of CloudFormation's lists.
+        Order is ignored, because it means nothing in most of CloudFormation's lists.
         """
         pairs: dict[int, int] = {}
         missing = []
-        for index, one in enumerate(wanted):
+        for index, element in enumerate(wanted):
             for other, value in enumerate(live):
-                if other not in pairs and not any(self.differences(one, value, path, exact)):
+                if other not in pairs and not any(self.differences(element, value, path, exact)):
                     pairs[other] = index
                     break
             else:
@@ -149,14 +159,14 @@ class Names:
     def laid_over(
         self, raw: Any, wanted: Any, live: Any, path: str, link: Callable[[Any], Any]
     ) -> Any:
-        """The account's value, in the template's words wherever they agree.
+        """The account's value, with the template's own text wherever both agree.
 
         Args:
-            raw: as the template has it.
-            wanted: what that is in this deployment.
-            live: as the account has it.
+            raw: the template's value as it is written.
+            wanted: the template's value in this deployment.
+            live: the account's value.
             path: of the property.
-            link: what to write of a live value that is not in the template.
+            link: turns ids in a value of the account into references.
         """
         exact = any(part in _EXACT for part in path.split("."))
         if not any(self.differences(wanted, live, path, exact)):
@@ -186,13 +196,14 @@ class Names:
         return link(live)
 
     def words(self, value: Any) -> str:
-        """A value for a person."""
+        """A value as a person reads it, in at most 160 characters."""
         if value is NOVALUE or value is ABSENT:
             return ""
         if isinstance(value, dict | list):
-            text = json.dumps(value, default=lambda one: self.text(one) or display(one))
-            return text if len(text) <= 160 else f"{text[:160]}..."
-        return self.text(value) or display(value, 160)
+            text = json.dumps(value, default=lambda part: self.text(part) or display(part))
+        else:
+            text = self.text(value) or display(value, _LONGEST)
+        return shortened(text, _WIDTH)
 
 
 def _is_empty(value: Any) -> bool:
@@ -204,7 +215,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _parsed(value: Any) -> Any:
-    """A mapping also where it is written as JSON, or as a list of one."""
+    """The mapping in a JSON text or in a list of one element; any other value as it is."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, str) and value.lstrip().startswith("{"):

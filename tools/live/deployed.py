@@ -1,9 +1,9 @@
-"""The rules on a deployed stack: the account as it is, and what of it is not in the template.
+"""Judges a deployed stack: the rules on the account's own values, and their drift.
 
-The account is read, never changed. What cannot be read is UNKNOWN (TL_LIVE_1), what is not there
-any more fails (TL_LIVE_2), and is then judged by its template. Each finding names the stack it is
-in and says whether its template, under the stack's own parameters, has the same: if it has not,
-somebody changed the account by hand.
+The account is read, never changed. A resource or property that cannot be read is UNKNOWN
+(TL_LIVE_1). A resource that is gone fails (TL_LIVE_2), and is then judged by its template. Each
+finding names its stack and says whether the template, under the stack's own parameters, has the
+same finding; if not, the account was changed by hand.
 """
 
 import json
@@ -19,7 +19,7 @@ from tljudge.engine.policy import Policy
 from tljudge.resolve.deployment import Deployment
 from tljudge.runner.check import check
 from tools.deploy.calls import Call
-from tools.live.overlay import Drift, Seen, see
+from tools.live.overlay import Drift, Overlay, overlay_account
 from tools.live.reading import (
     DESCRIBE_TYPE,
     GET_RESOURCE,
@@ -27,14 +27,21 @@ from tools.live.reading import (
     LIST_ROLE_POLICIES,
     Account,
 )
-from tools.live.stacks import Client, LiveStack, document, file_of, follow
+from tools.live.stacks import (
+    LIST_STACK_RESOURCES,
+    Client,
+    LiveStack,
+    document,
+    file_of,
+    follow,
+)
 from tools.live.table import READERS
 
 UNREAD, GONE = "TL_LIVE_1", "TL_LIVE_2"
 _CALLS = (
     Call("cloudformation", "describe_stacks"),
     Call("cloudformation", "get_template"),
-    Call("cloudformation", "list_stack_resources"),
+    LIST_STACK_RESOURCES,
     DESCRIBE_TYPE,
     GET_RESOURCE,
     LIST_ROLE_POLICIES,
@@ -45,101 +52,110 @@ _DRIFT = " (drift: its template is not so)"
 
 @dataclass(slots=True)
 class Deployed:
-    """One deployment as it is.
+    """The result for one deployed stack.
 
-    `report` has the findings, `file` being the stack's path (`prod/Network`); `drifted` those of
-    them that the template does not have; `drifts` every property that differs, whether or not a
-    rule minds; `seen` what was not read.
+    `report` has the findings; their `file` is the stack's path (`prod/Network`). `drifted` are the
+    findings that the template does not have. `drifts` are all properties that differ from the
+    template, judged or not. `overlay` says what was not read.
     """
 
     report: Report
     drifted: list[Finding] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
-    seen: Seen = field(default_factory=Seen)
+    overlay: Overlay = field(default_factory=Overlay)
 
 
 def judge(client: Client, stack: str, policy: Policy, *, today: date | None = None) -> Deployed:
     """Judge a deployed stack and those nested in it.
 
     Args:
-        client: a boto3 client by the service's name.
+        client: returns the boto3 client of a service.
         stack: name or id of the root stack.
         policy: thresholds and waivers.
         today: decides which waivers have expired.
 
     Raises:
-        NoSuchStack: there is none of that name.
-        CouldNotLook: CloudFormation does not let it be read.
+        NoSuchStack: the account has no stack of that name in this region.
+        CouldNotLook: CloudFormation refused a call, or a template cannot be judged.
     """
     root = follow(client, stack)
-    for service in sorted({one.split(":")[0] for one in _services()}):
-        client(service)  # one after the other: making them is not thread-safe
+    for service in sorted({call.service for call in _calls()}):
+        client(service)  # made in turn, because making them is not thread-safe
     with tempfile.TemporaryDirectory(prefix="tl-deployed-") as name:
         meant, actual = Path(name) / "meant", Path(name) / "actual"
-        first = _write(meant, {one.path: document(one) for one in root.all()}, root)
+        first = _write(meant, {each.path: document(each) for each in root.all()}, root)
         template = load(first, root.parameters)
         deployment = Deployment(template, dict(root.parameters), root.tags)
-        seen = see(root, deployment, Account(client), policy.required_tags)
-        last = _write(actual, seen.documents, root)
+        overlay = overlay_account(root, deployment, Account(client), policy.required_tags)
+        last = _write(actual, overlay.documents, root)
         parameters = {"Parameters": dict(root.parameters)}
-        bare = replace(policy, waivers=())  # they are applied once, to everything
+        bare = replace(policy, waivers=())  # waivers are applied below, to all findings at once
         own = check([first], bare, {**parameters, "Tags": root.tags}, today=today)
         live = check([last], bare, parameters, today=today)
-    paths = frozenset(one.path for one in root.all())
-    had = {_same(_placed(one, meant)) for one in own.findings}
-    found = [*_merged([_placed(one, actual) for one in live.findings], seen), *_not_there(seen)]
+    paths = frozenset(each.path for each in root.all())
+    in_template = {_identity(_placed(finding, meant)) for finding in own.findings}
+    placed = [_placed(finding, actual) for finding in live.findings]
+    findings = [*_merged(placed, overlay), *_unread_and_gone(overlay)]
     day = today or datetime.now(UTC).date()
-    told = [_told(one, had) for one in waive(found, policy, set(paths), day)]
-    errors = {
-        Problem(_place(one.file, folder), one.line, one.message)
-        for report, folder in ((own, meant), (live, actual))
-        for one in report.errors
-    }
-    summary = {**live.summary, **tally(told), "errors": len(errors), "drifts": len(seen.drifts)}
-    report = Report(told, sorted(errors, key=lambda one: one.file), summary, paths)
-    return Deployed(report, [one for one in told if _DRIFT in one.message], seen.drifts, seen)
-
-
-def notes(found: Deployed) -> list[str]:
-    """What no rule says: every property that differs, and what was not read."""
-    lines = [
-        f"{one.stack} {one.resource}: {one.path} is {one.live or 'not set'}, "
-        f"and {one.template or 'not set'} in its template"
-        for one in found.drifts
+    findings = [
+        _with_origin(finding, in_template) for finding in waive(findings, policy, set(paths), day)
     ]
-    assumed = found.seen.assumed.values()
+    errors = {
+        Problem(_place(problem.file, folder), problem.line, problem.message)
+        for report, folder in ((own, meant), (live, actual))
+        for problem in report.errors
+    }
+    counts = {**tally(findings), "errors": len(errors), "drifts": len(overlay.drifts)}
+    report = Report(
+        findings,
+        sorted(errors, key=lambda problem: problem.file),
+        {**live.summary, **counts},
+        paths,
+    )
+    drifted = [finding for finding in findings if _DRIFT in finding.message]
+    return Deployed(report, drifted, overlay.drifts, overlay)
+
+
+def notes(deployed: Deployed) -> list[str]:
+    """Lines beside the findings: every property that differs, and what was not read."""
+    lines = [
+        f"{drift.stack} {drift.resource}: {drift.path} is {drift.live or 'not set'}, "
+        f"and {drift.template or 'not set'} in its template"
+        for drift in deployed.drifts
+    ]
+    assumed = deployed.overlay.assumed.values()
     if assumed:
         lines.append(
             f"{sum(map(len, assumed))} properties of {len(assumed)} resources were not read, "
             "and judged as in their templates"
         )
-    if found.seen.skipped:
-        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(found.seen.skipped.items()))
+    skipped = deployed.overlay.skipped
+    if skipped:
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(skipped.items()))
         lines.append(f"not read, because no rule asks for more than their templates: {counts}")
     return lines
 
 
 def actions() -> list[str]:
-    """The IAM actions that reading takes, beside those of types that Cloud Control reads."""
-    found = set()
-    for one in _services():
-        service, operation = one.split(":")
-        if service == "apigatewayv2":
-            found.add("apigateway:GET")
+    """The IAM actions that reading needs, besides those of the types that Cloud Control reads."""
+    names = set()
+    for call in _calls():
+        if call.service == "apigatewayv2":
+            names.add("apigateway:GET")
             continue
-        prefix = {"cloudcontrol": "cloudformation"}.get(service, service)
-        found.add(f"{prefix}:{_action(operation)}")
-    return sorted(found)
+        prefix = {"cloudcontrol": "cloudformation"}.get(call.service, call.service)
+        names.add(f"{prefix}:{_action(call.operation)}")
+    return sorted(names)
 
 
-def _services() -> set[str]:
-    """`service:operation` of every call that may be made."""
-    asked = [*_CALLS]
+def _calls() -> list[Call]:
+    """Every call that may be made."""
+    calls = [*_CALLS]
     for reader in READERS.values():
-        asked += [reader.main, *reader.more.values()]
+        calls += [reader.main, *reader.more.values()]
         if isinstance(reader.tags, Call):
-            asked.append(reader.tags)
-    return {f"{one.service}:{one.operation}" for one in asked}
+            calls.append(reader.tags)
+    return calls
 
 
 def _action(operation: str) -> str:
@@ -155,7 +171,7 @@ def _write(folder: Path, documents: dict[str, dict[str, Any]], root: LiveStack) 
 
 
 def _place(file: str, folder: Path) -> str:
-    """The stack that a file was written for; another file as it is."""
+    """The path of the stack that a file below `folder` was written for; else the file itself."""
     path = Path(file)
     inside = path.is_relative_to(folder)
     return str(path.relative_to(folder).with_suffix("")) if inside else file
@@ -165,7 +181,7 @@ def _placed(finding: Finding, folder: Path) -> Finding:
     return replace(finding, file=_place(finding.file, folder), line=1, column=1)
 
 
-def _same(finding: Finding) -> tuple[str, ...]:
+def _identity(finding: Finding) -> tuple[str, ...]:
     return (
         finding.rule,
         finding.verdict,
@@ -175,34 +191,35 @@ def _same(finding: Finding) -> tuple[str, ...]:
     )
 
 
-def _merged(findings: list[Finding], seen: Seen) -> list[Finding]:
-    """What the judge took for empty tags are tags that are not there."""
-    found: dict[tuple[str, ...], Finding] = {}
-    for one in findings:
-        dropped = seen.dropped_tags.get((one.file, one.resource), [])
-        if one.rule == "TL_TAGS_1" and one.message in (f"the tag {k} is empty" for k in dropped):
-            one = replace(one, message=f"has no tag {', '.join(dropped)}")
-        found.setdefault(_same(one), one)
-    return [*found.values()]
+def _merged(findings: list[Finding], overlay: Overlay) -> list[Finding]:
+    """Each finding once; where the overlay wrote an empty tag, the resource does not have it."""
+    merged: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        dropped = overlay.dropped_tags.get((finding.file, finding.resource), [])
+        empty = [f"the tag {key} is empty" for key in dropped]
+        if finding.rule == "TL_TAGS_1" and finding.message in empty:
+            finding = replace(finding, message=f"has no tag {', '.join(dropped)}")
+        merged.setdefault(_identity(finding), finding)
+    return [*merged.values()]
 
 
-def _not_there(seen: Seen) -> list[Finding]:
+def _unread_and_gone(overlay: Overlay) -> list[Finding]:
     unread = [
         Finding(UNREAD, "UNKNOWN", stack, 1, 1, resource, f"cannot be read: {why}",
                 "allow the reads it takes, or waive it")
-        for stack, resource, why in seen.unread
+        for stack, resource, why in overlay.unread
     ]  # fmt: skip
     gone = [
         Finding(GONE, "FAIL", stack, 1, 1, resource, "is in its stack, and not in the account",
                 "deploy the stack again")
-        for stack, resource in seen.gone
+        for stack, resource in overlay.gone
     ]  # fmt: skip
     return unread + gone
 
 
-def _told(finding: Finding, had: set[tuple[str, ...]]) -> Finding:
-    """The finding with where it comes from."""
+def _with_origin(finding: Finding, in_template: set[tuple[str, ...]]) -> Finding:
+    """The finding, its message saying whether the template has it too."""
     if finding.rule in (UNREAD, WAIVER):
         return finding
-    origin = " (its template has it too)" if _same(finding) in had else _DRIFT
+    origin = " (its template has it too)" if _identity(finding) in in_template else _DRIFT
     return replace(finding, message=f"{finding.message}{origin}")

@@ -1,8 +1,8 @@
-"""A template with the account's values in it, where they are not what it says.
+"""Lays the account's values over the templates of a deployed stack.
 
-Where account and template agree the template's own words stay, with their references; what differs
-stands there as the account has it, with ids of the same stack turned back into references. So the
-rules see one deployment, siblings and nested stacks included, as it is.
+Where account and template agree, the template's own text stays, with its references. Where they
+differ, the account's value replaces it, and ids of the same stack become references again. So the
+rules judge the deployment as it is, with siblings and nested stacks.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from tljudge.resolve.values import NOVALUE
 from tljudge.rules import ALL
 from tools.live import tags
 from tools.live.compare import EVERYWHERE, Difference, Names
-from tools.live.merged_resources import EGRESS, Shares
+from tools.live.merged_resources import EGRESS, MergedResources
 from tools.live.reading import ABSENT, Account, CannotRead, Gone, Read
 from tools.live.stacks import LiveStack, document
 from tools.live.table import READERS
@@ -27,7 +27,7 @@ _WORKERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One property that is not as the template says."""
+    """One property whose value in the account differs from the template's."""
 
     stack: str
     resource: str
@@ -38,12 +38,13 @@ class Drift:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What the account says of a deployment.
+class Overlay:
+    """The templates of a deployment with the account's values, and what could not be read.
 
-    `unread` and `gone` name (stack, resource) and why; `dropped_tags` the tags that only a parent
-    still gives; `assumed` properties that nobody could read, taken from the template; `skipped`
-    counts types about which there is nothing to judge.
+    `documents` are the templates by stack path. `unread` and `gone` name stack and resource, and
+    `unread` the reason. `dropped_tags` are required tags that only a stack still has; `assumed` the
+    properties that were not read and keep the template's value; `skipped` counts the resources of
+    types that no rule judges by more than their template.
     """
 
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -55,92 +56,95 @@ class Seen:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
-def see(
+def overlay_account(
     root: LiveStack, deployment: Deployment, account: Account, required: tuple[str, ...]
-) -> Seen:
-    """Read every resource and lay it over its template.
+) -> Overlay:
+    """Read every resource and lay its values over its template.
 
     Args:
-        root: the stack, as CloudFormation tells.
-        deployment: its templates, under its parameters.
-        account: makes the calls.
-        required: tags without which a resource has no owner.
+        root: the stack as CloudFormation has it.
+        deployment: its templates under its parameters.
+        account: reads the resources.
+        required: the tags that every resource must have.
     """
-    run = _Overlay(root, deployment, account, required)
-    run.read()
-    return run.seen
+    builder = _Builder(root, deployment, account, required)
+    builder.build()
+    return builder.overlay
 
 
 def _is_judged(kind: str) -> bool:
     return tagging().get(kind) is not None or any(kind in rule.types for rule in ALL)
 
 
-class _Overlay:
+class _Builder:
     def __init__(
         self, root: LiveStack, deployment: Deployment, account: Account, required: tuple[str, ...]
     ) -> None:
         self._account, self._required = account, required
-        self._live = {_world_path(root, one): one for one in root.all()}
+        self._live = {_world_path(root, each): each for each in root.all()}
         self._stacks: dict[str, Stack] = {stack.path: stack for stack in deployment.stacks}
-        self.seen = Seen({one.path: document(one) for one in root.all()})
+        self.overlay = Overlay({each.path: document(each) for each in root.all()})
         self._names = Names(
             {
                 (path, logical_id): named
-                for path, one in self._live.items()
-                for logical_id, named in one.resources.items()
+                for path, live in self._live.items()
+                for logical_id, named in live.resources.items()
             },
-            {path: one.pseudo for path, one in self._live.items()},
+            {path: live.pseudo for path, live in self._live.items()},
         )
-        self._shares = Shares(self._live, self._stacks, self._names)
-        # Parameters have what they were given; region and account are those of the stack.
+        self._merged = MergedResources(self._live, self._stacks, self._names)
+        # Parameters have the values of the deployment; so have the pseudo parameters.
         deployment.choices = Choices(
             [
                 Choice(key, key, 0, [value])
-                for path, one in self._live.items()
-                for name, value in one.pseudo.items()
+                for path, live in self._live.items()
+                for name, value in live.pseudo.items()
                 for key in (f"{path}{name}",)
             ]
         )
 
-    def read(self) -> None:
-        wanted = []
+    def build(self) -> None:
+        """Read every resource of every stack, and lay it over."""
+        pending = []
         for path, live in self._live.items():
             stack = self._stacks[path]
             for logical_id, (kind, physical_id) in live.resources.items():
                 resource = stack.resources.get(logical_id)
                 if resource is None:
-                    self.seen.unread.append((live.path, logical_id, "its template has none such"))
+                    self._unread(live, logical_id, "its template has no such resource")
                 elif kind in READERS or (_is_judged(kind) and kind not in (NESTED, EGRESS)):
                     try:
-                        wanted.append((live, resource, physical_id, *self._known(resource)))
+                        pending.append((live, resource, physical_id, *self._known(resource)))
                     except Unreachable as error:
-                        self.seen.unread.append((live.path, logical_id, str(error)))
+                        self._unread(live, logical_id, str(error))
                 elif kind not in (NESTED, EGRESS):
-                    self.seen.skipped[kind] = self.seen.skipped.get(kind, 0) + 1
+                    self.overlay.skipped[kind] = self.overlay.skipped.get(kind, 0) + 1
         with ThreadPoolExecutor(_WORKERS) as pool:
-            answers = list(pool.map(lambda one: self._read(*one[1:]), wanted))
-        for (live, resource, *_), answer in zip(wanted, answers, strict=True):
-            place = (live.path, resource.id)
+            answers = list(pool.map(lambda each: self._read(*each[1:]), pending))
+        for (live, resource, *_), answer in zip(pending, answers, strict=True):
             if isinstance(answer, Gone):
-                self.seen.gone.append(place)
+                self.overlay.gone.append((live.path, resource.id))
                 self._keep_tags(live, resource)
             elif isinstance(answer, CannotRead):
-                self.seen.unread.append((*place, str(answer)))
+                self._unread(live, resource.id, str(answer))
                 self._keep_tags(live, resource)
             else:
-                self._shares.take_out(resource, answer)
+                self._merged.remove_from(resource, answer)
                 self._lay(live, resource, answer)
         self._nested_stacks()
-        unread = {(stack, resource) for stack, resource, _ in self.seen.unread}
-        for rule, group in self._shares.not_met():
+        unread = {(stack, resource) for stack, resource, _ in self.overlay.unread}
+        for rule, group in self._merged.unmatched_egress():
             live = self._live[rule.stack.path]
             if group is None or (self._live[group.stack.path].path, group.id) in unread:
-                why = "its group is not one of these stacks, or was not read"
-                self.seen.unread.append((live.path, rule.id, why))
+                self._unread(live, rule.id, "its group is in none of these stacks, or was not read")
             else:
-                self.seen.gone.append((live.path, rule.id))
+                self.overlay.gone.append((live.path, rule.id))
+
+    def _unread(self, live: LiveStack, logical_id: str, why: str) -> None:
+        self.overlay.unread.append((live.path, logical_id, why))
 
     def _known(self, resource: Resource) -> tuple[dict[str, str], set[str]]:
+        """The values of a resource's properties that are known texts, and all names it sets."""
         body = resource.body.get("Properties")
         wanted = set(body) if isinstance(body, dict) else set()
         texts = {}
@@ -162,24 +166,24 @@ class _Overlay:
 
     # ---- one resource ----
 
-    def _lay(self, live: LiveStack, resource: Resource, found: Read) -> None:
-        place = (live.path, resource.id)
+    def _lay(self, live: LiveStack, resource: Resource, read: Read) -> None:
+        """Lay the values of one resource over its template."""
         body = self._properties(live, resource)
         how = tagging().get(resource.type)
         declared = set(body) - {how.name if how else ""}
-        unread = {name: why for name, why in found.missing.items() if why}
+        unread = {name: why for name, why in read.missing.items() if why}
         for name, why in unread.items():
-            self.seen.unread.append((*place, f"{name}: {why}"))
-        for name in sorted(declared - found.properties.keys() - found.missing.keys()):
-            if found.complete:
-                found.properties[name] = ABSENT
+            self._unread(live, resource.id, f"{name}: {why}")
+        for name in sorted(declared - read.properties.keys() - read.missing.keys()):
+            if read.complete:
+                read.properties[name] = ABSENT
             else:
-                self.seen.assumed.setdefault(place, []).append(name)
-        for name, value in found.properties.items():
+                self.overlay.assumed.setdefault((live.path, resource.id), []).append(name)
+        for name, value in read.properties.items():
             wanted = resource.get(name)
             if name == "SecurityGroupEgress" and wanted in (NOVALUE, []) and _is_default(value):
                 continue
-            if name not in declared and found.complete:
+            if name not in declared and read.complete:
                 if value not in (None, "", [], {}):
                     body[name] = self._linked(live, resource.id, value)
                 continue
@@ -192,25 +196,25 @@ class _Overlay:
                     raw = resource.body.get("Properties")
                     raw = raw.get(name) if isinstance(raw, dict) else None
                     body[name] = self._names.laid_over(
-                        raw, wanted, value, name, lambda one: self._linked(live, resource.id, one)
+                        raw, wanted, value, name, lambda own: self._linked(live, resource.id, own)
                     )
         if how is not None:
-            self._lay_tags(live, resource, found, body, how)
+            self._lay_tags(live, resource, read, body, how)
 
     def _lay_tags(
-        self, live: LiveStack, resource: Resource, found: Read, body: dict[str, Any], how: Tagging
+        self, live: LiveStack, resource: Resource, read: Read, body: dict[str, Any], how: Tagging
     ) -> None:
-        if found.tags is None:
-            if "tags" not in found.missing:
-                self.seen.unread.append((live.path, resource.id, "tags: no call reads them"))
+        if read.tags is None:
+            if "tags" not in read.missing:
+                self._unread(live, resource.id, "tags: no call reads them")
             self._keep_tags(live, resource)
             return
         given, differences, dropped = tags.laid_over(
-            resource, found.tags, self._names, self._required
+            resource, read.tags, self._names, self._required
         )
         self._note(live, resource, differences)
         if dropped:
-            self.seen.dropped_tags[live.path, resource.id] = dropped
+            self.overlay.dropped_tags[live.path, resource.id] = dropped
         body[how.name] = given
 
     def _keep_tags(self, live: LiveStack, resource: Resource) -> None:
@@ -222,37 +226,38 @@ class _Overlay:
                 body[how.name] = given
 
     def _properties(self, live: LiveStack, resource: Resource) -> dict[str, Any]:
-        whole = self.seen.documents[live.path]["Resources"][resource.id]
-        if not isinstance(whole.get("Properties"), dict) or any(
-            key.startswith("Fn::") for key in whole["Properties"]
+        """The properties of a resource in the overlay, to be changed in place."""
+        body = self.overlay.documents[live.path]["Resources"][resource.id]
+        if not isinstance(body.get("Properties"), dict) or any(
+            key.startswith("Fn::") for key in body["Properties"]
         ):
-            whole["Properties"] = {}
-        properties: dict[str, Any] = whole["Properties"]
+            body["Properties"] = {}
+        properties: dict[str, Any] = body["Properties"]
         return properties
 
-    def _note(self, live: LiveStack, resource: Resource, found: list[Difference]) -> None:
-        self.seen.drifts += [
-            Drift(live.path, resource.id, resource.type, one.path, one.template, one.live)
-            for one in found
+    def _note(self, live: LiveStack, resource: Resource, differences: list[Difference]) -> None:
+        self.overlay.drifts += [
+            Drift(live.path, resource.id, resource.type, each.path, each.template, each.live)
+            for each in differences
         ]
 
     def _nested_stacks(self) -> None:
-        """A nested stack is what its resources are; its own are its tags."""
+        """Lay the tags of nested stacks over; their resources are laid over on their own."""
         for path, live in self._live.items():
             for logical_id, child in live.children.items():
                 resource = self._stacks[path].resources[logical_id]
-                found = Read(tags=dict(child.tags))
+                read = Read(tags=dict(child.tags))
                 body = self._properties(live, resource)
-                self._lay_tags(live, resource, found, body, Tagging("Tags", "list", True))
+                self._lay_tags(live, resource, read, body, Tagging("Tags", "list", True))
 
     # ---- references ----
 
     def _linked(self, live: LiveStack, logical_id: str, value: Any) -> Any:
-        """A live value, with ids of the same stack as references where that makes no circle."""
+        """A live value; ids of the same stack become references, unless that makes a circle."""
         if isinstance(value, dict):
             return {k: self._linked(live, logical_id, v) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._linked(live, logical_id, one) for one in value]
+            return [self._linked(live, logical_id, element) for element in value]
         if not isinstance(value, str) or len(value) < 6:
             return value
         for other, (_, physical_id) in live.resources.items():
@@ -264,10 +269,10 @@ class _Overlay:
                 return {"Ref": other} if value == physical_id else {"Fn::GetAtt": [other, "Arn"]}
         return value
 
-    def _needs(self, live: LiveStack, one: str, other: str) -> bool:
-        """Whether one resource of a stack refers to another, however far."""
+    def _needs(self, live: LiveStack, first: str, other: str) -> bool:
+        """Whether a resource refers to another of its stack, directly or through others."""
         resources = live.template.resources
-        seen, pending = set(), [one]
+        seen, pending = set(), [first]
         while pending:
             name = pending.pop()
             if name == other:
@@ -284,5 +289,5 @@ def _world_path(root: LiveStack, stack: LiveStack) -> str:
 
 
 def _is_default(rules: Any) -> bool:
-    plain = [{k: v for k, v in one.items() if k != "Description"} for one in rules or []]
+    plain = [{k: v for k, v in rule.items() if k != "Description"} for rule in rules or []]
     return plain == EVERYWHERE

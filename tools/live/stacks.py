@@ -1,4 +1,4 @@
-"""What CloudFormation says of a stack and those nested in it: templates, parameters, tags, ids."""
+"""Reads a stack and its nested stacks from CloudFormation: templates, parameters, tags, ids."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,28 +10,37 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.loader import read
-from tljudge.decode.nodes import Call
+from tljudge.decode.nodes import Call as Intrinsic
 from tljudge.decode.template import Template
 from tljudge.resolve.deployment import NESTED
+from tools.deploy.calls import Call, IncompleteAnswer, ask
+from tools.texts import shortened
 
 Client = Callable[[str], Any]
-"""A boto3 client of a service, by the service's name."""
+"""Returns the boto3 client of a service, by the service's name."""
+LIST_STACK_RESOURCES = Call(
+    "cloudformation",
+    "list_stack_resources",
+    {"StackName": "{id}"},
+    "StackResourceSummaries[]",
+    True,
+)
 
 
 class CouldNotLook(Exception):
-    """A stack that cannot be read at all: which, why, what to do."""
+    """A stack could not be read at all: says which, why, and what to do."""
 
 
 class NoSuchStack(CouldNotLook):
-    """There is none of that name here."""
+    """The account has no stack of that name in this region."""
 
 
 @dataclass(slots=True)
 class LiveStack:
     """One deployed stack.
 
-    `path` is the root's name and the logical ids below it, as `prod/Network`; `resources` maps
-    logical ids to type and physical id; `hidden` names parameters whose value is masked.
+    `path` is the root's name and the logical ids below it, such as `prod/Network`; `resources` maps
+    logical ids to type and physical id; `hidden` names the parameters whose values are masked.
     """
 
     path: str
@@ -44,14 +53,14 @@ class LiveStack:
     children: dict[str, "LiveStack"] = field(default_factory=dict)
 
     def all(self) -> Iterator["LiveStack"]:
-        """This stack, then those below."""
+        """This stack, then those nested in it."""
         yield self
         for child in self.children.values():
             yield from child.all()
 
     @property
     def pseudo(self) -> dict[str, str]:
-        """What AWS itself knows: region, account and so on, from the stack's ARN."""
+        """The values of the pseudo parameters, from the stack's ARN."""
         partition, _, region, account, rest = self.physical_id.split(":", 5)[1:]
         suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         return {
@@ -68,28 +77,25 @@ def follow(client: Client, name: str, path: str = "") -> LiveStack:
     """Read a stack and those nested in it.
 
     Raises:
-        NoSuchStack: there is none.
-        CouldNotLook: it may not be read, or its template cannot be.
+        NoSuchStack: the account has no stack of that name in this region.
+        CouldNotLook: a call was refused or failed, or a template cannot be judged.
     """
     path = path or name
     cloudformation = client("cloudformation")
     try:
         described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         template, parameters = _template(cloudformation, described, path)
-        pages = cloudformation.get_paginator("list_stack_resources").paginate(
-            StackName=described["StackId"]
-        )
+        summaries = ask(cloudformation, LIST_STACK_RESOURCES.filled({"id": described["StackId"]}))
         resources = {
-            one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"])
-            for page in pages
-            for one in page["StackResourceSummaries"]
-            if one.get("PhysicalResourceId") and one["ResourceStatus"] != "DELETE_COMPLETE"
+            summary["LogicalResourceId"]: (summary["ResourceType"], summary["PhysicalResourceId"])
+            for summary in summaries
+            if summary.get("PhysicalResourceId") and summary["ResourceStatus"] != "DELETE_COMPLETE"
         }
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             raise NoSuchStack(f"{path}: no such stack here; name one of this region") from None
         raise CouldNotLook(f"{path}: {reason(error)}; allow the reads that are missing") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, IncompleteAnswer) as error:
         raise CouldNotLook(f"{path}: {error}; try again") from None
     masked = tuple(key for key, value in parameters.items() if value == "****")
     stack = LiveStack(
@@ -108,20 +114,22 @@ def follow(client: Client, name: str, path: str = "") -> LiveStack:
 
 
 def reason(error: Exception) -> str:
-    """Why a call failed, in a few words."""
+    """Why a call failed, in one short line."""
     if isinstance(error, ClientError):
         answer = error.response["Error"]
         return f"{answer.get('Code', '?')} when calling {error.operation_name}"
-    return f"{type(error).__name__}: {error}"[:200]
+    return shortened(f"{type(error).__name__}: {error}", 200)
 
 
 def _template(
     cloudformation: Any, described: dict[str, Any], path: str
 ) -> tuple[Template, dict[str, str]]:
-    """As CloudFormation processed it: macros and loops are gone."""
+    """The processed template, in which CloudFormation has expanded macros, and its parameters."""
     parameters = {
-        one["ParameterKey"]: one.get("ResolvedValue", one.get("ParameterValue", ""))
-        for one in described.get("Parameters", [])
+        parameter["ParameterKey"]: parameter.get(
+            "ResolvedValue", parameter.get("ParameterValue", "")
+        )
+        for parameter in described.get("Parameters", [])
     }
     body = cloudformation.get_template(StackName=described["StackId"], TemplateStage="Processed")
     text = body["TemplateBody"]
@@ -133,8 +141,8 @@ def _template(
 
 
 def as_json(value: Any) -> Any:
-    """A value of a template in JSON's long form."""
-    if isinstance(value, Call):
+    """A template's value as JSON, with intrinsics in their long form."""
+    if isinstance(value, Intrinsic):
         if value.name == "Dynamic":
             return value.argument
         return {value.name: as_json(value.argument)}
@@ -144,12 +152,12 @@ def as_json(value: Any) -> Any:
 
 
 def file_of(folder: Path, stack_path: str) -> Path:
-    """Where the template of a stack is written below a folder."""
+    """The file for the template of a stack, below a folder."""
     return folder / f"{stack_path}.json"
 
 
 def document(stack: LiveStack) -> dict[str, Any]:
-    """A stack's template as JSON; nested ones are read from beside it."""
+    """A stack's template as JSON; `TemplateURL` names the file of a nested one beside it."""
     template = stack.template
     body: dict[str, Any] = {
         name: as_json(section)

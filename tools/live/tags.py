@@ -1,4 +1,4 @@
-"""A resource's tags as the account has them, in the form its type takes."""
+"""Lays a resource's tags in the account over its template, in the form that its type takes."""
 
 from typing import Any
 
@@ -9,38 +9,38 @@ from tools.live.compare import Difference, Names
 
 
 def laid_over(
-    resource: Resource, found: dict[str, str], names: Names, required: tuple[str, ...]
+    resource: Resource, live: dict[str, str], names: Names, required: tuple[str, ...]
 ) -> tuple[Any, list[Difference], list[str]]:
-    """What to write for the tags of a resource.
+    """The tags that the overlay writes for a resource.
 
     Args:
         resource: as its template has it.
-        found: its tags in the account.
-        names: what physical ids are called.
-        required: tags without which it has no owner.
+        live: its tags in the account.
+        names: physical ids of the deployment.
+        required: the tags that every resource must have.
 
     Returns:
-        The tags; where they differ from the template's and the stacks'; and the required ones that
-        only the stacks still give. Those stand empty, because in the judge's eyes the tags of a
-        stack reach the resource, and the account says that they do not.
+        The tags; their differences from the template's and the stacks' tags; and the required tags
+        that only a stack still has. These are written empty: the rules assume that the tags of a
+        stack reach its resources, and in the account they do not.
     """
     above = {tag.key: tag.value for tag in from_stack(resource).found}
     wanted = above | {tag.key: tag.value for tag in own(resource).found}
     where = _name(resource)
     differences = []
     for key, value in wanted.items():
-        if key not in found:
+        if key not in live:
             differences.append(Difference(f"{where}.{key}", names.words(value), ""))
         else:
-            differences += names.differences(value, found[key], f"{where}.{key}")
-    for key in found.keys() - wanted.keys() - resource.deployment.tags.keys():
-        differences.append(Difference(f"{where}.{key}", "", found[key]))
-    dropped = [key for key in required if key not in found and key in above]
-    return _formed(resource, found | dict.fromkeys(dropped, "")), differences, dropped
+            differences += names.differences(value, live[key], f"{where}.{key}")
+    for key in live.keys() - wanted.keys() - resource.deployment.tags.keys():
+        differences.append(Difference(f"{where}.{key}", "", live[key]))
+    dropped = [key for key in required if key not in live and key in above]
+    return _formed(resource, live | dict.fromkeys(dropped, "")), differences, dropped
 
 
 def kept(resource: Resource, declared: Any) -> Any:
-    """The template's tags with those of the root stack, for a resource whose tags are not known."""
+    """The template's tags and those of the root stack, for a resource whose tags were not read."""
     reach = {tag.key: tag.value for tag in from_stack(resource).found}
     mine = {tag.key for tag in own(resource).found}
     given = {
