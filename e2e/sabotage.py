@@ -192,8 +192,8 @@ ALL: tuple[Sabotage, ...] = (
         "wrong table of errors",
         "cache loss",
         f"{_UTILS}/http/errors.py",
-        'Row(503, "queue_unavailable", QueueUnavailable)',
-        'Row(500, "queue_unavailable", QueueUnavailable)',
+        'Row(503, "queue_unavailable", QueueError)',
+        'Row(500, "queue_unavailable", QueueError)',
     ),
     Sabotage(
         "lost jobs are never mentioned again",

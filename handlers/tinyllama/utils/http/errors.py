@@ -14,7 +14,7 @@ from tinyllama.utils.auth.access_token import InvalidToken
 from tinyllama.utils.auth.key_store import KeysUnavailable
 from tinyllama.utils.aws.compute import NodeUnavailable
 from tinyllama.utils.http.body import InvalidBody
-from tinyllama.utils.queue.errors import KeyReused, QueueDisabled, QueueUnavailable, RateLimited
+from tinyllama.utils.queue.errors import KeyReused, QueueError, RateLimited
 from tinyllama.utils.settings import InvalidSetting
 
 Error = TypeVar("Error", bound=Exception)
@@ -77,8 +77,8 @@ TABLE: tuple[Row[Any], ...] = (
     ),
     Row(500, "internal", InvalidSetting),
     Row(503, "router_disabled"),
-    Row(503, "queue_unavailable", QueueUnavailable),
-    Row(503, "queue_unavailable", QueueDisabled),
+    # Every error of the queue but the two above: it is off, full, or does not answer.
+    Row(503, "queue_unavailable", QueueError),
     Row(503, "keys_unavailable", KeysUnavailable),
     Row(
         503,
