@@ -1,5 +1,7 @@
-"""Only `tinyllama.utils.http` and the handlers know HTTP; which folder may import which is a contract
-in pyproject.toml."""
+"""Only `tinyllama.utils.http` and the handlers know HTTP.
+
+Which folder may import which is a contract in pyproject.toml.
+"""
 
 import ast
 from pathlib import Path
