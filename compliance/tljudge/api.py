@@ -1,10 +1,9 @@
 """What other programs call: judge a text, judge files, read a policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tljudge.decode.parameter_file import ParametersError
+from tljudge.decode.parameter_file import Given, ParametersError
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.findings import Finding, Problem, Report
 from tljudge.engine.policy import Policy, PolicyError
@@ -28,7 +27,7 @@ def judge_files(
     paths: Sequence[Path | str],
     *,
     policy: Policy | None = None,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Given | None = None,
 ) -> Report:
     """Judge templates; a folder is walked for YAML and JSON files.
 
@@ -48,7 +47,7 @@ def judge_text(
     *,
     file: str = "template.yaml",
     policy: Policy | None = None,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Given | None = None,
 ) -> Report:
     """Judge one template that need not stand in a file.
 

@@ -4,13 +4,12 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tljudge.data import tagging
 from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.files import SUFFIXES
 from tljudge.decode.loader import load
-from tljudge.decode.parameter_file import ParametersError, read_parameters
+from tljudge.decode.parameter_file import Given, ParametersError, read_parameters
 from tljudge.decode.template import Template
 from tljudge.engine import policy as policies
 from tljudge.engine.findings import Finding, Report
@@ -25,7 +24,7 @@ class ConfigurationError(Exception):
     """What the environment names cannot be used."""
 
 
-def configuration() -> tuple[Policy, dict[str, Any]]:
+def configuration() -> tuple[Policy, Given]:
     """The policy and the parameters that `TL_POLICY` and `TL_PARAMETERS` name.
 
     Raises:
@@ -49,7 +48,7 @@ class Judgement:
     root: str | None
     report: Report
     policy: Policy
-    given: dict[str, Any]
+    given: Given
     _templates: dict[str, Template | None] = field(default_factory=dict)
     _found: dict[tuple[str, str, str], list[Finding]] = field(default_factory=dict)
 
@@ -98,7 +97,7 @@ def judge(
     broken: Iterable[str],
     named: Iterable[str],
     policy: Policy,
-    given: dict[str, Any],
+    given: Given,
 ) -> Judgement:
     """Judge a folder as `tl check` does, and whatever else checkov came by.
 

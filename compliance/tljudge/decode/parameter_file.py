@@ -1,15 +1,20 @@
 """The parameter file: parameters and stack tags of one environment, as JSON."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from tljudge.decode.nodes import Scalar
+
+Given = Mapping[str, Mapping[str, Scalar]]
+"""`{"Parameters": {...}, "Tags": {...}}`, both optional, as a parameter file has them."""
 
 
 class ParametersError(Exception):
     """A parameter file that cannot be used: where, what was found, what to do."""
 
 
-def read_parameters(path: Path) -> dict[str, Any]:
+def read_parameters(path: Path) -> dict[str, dict[str, Scalar]]:
     """`{"Parameters": {...}, "Tags": {...}}`, both optional.
 
     Raises:
@@ -28,4 +33,5 @@ def read_parameters(path: Path) -> dict[str, Any]:
             isinstance(value, str | int | float) for value in values.values()
         ):
             raise ParametersError(f"{path}: {section} maps names to texts or numbers")
-    return body
+    found: dict[str, dict[str, Scalar]] = body
+    return found

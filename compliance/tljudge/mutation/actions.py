@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
+from tljudge.mutation.edits import Part
 from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import Grant, statements, trusts
@@ -17,7 +17,7 @@ def _service(grant: Grant) -> str:
     return str(grant.actions[0]).partition(":")[0]
 
 
-def _widened(bad: Callable[[str], Any]) -> Callable[[MutationTarget], Iterator[Site]]:
+def _widened(bad: Callable[[str], Part]) -> Callable[[MutationTarget], Iterator[Site]]:
     """Sites where all of a statement's actions become what `bad` makes of the first."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -29,7 +29,7 @@ def _widened(bad: Callable[[str], Any]) -> Callable[[MutationTarget], Iterator[S
     return sites
 
 
-def _beside(good: str, bad: Any) -> list[Any]:
+def _beside(good: str, bad: Part) -> list[Part]:
     return [good, bad]
 
 

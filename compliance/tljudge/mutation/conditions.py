@@ -1,9 +1,8 @@
 """Conditions that kept something narrow: taken away, or left in a form that narrows nothing."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
+from tljudge.mutation.edits import GONE, NO_VALUE, Body, Break, Edit, Part, as_body
 from tljudge.mutation.obfuscations import IF, Site, obfuscated
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
@@ -18,7 +17,7 @@ from tljudge.mutation.permissions import (
 )
 from tljudge.mutation.target import MutationTarget
 
-Block = dict[str, dict[str, Any]]
+Block = dict[str, Body]
 
 
 def _narrowed(target: MutationTarget) -> Iterator[Grant]:
@@ -63,37 +62,37 @@ def _operators(block: Block, rename: Callable[[str], str]) -> Block:
     return {rename(name): tests for name, tests in block.items()}
 
 
-def _gone(_: Block) -> Any:
+def _gone(_: Block) -> Part:
     return GONE
 
 
-def _region(_: Block) -> Any:
+def _region(_: Block) -> Part:
     return {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}}
 
 
-def _if_exists(block: Block) -> Any:
+def _if_exists(block: Block) -> Part:
     return _operators(block, lambda name: f"{name}IfExists")
 
 
-def _all_values(block: Block) -> Any:
+def _all_values(block: Block) -> Part:
     return _operators(block, lambda name: f"ForAllValues:{name}")
 
 
-def _negated(block: Block) -> Any:
+def _negated(block: Block) -> Part:
     return _operators(
         block, lambda name: name.replace("String", "StringNot").replace("Arn", "ArnNot")
     )
 
 
-def _anything(block: Block) -> Any:
+def _anything(block: Block) -> Part:
     return {"StringLike": {key: "*" for tests in block.values() for key in tests}}
 
 
-def _present(block: Block) -> Any:
+def _present(block: Block) -> Part:
     return {"Null": {key: "false" for tests in block.values() for key in tests}}
 
 
-WAYS: tuple[tuple[str, str, Callable[[Block], Any]], ...] = (
+WAYS: tuple[tuple[str, str, Callable[[Block], Part]], ...] = (
     ("gone", "is taken away", _gone),
     ("region", "asks for a region only", _region),
     ("if-exists", "lets in what has no such key", _if_exists),
@@ -111,12 +110,13 @@ FAMILIES: tuple[tuple[str, str, str, Callable[[MutationTarget], Iterator[Grant]]
 
 
 def _applied(
-    sites: Callable[[MutationTarget], Iterator[Grant]], change: Callable[[Block], Any]
+    sites: Callable[[MutationTarget], Iterator[Grant]], change: Callable[[Block], Part]
 ) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for one in sites(target):
-            path = (*one.path, "Condition")
-            yield (Edit(path, change(one.body["Condition"])),)
+            tests = as_body(one.body["Condition"])
+            block = {operator: as_body(keys) for operator, keys in tests.items()}
+            yield (Edit((*one.path, "Condition"), change(block)),)
 
     return apply
 
@@ -134,7 +134,7 @@ def _absent(
 def _any_account(target: MutationTarget) -> Iterator[Break]:
     """A source that may be in any account, of a service that acts for whoever asks it."""
     for one in _trusting(target):
-        if "Service" in one.body.get("Principal", ()):
+        if one.names("Service"):
             source = {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule/default/x"}}
             yield (Edit((*one.path, "Condition"), source),)
 

@@ -1,9 +1,8 @@
 """Money that is spent while nobody asks, beyond a ceiling, or after the stack is gone."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, Break, Edit, Path
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, Path, as_body, as_rows
 from tljudge.mutation.obfuscations import IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -21,7 +20,7 @@ KEPT = (INSTANCE, CACHE, TABLE, POOL, NESTED, "AWS::EC2::NatGateway", "AWS::EC2:
 def _conditional(target: MutationTarget) -> Iterator[tuple[str, str]]:
     """What bills by the hour and is on demand, where the stacks above are always there."""
     for logical_id, _ in target.resources(*HOURLY):
-        condition = target.body["Resources"][logical_id].get("Condition")
+        condition = target.resource(logical_id).get("Condition")
         if condition == target.policy.cost.on_demand and not target.gated:
             yield logical_id, condition
 
@@ -49,13 +48,11 @@ def _opposite_below(target: MutationTarget) -> Iterator[Break]:
     """A nested stack turns on what its parent turns off."""
     name = target.policy.cost.on_demand
     if target.above and any(_conditional(target)):
-        opposite = {"Fn::Not": [target.body["Conditions"][name]]}
+        opposite = {"Fn::Not": [as_body(target.body["Conditions"])[name]]}
         yield (Edit(("Conditions", name), opposite),)
 
 
-def _added(
-    kind: str, body: dict[str, Any], **more: Any
-) -> Callable[[MutationTarget], Iterator[Break]]:
+def _added(kind: str, body: Body, **more: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     """A resource that nobody asked for, with the tags it needs."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -76,7 +73,7 @@ def _types(target: MutationTarget) -> Iterator[Site]:
             yield Site((*path, "InstanceType"), "g5.48xlarge", settings["InstanceType"])
 
 
-def _machines(target: MutationTarget) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _machines(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
     """What instances are made by: their own properties, or a launch template's."""
     for logical_id, properties in target.resources(INSTANCE):
         yield ("Resources", logical_id, "Properties"), properties
@@ -86,7 +83,7 @@ def _machines(target: MutationTarget) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield ("Resources", logical_id, "Properties", "LaunchTemplateData"), settings
 
 
-def _set(kind: str, bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+def _set(kind: str, bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
     """Properties of each resource of a type."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -97,7 +94,7 @@ def _set(kind: str, bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[
     return apply
 
 
-def _volumes(bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+def _volumes(bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for site in _disks(target):
             yield tuple(Edit((*site.path[:-1], name), value) for name, value in bad.items())
@@ -108,8 +105,8 @@ def _volumes(bad: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]
 def _disks(target: MutationTarget) -> Iterator[Site]:
     """Whether each volume that a template or instance names goes with its instance."""
     for path, settings in _machines(target):
-        for index, mapping in enumerate(settings.get("BlockDeviceMappings", [])):
-            if "Ebs" in mapping:
+        for index, mapping in enumerate(as_rows(settings.get("BlockDeviceMappings", []))):
+            if "Ebs" in as_body(mapping):
                 place = (*path, "BlockDeviceMappings", index, "Ebs", "DeleteOnTermination")
                 yield Site(place, "false", "true")
 
@@ -123,7 +120,7 @@ def _policy(name: str, value: str) -> Callable[[MutationTarget], Iterator[Break]
 
 
 def _protected(
-    kind: str, name: str, bad: Any, good: Any
+    kind: str, name: str, bad: Part, good: Part
 ) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, _ in target.resources(kind):
@@ -132,8 +129,8 @@ def _protected(
     return sites
 
 
-NAT = {"SubnetId": {"Fn::ImportValue": "a-subnet"}, "ConnectivityType": "private"}
-ENDPOINT = {
+NAT: Body = {"SubnetId": {"Fn::ImportValue": "a-subnet"}, "ConnectivityType": "private"}
+ENDPOINT: Body = {
     "VpcId": {"Fn::ImportValue": "a-vpc"},
     "ServiceName": "com.amazonaws.eu-central-1.ssm",
     "VpcEndpointType": "Interface",

@@ -1,9 +1,20 @@
 """Doors that are left open: without an authorizer, a throttle, named origins or an access log."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path, at, mappings
+from tljudge.mutation.edits import (
+    GONE,
+    NO_VALUE,
+    Body,
+    Break,
+    Edit,
+    Part,
+    Path,
+    as_body,
+    as_rows,
+    at,
+    mappings,
+)
 from tljudge.mutation.obfuscations import IF, ON, UNKNOWABLE, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -24,7 +35,7 @@ def _top(logical_id: str, *steps: str | int) -> Path:
     return ("Resources", logical_id, "Properties", *steps)
 
 
-def _authorization(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _authorization(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """How a route or method asks who calls; a browser's preflight carries no token."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -68,8 +79,12 @@ def _one_more(
             if not guarded:
                 asked = ("AuthorizationType", "AuthorizerId", "AuthorizationScopes")
                 body = {name: value for name, value in body.items() if name not in asked}
-            added = {"Type": ROUTE, **({"Condition": ON} if later else {}), "Properties": body}
-            if "Condition" not in target.body["Resources"][logical_id]:
+            added: Body = {
+                "Type": ROUTE,
+                **({"Condition": ON} if later else {}),
+                "Properties": body,
+            }
+            if "Condition" not in target.resource(logical_id):
                 place = Edit(("Resources", "MutantRoute"), added)
                 yield (place, *switch(target)) if later else (place,)
                 return
@@ -79,17 +94,18 @@ def _one_more(
 
 def _url_added(target: MutationTarget) -> Iterator[Break]:
     for logical_id, _ in target.resources("AWS::Lambda::Function"):
-        body = {"TargetFunctionArn": {"Ref": logical_id}, "AuthType": "NONE"}
+        body: Body = {"TargetFunctionArn": {"Ref": logical_id}, "AuthType": "NONE"}
         yield (Edit(("Resources", f"MutantOf{logical_id}"), {"Type": URL, "Properties": body}),)
 
 
-def _definitions(target: MutationTarget) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _definitions(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
     for logical_id, properties in target.resources(API, REST):
-        if isinstance(properties.get("Body"), dict):
-            yield _top(logical_id, "Body"), properties["Body"]
+        body = properties.get("Body")
+        if isinstance(body, dict):
+            yield _top(logical_id, "Body"), body
 
 
-def _operations(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _operations(value: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     """What each operation of an imported definition says of security."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -101,10 +117,10 @@ def _operations(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
     return apply
 
 
-def _jwt(*steps: str, bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _jwt(*steps: str, bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(AUTHORIZER):
-            good: Any = properties
+            good: Part = properties
             for step in steps:
                 good = good.get(step) if isinstance(good, dict) else None
             if good is not None:
@@ -129,9 +145,9 @@ def _default(target: MutationTarget) -> Iterator[Site]:
 def _settings(target: MutationTarget) -> Iterator[Site]:
     """The settings of each route of a stage, and of each method of a REST stage."""
     for logical_id, properties in target.resources(STAGE, REST_STAGE):
-        for key, good in properties.get("RouteSettings", {}).items():
+        for key, good in as_body(properties.get("RouteSettings", {})).items():
             yield Site(_top(logical_id, "RouteSettings", key), NO_VALUE, good)
-        for index, good in enumerate(properties.get("MethodSettings", [])):
+        for index, good in enumerate(as_rows(properties.get("MethodSettings", []))):
             yield Site(_top(logical_id, "MethodSettings", index), NO_VALUE, good)
 
 
@@ -142,7 +158,7 @@ def _all_settings(target: MutationTarget) -> Iterator[Site]:
                 yield Site(_top(logical_id, name), NO_VALUE, properties[name])
 
 
-def _limits(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _limits(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """Each limit that stands as such, of a default or of a route."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -168,13 +184,13 @@ def _other_key(change: Callable[[str], str]) -> Callable[[MutationTarget], Itera
     return apply
 
 
-def _cors(name: str, bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _cors(name: str, bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """One more element of a list of an API or a function's URL."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for kind, settings in ((API, "CorsConfiguration"), (URL, "Cors")):
             for logical_id, properties in target.resources(kind):
-                found = properties.get(settings, {}).get(name)
+                found = as_body(properties.get(settings, {})).get(name)
                 path = _top(logical_id, settings, name)
                 if isinstance(found, list):
                     yield Site((*path, len(found)), bad, "x")
@@ -184,7 +200,7 @@ def _cors(name: str, bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     return sites
 
 
-def _headers(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _headers(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """What a method of a REST API answers of origins."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:

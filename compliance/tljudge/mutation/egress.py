@@ -1,9 +1,8 @@
 """Ways out that are opened: in every spelling of the world, inline, standalone and by omission."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
+from tljudge.mutation.edits import GONE, NO_VALUE, Body, Break, Edit, Part, Path
 from tljudge.mutation.obfuscations import IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -12,19 +11,19 @@ PRIVATE, OWN_GROUP = ("TL_EGRESS_1",), ("TL_EGRESS_2",)
 GROUP, RULE = "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress"
 INSIDE = "10.20.3.240/28"
 # No policy of ours lets any group out by this port.
-PORTS = {"FromPort": 8443, "ToPort": 8443}
-TCP = {"IpProtocol": "tcp", **PORTS}
+PORTS: Body = {"FromPort": 8443, "ToPort": 8443}
+TCP: Body = {"IpProtocol": "tcp", **PORTS}
 DESTINATIONS = ("CidrIp", "CidrIpv6", "DestinationPrefixListId", "DestinationSecurityGroupId")
 
 
-def _groups(target: MutationTarget) -> Iterator[tuple[str, Path, list[Any]]]:
+def _groups(target: MutationTarget) -> Iterator[tuple[str, Path, list[Part]]]:
     for logical_id, properties in target.resources(GROUP):
         rules = properties.get("SecurityGroupEgress")
         if isinstance(rules, list):
             yield logical_id, ("Resources", logical_id, "Properties", "SecurityGroupEgress"), rules
 
 
-def _added(*rules: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+def _added(*rules: Body) -> Callable[[MutationTarget], Iterator[Break]]:
     """Rules after those of each group."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -57,7 +56,7 @@ def _replaced(target: MutationTarget) -> Iterator[Break]:
                 yield (Edit((*path, index), kept | PORTS | {"CidrIp": "0.0.0.0/0"}),)
 
 
-def _changed(**changes: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _changed(**changes: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     """More ports or protocols of a rule that the policy lets out to the world on some."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -69,7 +68,7 @@ def _changed(**changes: Any) -> Callable[[MutationTarget], Iterator[Break]]:
     return apply
 
 
-def _removed(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _removed(value: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for _, path, _found in _groups(target):
             yield (Edit(path, value),)
@@ -89,7 +88,7 @@ def _all_gone(target: MutationTarget) -> Iterator[Site]:
         yield Site(path, NO_VALUE, found)
 
 
-def _standalone(named: Callable[[str], Any]) -> Callable[[MutationTarget], Iterator[Break]]:
+def _standalone(named: Callable[[str], Part]) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, _, _found in _groups(target):
             body = {"GroupId": named(logical_id), **TCP, "CidrIp": "0.0.0.0/0"}
@@ -98,7 +97,7 @@ def _standalone(named: Callable[[str], Any]) -> Callable[[MutationTarget], Itera
     return apply
 
 
-def _resource(logical_id: str, body: dict[str, Any], **more: Any) -> Edit:
+def _resource(logical_id: str, body: Body, **more: Part) -> Edit:
     added = {"Type": RULE, **more, "Properties": body}
     return Edit(("Resources", f"MutantOf{logical_id}"), added)
 
@@ -138,13 +137,13 @@ def _existing(target: MutationTarget) -> Iterator[Site]:
     for logical_id, properties in target.resources(RULE):
         kept = {key: value for key, value in properties.items() if key not in DESTINATIONS}
 
-        def led(value: Any, kept: dict[str, Any] = kept) -> dict[str, Any]:
+        def led(value: Part, kept: Body = kept) -> Body:
             return kept | {"CidrIp": value}
 
         yield Site(("Resources", logical_id, "Properties"), "0.0.0.0/0", INSIDE, led)
 
 
-def _to(cidr: str, **rule: Any) -> dict[str, Any]:
+def _to(cidr: str, **rule: Part) -> Body:
     name = "CidrIpv6" if ":" in cidr else "CidrIp"
     return (rule or TCP) | {name: cidr}
 
@@ -162,14 +161,14 @@ def _members(target: MutationTarget) -> Iterator[Site]:
     """Where a function, cache or endpoint names its groups."""
     for kind, steps in MEMBERS.items():
         for logical_id, properties in target.resources(kind):
-            here: Any = properties
+            here: Part = properties
             for step in steps:
                 here = here.get(step) if isinstance(here, dict) else None
             if here is not None:
                 yield Site(("Resources", logical_id, "Properties", *steps), NO_VALUE, here)
 
 
-def _groupless(value: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _groupless(value: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for site in _members(target):
             yield (Edit(site.path, value),)
@@ -183,7 +182,7 @@ def _default_group(target: MutationTarget) -> Iterator[Break]:
         yield (Edit(site.path, [{"Fn::GetAtt": [vpcs[0], "DefaultSecurityGroup"]}]),)
 
 
-def _sub(text: str) -> Callable[[str], Any]:
+def _sub(text: str) -> Callable[[str], Part]:
     return lambda logical_id: {"Fn::Sub": text.replace("ID", logical_id)}
 
 

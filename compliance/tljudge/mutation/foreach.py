@@ -1,9 +1,9 @@
 """Faults in what a macro or a loop makes: a judge expands it, or says that nobody saw it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.decode.foreach import PREFIX
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, as_body, as_rows
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import BROAD, document
 from tljudge.mutation.target import MutationTarget
@@ -11,17 +11,17 @@ from tljudge.mutation.target import MutationTarget
 EXTENSIONS = Edit(("Transform",), "AWS::LanguageExtensions")
 
 
-def _tagged(target: MutationTarget, body: dict[str, Any]) -> dict[str, Any]:
-    tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
+def _tagged(target: MutationTarget, body: Body) -> Body:
+    tags: list[Part] = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
     return body | {"Tags": tags}
 
 
-def _looped(names: Any, *more: Edit) -> Callable[[MutationTarget], Iterator[Break]]:
+def _looped(names: Part, *more: Edit) -> Callable[[MutationTarget], Iterator[Break]]:
     """Groups without egress, one for each name."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         body = _tagged(target, {"GroupDescription": "mutant"})
-        made = {"Mutant${Name}": {"Type": "AWS::EC2::SecurityGroup", "Properties": body}}
+        made: Body = {"Mutant${Name}": {"Type": "AWS::EC2::SecurityGroup", "Properties": body}}
         loop = Edit(("Resources", "Fn::ForEach::Mutants"), ["Name", names, made])
         if "Transform" not in target.body:
             yield (loop, EXTENSIONS, *more)
@@ -31,9 +31,9 @@ def _looped(names: Any, *more: Edit) -> Callable[[MutationTarget], Iterator[Brea
 
 def _of_loops(target: MutationTarget) -> Iterator[Break]:
     """What a loop makes never expires."""
-    for key, loop in target.body["Resources"].items():
-        for name, made in loop[2].items() if key.startswith("Fn::ForEach::") else ():
-            if made["Type"] == "AWS::Logs::LogGroup":
+    for key, loop in as_body(target.body["Resources"]).items():
+        for name, made in as_body(as_rows(loop)[2]).items() if key.startswith(PREFIX) else ():
+            if as_body(made)["Type"] == "AWS::Logs::LogGroup":
                 path = ("Resources", key, 2, name, "Properties", "RetentionInDays")
                 yield (Edit(path, GONE),)
 
@@ -55,13 +55,13 @@ def _whole(target: MutationTarget) -> Iterator[Break]:
 
 
 def _sam(target: MutationTarget) -> Iterator[Break]:
-    body = {
+    body: Body = {
         "Handler": "a.b",
         "Runtime": "python3.13",
         "InlineCode": "x",
         "Policies": [document(BROAD)],
     }
-    added = {"Type": "AWS::Serverless::Function", "Properties": body}
+    added: Body = {"Type": "AWS::Serverless::Function", "Properties": body}
     if "Transform" not in target.body:
         transform = Edit(("Transform",), "AWS::Serverless-2016-10-31")
         yield (Edit(("Resources", "MutantFunction"), added), transform)

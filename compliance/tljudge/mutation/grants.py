@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, as_body, as_rows
 from tljudge.mutation.obfuscations import IF, ON, UNKNOWABLE, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
@@ -22,12 +21,12 @@ from tljudge.mutation.target import MutationTarget
 
 ACTIONS, RESOURCES, INVERTED = ("TL_IAM_1",), ("TL_IAM_3",), ("TL_IAM_2",)
 MANAGED = ("TL_IAM_5",)
-BROAD_RESOURCE = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["*"]}
+BROAD_RESOURCE: Body = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["*"]}
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 HARMLESS = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 
 
-def _second(statement: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Site]]:
+def _second(statement: Body) -> Callable[[MutationTarget], Iterator[Site]]:
     """After the statements that are there, to whom they are."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -49,9 +48,9 @@ def _only(target: MutationTarget) -> Iterator[Break]:
 
 
 def _second_policy(target: MutationTarget) -> Iterator[Site]:
-    body = {"PolicyName": "mutant", "PolicyDocument": document(BROAD)}
+    body: Body = {"PolicyName": "mutant", "PolicyDocument": document(BROAD)}
     for logical_id, properties in target.resources(*ROLE_LIKE):
-        count = len(properties.get("Policies", []))
+        count = len(as_rows(properties.get("Policies", [])))
         path = ("Resources", logical_id, "Properties", "Policies")
         if count:
             yield Site((*path, count), body, {"Ref": "AWS::NoValue"})
@@ -59,7 +58,7 @@ def _second_policy(target: MutationTarget) -> Iterator[Site]:
             yield Site(path, body, {"Ref": "AWS::NoValue"}, lambda value: [value])
 
 
-def _standalone(kind: str, **names: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _standalone(kind: str, **names: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     """A resource of its own that names the role."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
@@ -71,7 +70,7 @@ def _standalone(kind: str, **names: Any) -> Callable[[MutationTarget], Iterator[
             }
             others = {key: value for key, value in names.items() if value not in (ROLE, [ROLE])}
             body = attached | others | {"PolicyDocument": document(BROAD_RESOURCE)}
-            added = {"Type": kind, "Properties": body}
+            added: Body = {"Type": kind, "Properties": body}
             yield (Edit(("Resources", f"MutantOf{logical_id}"), added),)
 
     return apply
@@ -80,7 +79,7 @@ def _standalone(kind: str, **names: Any) -> Callable[[MutationTarget], Iterator[
 def _standalone_later(target: MutationTarget) -> Iterator[Break]:
     """Standalone, and not there until somebody turns it on."""
     for logical_id, _ in target.resources(ROLE):
-        body = {
+        body: Body = {
             "Type": "AWS::IAM::Policy",
             "Condition": ON,
             "Properties": {
@@ -111,7 +110,7 @@ def _as_text(target: MutationTarget) -> Iterator[Break]:
     """The whole document as text with a piece that is not known."""
     text = json.dumps(document(BROAD)).replace("example-bucket", "${AWS::StackName}")
     for path, found, _ in documents(target):
-        if "Principal" not in found[0]:
+        if "Principal" not in as_body(found[0]):
             yield (Edit(path[:-1], {"Fn::Sub": text}),)
 
 
@@ -127,11 +126,11 @@ def _denied(target: MutationTarget) -> Iterator[Site]:
             yield Site((*one.path, "Effect"), "Allow", "Deny")
 
 
-def _attached(arn: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _attached(arn: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(*ROLE_LIKE):
             path = ("Resources", logical_id, "Properties", "ManagedPolicyArns")
-            others = properties.get("ManagedPolicyArns", [])
+            others = as_rows(properties.get("ManagedPolicyArns", []))
             if others:
                 yield Site((*path, len(others)), arn, HARMLESS)
             else:

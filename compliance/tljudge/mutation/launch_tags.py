@@ -1,9 +1,8 @@
 """What an instance, launch template or group launches, without the tags of whoever pays."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
+from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Part, Path, as_body, as_rows
 from tljudge.mutation.obfuscations import EMPTY, IF, UNKNOWABLE, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -14,18 +13,18 @@ TEMPLATE = "AWS::EC2::LaunchTemplate"
 PROPAGATE, VOLUMES = "PropagateAtLaunch", "PropagateTagsToVolumeOnCreation"
 
 
-def _of_group(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _of_group(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(GROUP):
             path = ("Resources", logical_id, "Properties", "Tags")
-            for index, row in enumerate(properties.get("Tags", [])):
-                if row["Key"] in target.policy.required_tags:
+            for index, row in enumerate(as_rows(properties.get("Tags", []))):
+                if as_body(row)["Key"] in target.policy.required_tags:
                     yield Site((*path, index, PROPAGATE), bad, True)
 
     return sites
 
 
-def _of_volumes(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _of_volumes(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """Where no launch template tags the volumes in its stead."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -46,10 +45,10 @@ def _removed(
     return apply
 
 
-def _lists(target: MutationTarget) -> Iterator[tuple[Path, list[Any]]]:
+def _lists(target: MutationTarget) -> Iterator[tuple[Path, list[Part]]]:
     for logical_id, properties in target.resources(TEMPLATE):
         path = ("Resources", logical_id, "Properties", "LaunchTemplateData", "TagSpecifications")
-        found = properties["LaunchTemplateData"].get("TagSpecifications")
+        found = as_body(properties["LaunchTemplateData"]).get("TagSpecifications")
         if isinstance(found, list):
             yield path, found
 
@@ -74,12 +73,12 @@ def _other_kind(target: MutationTarget) -> Iterator[Break]:
 def _tags(target: MutationTarget) -> Iterator[Site]:
     for path, found in _lists(target):
         for index, one in enumerate(found):
-            for number, tag in enumerate(one["Tags"]):
-                if tag["Key"] in target.policy.required_tags:
+            for number, tag in enumerate(as_rows(as_body(one)["Tags"])):
+                if as_body(tag)["Key"] in target.policy.required_tags:
                     yield Site((*path, index, "Tags", number), NO_VALUE, tag)
 
 
-def _values(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _values(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for site in _tags(target):
             yield Site((*site.path, "Value"), bad, "mutant")
@@ -95,7 +94,7 @@ def _value_each(target: MutationTarget) -> Iterator[Site]:
 
 def _lower(target: MutationTarget) -> Iterator[Break]:
     for site in list(_tags(target))[::3]:
-        yield (Edit((*site.path, "Key"), site.good["Key"].lower()),)
+        yield (Edit((*site.path, "Key"), str(as_body(site.good)["Key"]).lower()),)
 
 
 OPERATORS: tuple[Operator, ...] = (

@@ -1,10 +1,9 @@
 """Logs that are kept for ever, elsewhere, or after their stack."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from tljudge.engine.policy import SERVICE_RETENTION_DAYS
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path, mappings
+from tljudge.mutation.edits import GONE, NO_VALUE, Body, Break, Edit, Part, Path, as_body, mappings
 from tljudge.mutation.obfuscations import (
     IF,
     KNOWN,
@@ -30,7 +29,7 @@ BASIC = "AWSLambdaBasicExecutionRole"
 IN_VPC = "AWSLambdaVPCAccessExecutionRole"
 
 
-def _retention(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _retention(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         days = target.policy.retention_days[0]
         if str(bad) in map(str, target.policy.retention_days):
@@ -71,7 +70,7 @@ def _retained(target: MutationTarget) -> Iterator[Site]:
             yield Site(("Resources", logical_id, "DeletionPolicy"), "Retain", "Delete")
 
 
-def _writers(target: MutationTarget) -> Iterator[tuple[Path, Any]]:
+def _writers(target: MutationTarget) -> Iterator[tuple[Path, Part]]:
     """Where a function, stage, build, cache or flow log names the group it writes to."""
     for logical_id, properties in target.resources():
         top = ("Resources", logical_id, "Properties")
@@ -102,7 +101,7 @@ def _elsewhere(target: MutationTarget) -> Iterator[Site]:
         yield Site(path, bad, good)
 
 
-def _own_name(target: MutationTarget, function: dict[str, Any]) -> Any:
+def _own_name(target: MutationTarget, function: Body) -> Part:
     """The name of the group that Lambda makes for a function, where it can be written."""
     name = function.get("FunctionName")
     if isinstance(name, dict) and isinstance(name.get("Fn::Sub"), str):
@@ -110,18 +109,18 @@ def _own_name(target: MutationTarget, function: dict[str, Any]) -> Any:
     return f"/aws/lambda/{name}" if isinstance(name, str) else None
 
 
-def functions(target: MutationTarget) -> Iterator[tuple[str, dict[str, Any], str]]:
+def functions(target: MutationTarget) -> Iterator[tuple[str, Body, str]]:
     """Functions whose group stands in the same template: function, properties, group."""
     groups = {id_: properties.get(NAME) for id_, properties in target.resources(GROUP)}
     for logical_id, properties in target.resources(FUNCTION):
         wanted = _own_name(target, properties)
-        named = properties.get("LoggingConfig", {}).get("LogGroup", wanted)
+        named = as_body(properties.get("LoggingConfig", {})).get("LogGroup", wanted)
         for group, name in groups.items():
             if named in ({"Ref": group}, name) and name == wanted:
                 yield logical_id, properties, group
 
 
-def _without_config(function: str, properties: dict[str, Any]) -> tuple[Edit, ...]:
+def _without_config(function: str, properties: Body) -> tuple[Edit, ...]:
     """A function that writes where Lambda says."""
     path = ("Resources", function, "Properties", "LoggingConfig")
     return (Edit(path, GONE),) if "LoggingConfig" in properties else ()
@@ -146,10 +145,10 @@ def _deleted(target: MutationTarget) -> Iterator[Break]:
 
 
 def _without(target: MutationTarget, group: str) -> tuple[Edit, ...]:
-    name = target.body["Resources"][group]["Properties"][NAME]
-    text = name if isinstance(name, str) else name["Fn::Sub"]
+    name = as_body(target.resource(group)["Properties"])[NAME]
+    text = name if isinstance(name, str) else as_body(name)["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{text}:*"
-    instead = (
+    instead: tuple[tuple[Body, Part], ...] = (
         ({"Ref": group}, name),
         ({"Fn::GetAtt": [group, "Arn"]}, {"Fn::Sub": arn}),
     )
@@ -165,7 +164,7 @@ def _without(target: MutationTarget, group: str) -> tuple[Edit, ...]:
 def _later(target: MutationTarget) -> Iterator[Break]:
     """The group is only there when somebody turns it on; the function always is."""
     for function, properties, group in functions(target):
-        if "Condition" not in target.body["Resources"][group]:
+        if "Condition" not in target.resource(group):
             gate = Edit(("Resources", group, "Condition"), ON)
             yield (gate, *_without_config(function, properties), *switch(target))
 
@@ -174,7 +173,7 @@ def _another(target: MutationTarget) -> Iterator[Break]:
     """A function beside the others, without a group."""
     for logical_id, properties in target.resources(FUNCTION):
         copy = {key: value for key, value in properties.items() if key != "LoggingConfig"}
-        body = {**target.body["Resources"][logical_id], "Properties": copy}
+        body: Body = {**target.resource(logical_id), "Properties": copy}
         copy["FunctionName"] = "mutant"
         yield (Edit(("Resources", f"MutantOf{logical_id}"), body),)
 
@@ -196,31 +195,31 @@ def _may_create(target: MutationTarget) -> Iterator[Site]:
 
 def _standalone(target: MutationTarget) -> Iterator[Break]:
     for role in _roles(target):
-        statement = {
+        statement: Body = {
             "Effect": "Allow",
             "Action": "LOGS:createloggroup",
             "Resource": {"Fn::Sub": "arn:aws:logs:eu-central-1:${AWS::AccountId}:log-group:/x"},
         }
-        body = {
+        body: Body = {
             "PolicyName": "mutant",
             "RoleName": {"Ref": role},
             "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         }
-        added = {"Type": "AWS::IAM::RolePolicy", "Properties": body}
+        added: Body = {"Type": "AWS::IAM::RolePolicy", "Properties": body}
         yield (Edit(("Resources", f"MutantOf{role}"), added),)
 
 
 def _customer(target: MutationTarget) -> Iterator[Break]:
     """A policy that names no role, and a role that names the policy."""
-    statement = {
+    statement: Body = {
         "Effect": "Allow",
         "Action": ["logs:CreateLogGroup"],
         "Resource": {"Fn::Sub": "arn:aws:logs:eu-central-1:${AWS::AccountId}:log-group:/x"},
     }
-    body = {"PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+    body: Body = {"PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
     for role in _roles(target):
         path = ("Resources", role, "Properties", "ManagedPolicyArns")
-        added = {"Type": "AWS::IAM::ManagedPolicy", "Properties": body}
+        added: Body = {"Type": "AWS::IAM::ManagedPolicy", "Properties": body}
         yield (
             Edit(path, [{"Ref": f"MutantOf{role}"}]),
             Edit(("Resources", f"MutantOf{role}"), added),

@@ -1,9 +1,8 @@
 """Faults that are moved into a template of their own, nested below the one they were in."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, Break, Edit, mappings, written
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, as_body, mappings, written
 from tljudge.mutation.logs import functions
 from tljudge.mutation.obfuscations import ON, switch
 from tljudge.mutation.operator import Operator
@@ -14,25 +13,25 @@ from tljudge.mutation.target import MutationTarget
 INSIDE = "Moved"
 
 
-def _moved(target: MutationTarget, logical_id: str, resource: dict[str, Any]) -> Break | None:
+def _moved(target: MutationTarget, logical_id: str, resource: Body) -> Break | None:
     """One resource in a template of its own; what it named is passed, what named it reads outputs.
 
     None where a branch of its depends on conditions that only its own template has.
     """
     if any("Fn::If" in body for _, body in mappings(resource)):
         return None
-    passed: list[Any] = []
+    passed: list[Part] = []
     inside = _passing({k: v for k, v in resource.items() if k not in ("Condition", "DependsOn")},
                       passed)  # fmt: skip
     names = [f"P{number}" for number in range(len(passed))]
-    outputs: dict[str, Any] = {}
+    outputs: Body = {}
     edits = [
         Edit(path, value)
         for section in ("Resources", "Outputs")
         for path, body in mappings(target.body.get(section, {}), (section,))
         if path[1:2] != (logical_id,) and (value := _reading(body, logical_id, outputs)) is not None
     ]
-    template = {
+    template: Body = {
         "Parameters": {name: {"Type": "String"} for name in names},
         "Resources": {INSIDE: inside},
         "Outputs": outputs,
@@ -48,7 +47,7 @@ def _moved(target: MutationTarget, logical_id: str, resource: dict[str, Any]) ->
     )
 
 
-def _passing(body: Any, passed: list[Any]) -> Any:
+def _passing(body: Part, passed: list[Part]) -> Part:
     """The body with a parameter for each intrinsic that names something of the template."""
     if isinstance(body, dict):
         if len(body) == 1 and next(iter(body)) in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::FindInMap"):
@@ -62,13 +61,14 @@ def _passing(body: Any, passed: list[Any]) -> Any:
     return [_passing(one, passed) for one in body] if isinstance(body, list) else body
 
 
-def _reading(body: dict[str, Any], logical_id: str, outputs: dict[str, Any]) -> Any:
+def _reading(body: Body, logical_id: str, outputs: Body) -> Part:
     """What stands instead of an intrinsic that names the moved resource."""
     if body == {"Ref": logical_id}:
         outputs["Ref"] = {"Value": {"Ref": INSIDE}}
         return {"Fn::GetAtt": [STACK, "Outputs.Ref"]}
-    if list(body) == ["Fn::GetAtt"] and body["Fn::GetAtt"][0] == logical_id:
-        attribute = body["Fn::GetAtt"][1]
+    named = body["Fn::GetAtt"] if list(body) == ["Fn::GetAtt"] else None
+    if isinstance(named, list) and named[0] == logical_id:
+        attribute = str(named[1])
         outputs[attribute] = {"Value": {"Fn::GetAtt": [INSIDE, attribute]}}
         return {"Fn::GetAtt": [STACK, f"Outputs.{attribute}"]}
     text = body.get("Fn::Sub") if list(body) == ["Fn::Sub"] else None
@@ -79,7 +79,7 @@ def _reading(body: dict[str, Any], logical_id: str, outputs: dict[str, Any]) -> 
 
 
 def _waiting(target: MutationTarget, logical_id: str) -> Iterator[Edit]:
-    for other, resource in target.body["Resources"].items():
+    for other, resource in as_body(target.body["Resources"]).items():
         after = resource.get("DependsOn", []) if isinstance(resource, dict) else []
         if after == logical_id:
             yield Edit(("Resources", other, "DependsOn"), STACK)
@@ -88,14 +88,14 @@ def _waiting(target: MutationTarget, logical_id: str) -> Iterator[Edit]:
             yield Edit(("Resources", other, "DependsOn", index), STACK)
 
 
-def _of(kind: str, path: tuple[str, ...], bad: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _of(kind: str, path: tuple[str, ...], bad: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     """Each resource of a type, moved with one property broken."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, properties in target.resources(kind):
             if path[0] in properties:
-                resource = target.body["Resources"][logical_id]
-                broken = written(resource, ("Properties", *path), bad)
+                resource = target.resource(logical_id)
+                broken = as_body(written(resource, ("Properties", *path), bad))
                 moved = _moved(target, logical_id, broken)
                 if moved is not None:
                     yield moved
@@ -107,23 +107,21 @@ def _renamed(target: MutationTarget) -> Iterator[Break]:
     """A function's log group, where the function names none itself."""
     for _, properties, group in functions(target):
         if "LoggingConfig" not in properties:
-            resource = target.body["Resources"][group]
+            resource = target.resource(group)
             moved = _moved(
                 target,
                 group,
-                written(resource, ("Properties", "LogGroupName"), "/mutant/elsewhere"),
+                as_body(written(resource, ("Properties", "LogGroupName"), "/mutant/elsewhere")),
             )
             if moved is not None:
                 yield moved
 
 
-def _added(
-    kind: str, properties: dict[str, Any], gate: bool
-) -> Callable[[MutationTarget], Iterator[Break]]:
+def _added(kind: str, properties: Body, gate: bool) -> Callable[[MutationTarget], Iterator[Break]]:
     """A nested stack beside what is there; it may be off by default."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
-        template = {"Resources": {INSIDE: {"Type": kind, "Properties": properties}}}
+        template: Body = {"Resources": {INSIDE: {"Type": kind, "Properties": properties}}}
         parent = stack(target, {}, **({"Condition": ON} if gate else {}))
         edits = (Edit(("Resources", STACK), parent), Edit((), template, child(target)))
         yield (*edits, *(switch(target) if gate else ()))
@@ -132,7 +130,7 @@ def _added(
 
 
 DOCUMENT = document(BROAD)
-POLICY = {"PolicyName": "mutant", "PolicyDocument": DOCUMENT}
+POLICY: Body = {"PolicyName": "mutant", "PolicyDocument": DOCUMENT}
 OPERATORS: tuple[Operator, ...] = (
     Operator("nested-group", "a group without egress, in a template of its own", ("TL_EGRESS_1",),
              _of("AWS::EC2::SecurityGroup", ("SecurityGroupEgress",), GONE)),

@@ -7,14 +7,13 @@ can turn the switch on), it is carried up to the root, whose parameters the depl
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from tljudge.mutation.edits import Break, Edit, Path
+from tljudge.mutation.edits import Body, Break, Edit, Part, Path, as_body
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.stacks import STACK, child, stack
 from tljudge.mutation.target import MutationTarget
 
-Hidden = tuple[Any, Break] | None
+Hidden = tuple[Part, Break] | None
 """What is written instead, and the other edits; None where the obfuscation does not fit."""
 
 SWITCH, ON, VALUE, MAP = "MutantSwitch", "MutantOn", "MutantValue", "MutantMap"
@@ -25,9 +24,9 @@ class Site:
     """A place for a bad value; `wrap` puts it into what stands there."""
 
     path: Path
-    bad: Any
-    good: Any
-    wrap: Callable[[Any], Any] = lambda value: value
+    bad: Part
+    good: Part
+    wrap: Callable[[Part], Part] = lambda value: value
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ class Obfuscation:
 
     name: str
     says: str
-    hide: Callable[[MutationTarget, Any, Any], Hidden]
+    hide: Callable[[MutationTarget, Part, Part], Hidden]
 
 
-def parameter(target: MutationTarget, name: str, declared: dict[str, Any]) -> Break:
+def parameter(target: MutationTarget, name: str, declared: Part) -> Break:
     """A parameter here, passed down from the root, where whoever deploys gives it."""
     edits = [Edit(("Parameters", name), declared)]
     for file, logical_id in target.above:
@@ -50,106 +49,106 @@ def parameter(target: MutationTarget, name: str, declared: dict[str, Any]) -> Br
 
 def switch(target: MutationTarget) -> Break:
     """A condition that is off by default and that a parameter of the root turns on."""
-    body = {"Fn::Equals": [{"Ref": SWITCH}, "true"]}
+    body: Body = {"Fn::Equals": [{"Ref": SWITCH}, "true"]}
     declared = {"Type": "String", "Default": "false"}
     return (Edit(("Conditions", ON), body), *parameter(target, SWITCH, declared))
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Part) -> str:
     return "Number" if isinstance(value, int) else "String"
 
 
-def _is_scalar(value: Any) -> bool:
+def _is_scalar(value: Part) -> bool:
     return isinstance(value, str | int)
 
 
-def _if(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _if(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Fn::If": [ON, bad, good]}, switch(target)
 
 
-def _default(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _default(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     declared = {"Type": _kind(bad), "Default": bad}
     return {"Ref": VALUE}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _allowed(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _allowed(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not _is_scalar(good):
         return None
     declared = {"Type": _kind(good), "Default": good, "AllowedValues": [good, bad]}
     return {"Ref": VALUE}, parameter(target, VALUE, declared)
 
 
-def _map(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _map(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     found = {"Fn::FindInMap": [MAP, "all", "value"]}
     return found, (Edit(("Mappings", MAP), {"all": {"value": bad}}),)
 
 
-def _map_by_region(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _map_by_region(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not _is_scalar(good):
         return None
     rows = {"eu-central-1": {"value": good}, "us-east-1": {"value": bad}}
-    found = {"Fn::FindInMap": [MAP, {"Ref": "AWS::Region"}, "value"]}
+    found: Body = {"Fn::FindInMap": [MAP, {"Ref": "AWS::Region"}, "value"]}
     return found, (Edit(("Mappings", MAP), rows),)
 
 
-def _sub(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _sub(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return ({"Fn::Sub": str(bad)}, ()) if bad != "" else None
 
 
-def _sub_variable(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _sub_variable(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Fn::Sub": ["${Mutant}", {"Mutant": bad}]}, ()
 
 
-def _join(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _join(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     text = str(bad)
     return {"Fn::Join": ["", [text[: len(text) // 2], text[len(text) // 2 :]]]}, ()
 
 
-def _select(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _select(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Fn::Select": ["1", ["10", bad]]}, ()
 
 
-def _split(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _split(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Fn::Select": ["0", {"Fn::Split": ["|", f"{bad}|x"]}]}, ()
 
 
-def _if_if(target: MutationTarget, bad: Any, good: Any) -> Hidden:
-    body = {"Fn::Equals": [{"Ref": f"{SWITCH}Too"}, "on"]}
+def _if_if(target: MutationTarget, bad: Part, good: Part) -> Hidden:
+    body: Body = {"Fn::Equals": [{"Ref": f"{SWITCH}Too"}, "on"]}
     declared = {"Type": "String", "Default": "off"}
     too = (Edit(("Conditions", f"{ON}Too"), body), *parameter(target, f"{SWITCH}Too", declared))
     inner = {"Fn::If": [f"{ON}Too", bad, good]}
     return {"Fn::If": [ON, inner, good]}, (*switch(target), *too)
 
 
-def _demand(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _demand(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     name = target.policy.cost.on_demand
-    if name not in target.body.get("Conditions", {}):
+    if name not in as_body(target.body.get("Conditions", {})):
         return None
     return {"Fn::If": [name, bad, good]}, ()
 
 
-def _list(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _list(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     declared = {"Type": "CommaDelimitedList", "Default": f"10,{bad}"}
     return {"Fn::Select": [1, {"Ref": VALUE}]}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _map_default(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _map_default(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not _is_scalar(good):
         return None
     key = {"Ref": "AWS::Region"}
-    found = {"Fn::FindInMap": [MAP, key, "value", {"DefaultValue": bad}]}
+    found: Body = {"Fn::FindInMap": [MAP, key, "value", {"DefaultValue": bad}]}
     rows = Edit(("Mappings", MAP), {"eu-central-1": {"value": good}})
     return found, (rows, Edit(("Transform",), "AWS::LanguageExtensions"))
 
 
-def _output(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _output(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     nothing = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
-    template = {"Resources": {"Nothing": nothing}, "Outputs": {"Value": {"Value": bad}}}
+    template: Body = {"Resources": {"Nothing": nothing}, "Outputs": {"Value": {"Value": bad}}}
     added = (Edit(("Resources", STACK), stack(target, {})), Edit((), template, child(target)))
     return {"Fn::GetAtt": [STACK, "Outputs.Value"]}, added
 
 
-def _nested(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _nested(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not target.above:
         return None
     file, logical_id = target.above[0]
@@ -158,26 +157,26 @@ def _nested(target: MutationTarget, bad: Any, good: Any) -> Hidden:
     return {"Ref": VALUE}, (declared, Edit(passed, bad, file))
 
 
-def _free(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _free(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Ref": VALUE}, parameter(target, VALUE, {"Type": _kind(bad)})
 
 
-def _stored(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _stored(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     declared = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/mutant/value"}
     return {"Ref": VALUE}, (Edit(("Parameters", VALUE), declared),)
 
 
-def _custom(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _custom(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     token = {"ServiceToken": {"Fn::ImportValue": "a-function"}}
-    added = {"Type": "Custom::Mutant", "Properties": token}
+    added: Body = {"Type": "Custom::Mutant", "Properties": token}
     return {"Fn::GetAtt": ["MutantCustom", "Value"]}, (Edit(("Resources", "MutantCustom"), added),)
 
 
-def _imported(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _imported(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return {"Fn::ImportValue": "another-stack"}, ()
 
 
-def _dynamic(target: MutationTarget, bad: Any, good: Any) -> Hidden:
+def _dynamic(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     return "{{resolve:ssm:/mutant/value}}", ()
 
 
@@ -245,8 +244,9 @@ def _applied(
 ) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         seen: set[str] = set()
+        resources = as_body(target.body["Resources"])
         for site in sites(target):
-            kind = str(target.body["Resources"].get(site.path[1], {}).get("Type"))
+            kind = str(as_body(resources.get(str(site.path[1]), {})).get("Type"))
             if kind in seen:
                 continue
             seen.add(kind)

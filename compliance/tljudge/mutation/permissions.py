@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.data import unscoped_actions
-from tljudge.mutation.edits import Path, mappings
+from tljudge.mutation.edits import Body, Part, Path, mappings
 from tljudge.mutation.target import MutationTarget
 
 TRUST = "AssumeRolePolicyDocument"
@@ -15,7 +14,7 @@ GRANT_NOTHING = ("AWS::EC2::VPCEndpoint",)
 # There a resource of "*" is the one that carries the policy.
 MEAN_THEMSELVES = ("AWS::KMS::Key", "AWS::KMS::ReplicaKey", "AWS::SecretsManager::ResourcePolicy")
 ROLE = "AWS::IAM::Role"
-BROAD = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::example-bucket/*"}
+BROAD: Body = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::example-bucket/*"}
 """A statement that names no action."""
 ROLE_LIKE = (ROLE, "AWS::IAM::User", "AWS::IAM::Group")
 
@@ -25,28 +24,33 @@ class Grant:
     """One statement and where it stands."""
 
     path: Path
-    body: dict[str, Any]
+    body: Body
     owner: str
     kind: str
 
     @property
-    def actions(self) -> list[Any]:
+    def actions(self) -> list[Part]:
         return listed(self.body.get("Action", []))
 
     @property
-    def resources(self) -> list[Any]:
+    def resources(self) -> list[Part]:
         return listed(self.body.get("Resource", []))
+
+    def names(self, kind: str) -> bool:
+        """Whether its principals are, or may be, of a kind."""
+        whom = self.body.get("Principal")
+        return isinstance(whom, dict | str) and kind in whom
 
     def allows(self) -> bool:
         return self.body.get("Effect") == "Allow"
 
 
-def document(statement: dict[str, Any]) -> dict[str, Any]:
+def document(statement: Body) -> Body:
     """A policy of one statement."""
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def listed(value: Any) -> list[Any]:
+def listed(value: Part) -> list[Part]:
     """One or many as many."""
     return value if isinstance(value, list) else [value]
 
@@ -81,7 +85,7 @@ def _all(
                 yield Grant(path, body, logical_id, kind)
 
 
-def documents(target: MutationTarget) -> Iterator[tuple[Path, list[Any], str]]:
+def documents(target: MutationTarget) -> Iterator[tuple[Path, list[Part], str]]:
     """The statement list of every policy that is no role's trust: path, statements, owner."""
     for logical_id, properties in target.resources():
         if target.kind(logical_id) in GRANT_NOTHING:
@@ -97,12 +101,12 @@ def limitable(grant: Grant) -> bool:
     return any(not _has_no_resource(action) for action in grant.actions)
 
 
-def _has_no_resource(action: Any) -> bool:
+def _has_no_resource(action: Part) -> bool:
     service, _, name = str(action).lower().partition(":")
     return name in unscoped_actions().get(service, frozenset())
 
 
-def is_broad(resource: Any) -> bool:
+def is_broad(resource: Part) -> bool:
     """Whether a resource is written as all there are, or all of a kind."""
     text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
     if not isinstance(text, str):

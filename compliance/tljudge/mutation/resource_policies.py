@@ -1,9 +1,8 @@
 """Policies on resources and endpoints that let everybody in, or in for everybody."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit
+from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Part
 from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import openings
@@ -15,7 +14,7 @@ DEPUTY = "cloudtrail.amazonaws.com"
 SOMEBODY = "arn:aws:iam::111122223333:role/somebody"
 
 
-def _whole(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _whole(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """Whom a statement lets in, where no condition could make up for it."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -26,7 +25,7 @@ def _whole(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     return sites
 
 
-def _accounts(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _accounts(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for site in _whole(bad)(target):
             yield Site(site.path, bad, SOMEBODY, lambda value: {"AWS": value})

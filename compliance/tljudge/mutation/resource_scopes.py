@@ -1,10 +1,9 @@
 """Resources of statements that are widened, in every spelling and obfuscation."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.edits import GONE, Break, Edit, Part
 from tljudge.mutation.obfuscations import Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import (
@@ -33,7 +32,7 @@ def _named(target: MutationTarget) -> Iterator[Grant]:
             yield one
 
 
-def _becomes(bad: Any) -> Any:
+def _becomes(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for one in _named(target):
             yield Site((*one.path, "Resource"), bad, one.resources[0])

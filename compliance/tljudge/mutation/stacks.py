@@ -1,18 +1,18 @@
 """One more nested stack: its resource, and the file of its template."""
 
 from pathlib import PurePosixPath
-from typing import Any
 
+from tljudge.mutation.edits import Body, Part
 from tljudge.mutation.target import MutationTarget
 
 STACK, CHILD = "MutantStack", "mutant-child.yaml"
 NESTED = "AWS::CloudFormation::Stack"
 
 
-def stack(target: MutationTarget, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+def stack(target: MutationTarget, parameters: Body, **more: Part) -> Body:
     """The resource, with the tags it and its resources need."""
     tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
-    body = {"TemplateURL": f"./{CHILD}", "Parameters": parameters, "Tags": tags}
+    body: Body = {"TemplateURL": f"./{CHILD}", "Parameters": parameters, "Tags": tags}
     return {"Type": NESTED, **more, "Properties": body}
 
 

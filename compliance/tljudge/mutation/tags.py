@@ -6,10 +6,9 @@ breaks nothing there; an own tag still wins over the stack's, so emptying it doe
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.data import tagging
-from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Path
+from tljudge.mutation.edits import GONE, NO_VALUE, Body, Break, Edit, Part, Path, as_rows
 from tljudge.mutation.obfuscations import EMPTY, IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -24,13 +23,13 @@ class Tag:
     """One required tag; `value_at` and `element` say where its value and all of it stand."""
 
     key: str
-    value: Any
+    value: Part
     element: Path
     value_at: Path
     supplied: bool
 
 
-def _tagged(target: MutationTarget) -> Iterator[tuple[Path, Any, list[Tag]]]:
+def _tagged(target: MutationTarget) -> Iterator[tuple[Path, Part, list[Tag]]]:
     """The tag property of each resource that has one: path, value, the required tags in it."""
     for logical_id, properties in target.resources():
         kind = target.kind(logical_id)
@@ -47,7 +46,7 @@ def _tagged(target: MutationTarget) -> Iterator[tuple[Path, Any, list[Tag]]]:
         yield path, properties[how.name], found
 
 
-def _rows(tags: Any, path: Path) -> Iterator[tuple[str, Any, Path, Path]]:
+def _rows(tags: Part, path: Path) -> Iterator[tuple[str, Part, Path, Path]]:
     if isinstance(tags, list):
         for index, row in enumerate(tags):
             if isinstance(row, dict) and "Key" in row:
@@ -94,7 +93,7 @@ def _empty(target: MutationTarget) -> Iterator[Site]:
             yield Site(one.value_at, "", "mutant")
 
 
-def _values(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _values(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for one in _in_turn(target, missed=False):
             yield Site(one.value_at, bad, "mutant")
@@ -121,10 +120,9 @@ def _value_each(target: MutationTarget) -> Iterator[Site]:
 def _elements(target: MutationTarget) -> Iterator[Site]:
     """One tag a resource, in list form: an entry of a map has no condition of its own."""
     for _, tags, found in _tagged(target):
-        missed = [one for one in found if not one.supplied and isinstance(tags, list)]
-        for one in missed[:1]:
-            index = one.element[-1]
-            yield Site(one.element, NO_VALUE, tags[int(index)])
+        missed = [one for one in found if not one.supplied]
+        for one in missed[:1] if isinstance(tags, list) else ():
+            yield Site(one.element, NO_VALUE, as_rows(tags)[int(one.element[-1])])
 
 
 def _entries(target: MutationTarget) -> Iterator[Site]:
@@ -168,7 +166,7 @@ def _reserved(key: str) -> Callable[[MutationTarget], Iterator[Break]]:
 
 def _untagged(target: MutationTarget) -> Iterator[Break]:
     """A resource of a type that stack tags do not reach, with none of its own."""
-    added = {
+    added: Body = {
         "Type": "AWS::ElastiCache::User",
         "Condition": ON,
         "Properties": {"Engine": "valkey", "UserId": "mutant", "UserName": "mutant"},

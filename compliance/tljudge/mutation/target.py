@@ -1,20 +1,20 @@
 """Mutation targets: templates in long form, each with its place in its deployment."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tljudge.decode.errors import NotATemplate
 from tljudge.decode.files import templates
 from tljudge.decode.loader import load
-from tljudge.decode.nodes import Call, Map, Seq
+from tljudge.decode.nodes import Call, Map, Node, Seq
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.parser import Parser
 from tljudge.engine.policy import Policy
-from tljudge.mutation.edits import Break, written
+from tljudge.mutation.edits import Body, Break, Part, as_body, as_rows, written
 from tljudge.mutation.edits import Path as Place
 from tljudge.resolve.deployment import Deployment
 
@@ -33,34 +33,39 @@ class MutationTarget:
     """
 
     file: str
-    body: dict[str, Any]
+    body: Body
     above: tuple[tuple[str, str], ...]
     tags: frozenset[str]
     gated: bool
     policy: Policy
-    raw: Any = field(repr=False, default=None)
+    raw: Node = field(repr=False, default=None)
 
-    def resources(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def resources(self, *kinds: str) -> Iterator[tuple[str, Body]]:
         """Logical id and properties of the resources of these types, or of all."""
-        for logical_id, resource in self.body["Resources"].items():
-            properties = resource.get("Properties", {}) if isinstance(resource, dict) else None
-            if isinstance(properties, dict) and (not kinds or resource["Type"] in kinds):
-                yield logical_id, properties
+        for logical_id, resource in as_body(self.body["Resources"]).items():
+            if isinstance(resource, dict):
+                properties = resource.get("Properties", {})
+                if isinstance(properties, dict) and (not kinds or resource["Type"] in kinds):
+                    yield logical_id, properties
+
+    def resource(self, logical_id: str) -> Body:
+        """All of one resource."""
+        return as_body(as_body(self.body["Resources"])[logical_id])
 
     def kind(self, logical_id: str) -> str:
         """The type of a resource."""
-        return str(self.body["Resources"][logical_id]["Type"])
+        return str(self.resource(logical_id)["Type"])
 
     def line(self, path: Place) -> int:
         """The line of a place in the file as it was written; of what is nearest where it is new."""
         here, line = self.raw, 1
         for step in path:
             if isinstance(here, Call):
-                here, line = here.argument, here.mark[0]
+                line, here = here.mark[0], here.argument
             elif isinstance(here, Map) and step in here:
-                here, line = here[str(step)], here.marks[str(step)][0]
+                line, here = here.marks[str(step)][0], here[str(step)]
             elif isinstance(here, Seq) and isinstance(step, int) and step < len(here):
-                here, line = here[step], here.marks[step][0]
+                line, here = here.marks[step][0], here[step]
             else:
                 break
         return line
@@ -74,7 +79,7 @@ class TemplateSet:
     root: str
     targets: tuple[MutationTarget, ...]
     policy: Policy
-    given: Mapping[str, Any]
+    given: Given
 
     def shown(self, file: str) -> str:
         """A file as the user named it."""
@@ -82,7 +87,7 @@ class TemplateSet:
 
 
 def template_sets(
-    paths: Sequence[Path], policy: Policy, given: Mapping[str, Any] | None = None
+    paths: Sequence[Path], policy: Policy, given: Given | None = None
 ) -> list[TemplateSet]:
     """Every template in `paths` that no other nests, with those it nests.
 
@@ -109,7 +114,7 @@ def template_sets(
     ]
 
 
-def _template_set(deployment: Deployment, policy: Policy, given: Mapping[str, Any]) -> TemplateSet:
+def _template_set(deployment: Deployment, policy: Policy, given: Given) -> TemplateSet:
     folder = Path(os.path.commonpath([Path(one).parent for one in deployment.files]))
 
     def relative(file: str) -> str:
@@ -129,23 +134,24 @@ def _template_set(deployment: Deployment, policy: Policy, given: Mapping[str, An
             here = here.parent
         raw = _document(Path(stack.template.file))
         targets[file] = MutationTarget(
-            file, long_form(raw), tuple(above), frozenset(tags), gated, policy, raw
+            file, as_body(long_form(raw)), tuple(above), frozenset(tags), gated, policy, raw
         )
     root = relative(deployment.root.template.file)
     return TemplateSet(folder, root, tuple(targets.values()), policy, given)
 
 
-def _tags(stack: Any) -> set[str]:
-    rows = long_form(stack).get("Properties", {}).get("Tags", [])
-    return {row["Key"] for row in rows if isinstance(row, dict) and isinstance(row["Key"], str)}
+def _tags(stack: Map[Node]) -> set[str]:
+    rows = as_body(as_body(long_form(stack)).get("Properties", {})).get("Tags", [])
+    keys = [row["Key"] for row in as_rows(rows) if isinstance(row, dict)]
+    return {key for key in keys if isinstance(key, str)}
 
 
-def _document(path: Path) -> Any:
+def _document(path: Path) -> Node:
     text = path.read_text("utf-8-sig")
     return Parser(text, str(path), text.lstrip()[:1] == "{").document()
 
 
-def long_form(value: Any) -> Any:
+def long_form(value: Node) -> Part:
     """A value with every intrinsic as a mapping."""
     if isinstance(value, Call):
         argument = long_form(value.argument)
@@ -158,23 +164,23 @@ def long_form(value: Any) -> Any:
 
 
 class _Writer(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         return True  # an anchor would show a change twice, or nowhere
 
 
-def text_of(body: Any) -> str:
+def text_of(body: Part) -> str:
     """A template in long form as YAML."""
     return yaml.dump(body, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
-def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> dict[str, Any]:
+def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> Body:
     """The templates that a break changes or adds, by file.
 
     Raises:
         LookupError: an edit leads nowhere.
     """
     bodies = {one.file: one.body for one in template_set.targets}
-    changed: dict[str, Any] = {}
+    changed: Body = {}
     for edit in edits:
         file = edit.file or target.file
         body = changed.get(file, bodies.get(file, {}))

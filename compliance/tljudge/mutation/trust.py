@@ -1,9 +1,8 @@
 """Roles that trust more than they should, and rights by which rights grow."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from tljudge.mutation.edits import GONE, Break, Edit
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, as_body
 from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.permissions import ROLE, TRUST, documents, listed, trusts
@@ -16,7 +15,7 @@ ONE_ROLE = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/mutant
 TO_EC2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
 
 
-def _principal(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _principal(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """Instead of whom a role trusts, where no condition could make up for it."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -27,7 +26,7 @@ def _principal(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
     return sites
 
 
-def _aws(bad: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _aws(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for site in _principal(bad)(target):
             yield Site(site.path, bad, STRANGER.replace("root", "role/x"), lambda v: {"AWS": v})
@@ -40,13 +39,13 @@ def _deputy(target: MutationTarget) -> Iterator[Site]:
         yield from _principal({"Service": DEPUTY})(target)
 
 
-def _statement(body: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Site]]:
+def _statement(body: Body) -> Callable[[MutationTarget], Iterator[Site]]:
     """One more statement of the trust policy."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(ROLE):
             path = ("Resources", logical_id, "Properties", TRUST, "Statement")
-            found = properties.get(TRUST, {}).get("Statement")
+            found = as_body(properties.get(TRUST, {})).get("Statement")
             if isinstance(found, list):
                 yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
 
@@ -55,9 +54,9 @@ def _statement(body: dict[str, Any]) -> Callable[[MutationTarget], Iterator[Site
 
 def _federated(target: MutationTarget) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     for one in trusts(target):
-        for operator, tests in one.body.get("Condition", {}).items():
-            for key in tests:
-                if "Federated" in one.body["Principal"] and key.endswith((":aud", ":sub")):
+        for operator, tests in as_body(one.body.get("Condition", {})).items():
+            for key in as_body(tests):
+                if one.names("Federated") and key.endswith((":aud", ":sub")):
                     yield (*one.path, "Condition"), operator, key
 
 
@@ -70,7 +69,7 @@ def _without_key(ending: str) -> Callable[[MutationTarget], Iterator[Break]]:
     return apply
 
 
-def _any(ending: str, bad: Any) -> Callable[[MutationTarget], Iterator[Break]]:
+def _any(ending: str, bad: Part) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for path, operator, key in _federated(target):
             if key.endswith(ending):
@@ -90,7 +89,7 @@ def _any(ending: str, bad: Any) -> Callable[[MutationTarget], Iterator[Break]]:
 def _saml_beside(target: MutationTarget) -> Iterator[Break]:
     """AWS checks the audience of SAML itself; of a web identity beside it, nobody does."""
     for one in trusts(target):
-        if "Federated" in one.body["Principal"] and "Condition" in one.body:
+        if one.names("Federated") and "Condition" in one.body:
             actions = [*listed(one.body["Action"]), "sts:AssumeRoleWithSAML"]
             yield (
                 Edit((*one.path, "Action"), actions),
@@ -98,7 +97,7 @@ def _saml_beside(target: MutationTarget) -> Iterator[Break]:
             )
 
 
-def _may(action: Any, resource: Any, **more: Any) -> Callable[[MutationTarget], Iterator[Site]]:
+def _may(action: Part, resource: Part, **more: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     """One more statement of a principal's policy."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
@@ -117,16 +116,16 @@ def _runs_beside(target: MutationTarget) -> Iterator[Break]:
         role = str(site.path[1])
         if target.kind(role) == ROLE:
             run = {"Effect": "Allow", "Action": "ec2:RunInstances", "Resource": "arn:aws:ec2:x:1:x"}
-            body = {
+            body: Body = {
                 "PolicyName": "mutant",
                 "Roles": [{"Ref": role}],
                 "PolicyDocument": {"Version": "2012-10-17", "Statement": [run]},
             }
-            added = {"Type": "AWS::IAM::Policy", "Properties": body}
+            added: Body = {"Type": "AWS::IAM::Policy", "Properties": body}
             yield Edit(site.path, site.bad), Edit(("Resources", "MutantPolicy"), added)
 
 
-ANYBODY = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+ANYBODY: Body = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
 OPERATORS: tuple[Operator, ...] = (
     plain("principal-all", "a role trusts everybody", TRUSTS, _principal("*")),
     plain("principal-aws-all", "a role trusts every AWS principal", TRUSTS, _aws("*")),

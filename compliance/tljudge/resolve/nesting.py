@@ -5,10 +5,9 @@ A template may name any path, so a deployment bounds the number and size of nest
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Map, Mark, is_static
+from tljudge.decode.nodes import Map, Mark, Node, Static, is_static
 from tljudge.resolve.values import Unknown
 
 MAX_STACKS = 100
@@ -51,7 +50,7 @@ def check_bounds(file: str, mark: Mark, stacks: int, size_bytes: int) -> None:
         raise TemplateError(file, mark, f"{found}; split")
 
 
-def literals(body: Any) -> dict[str, Any] | None:
+def literals(body: Node) -> dict[str, Static | Unknown] | None:
     """The parameters that a nested stack's resource passes, `Unknown` where they are no literals.
 
     None where the resource does not say which parameters it passes.

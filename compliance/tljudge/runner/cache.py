@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from tljudge.decode.errors import TemplateError
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.evaluate import Judged
 from tljudge.engine.findings import Finding, Problem
@@ -49,7 +50,7 @@ def default_folder(environment: Mapping[str, str]) -> Path | None:
 class Cache:
     """The verdicts of one folder, under one policy and one version of the code."""
 
-    def __init__(self, folder: Path, policy: Policy, given: Mapping[str, Any], today: date) -> None:
+    def __init__(self, folder: Path, policy: Policy, given: Given, today: date) -> None:
         self._folder = folder
         self._written = False
         self._is_ours = _prepared(folder)

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tljudge.decode.errors import TemplateError
 from tljudge.decode.files import templates
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import Sources
 from tljudge.engine.evaluate import Judge, Judged
-from tljudge.engine.findings import Finding, Problem, Report, order, tally, waive
+from tljudge.engine.findings import Finding, Order, Problem, Report, order, tally, waive
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule
 from tljudge.resolve.deployment import NESTED
@@ -29,7 +30,7 @@ MANY = 20
 def check(
     paths: Sequence[Path],
     policy: Policy,
-    given: dict[str, Any] | None = None,
+    given: Given | None = None,
     *,
     rules: Sequence[Rule] = ALL,
     today: date | None = None,
@@ -78,7 +79,7 @@ class _Run:
     def __init__(
         self,
         policy: Policy,
-        given: dict[str, Any],
+        given: Given,
         rules: Sequence[Rule],
         processes: int,
         sources: Sources,
@@ -140,7 +141,7 @@ def _uncollected() -> Iterator[None]:
 
 def _report(judged: Iterable[Judged], policy: Policy, today: date) -> Report:
     """All deployments together; a template that two of them nest is there once."""
-    by_identity: dict[tuple[Any, ...], Finding] = {}
+    by_identity: dict[Order, Finding] = {}
     problems: set[Problem] = set()
     files: set[str] = set()
     not_followed: set[str] = set()

@@ -10,13 +10,13 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any
 
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import Sources
 from tljudge.engine.evaluate import Judge, Judged
 from tljudge.engine.findings import Problem
@@ -32,7 +32,7 @@ _judge: Judge | None = None
 def judged(
     tasks: Sequence[Task],
     policy: Policy,
-    given: Mapping[str, Any],
+    given: Given,
     processes: int,
     sources: Sources,
 ) -> list[Judged]:
@@ -57,7 +57,7 @@ def judged(
 
 def _shared_out(
     chunks: Sequence[Sequence[Task]],
-    begin: tuple[Policy, Mapping[str, Any], Sources],
+    begin: tuple[Policy, Given, Sources],
     others: int,
 ) -> dict[int, list[Judged]]:
     results: dict[int, list[Judged]] = {}
@@ -90,12 +90,12 @@ def _context() -> BaseContext:
     return multiprocessing.get_context("fork" if can_fork else "spawn")
 
 
-def _begin(policy: Policy, given: Mapping[str, Any], sources: Sources) -> None:
+def _begin(policy: Policy, given: Given, sources: Sources) -> None:
     global _judge
     _judge = Judge(policy, given, ALL, sources)
 
 
-def _begin_worker(policy: Policy, given: Mapping[str, Any], sources: Sources) -> None:
+def _begin_worker(policy: Policy, given: Given, sources: Sources) -> None:
     # Who interrupts the command interrupts the process that started it; that one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
