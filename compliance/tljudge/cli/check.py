@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tljudge import __version__
+from tljudge.cli.arguments import (
+    existing_or_new,
+    require_existing,
+    require_writable_place,
+    write_text,
+)
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 
@@ -40,26 +46,27 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(deployed=DEPLOYED_EXAMPLE if clone.judge_deployed else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
-    parser.set_defaults(run=_run, deployed=None, judge_deployed=clone.judge_deployed)
-    if clone.judge_deployed:
-        parser.add_argument(
-            "--deployed",
-            metavar="STACK",
-            help="judge a deployed stack and those nested in it, with your credentials; only reads",
-        )
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds and waivers, TOML")
+    parser.add_argument("paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders")
+    parser.set_defaults(run=_run, judge_deployed=clone.judge_deployed)
     parser.add_argument(
-        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "--deployed",
+        metavar="STACK",
+        help="judge a deployed stack and those nested in it, with your credentials; only reads"
+        if clone.judge_deployed
+        else argparse.SUPPRESS,
+    )
+    parser.add_argument("--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML")
+    parser.add_argument(
+        "--parameters", type=existing_or_new, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="(text)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
+    parser.add_argument("--output", type=existing_or_new, metavar="FILE", help="write there, not to stdout")
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="what is in it is counted, and does not fail"
+        "--baseline", type=existing_or_new, metavar="FILE", help="what is in it is counted, and does not fail"
     )
     known.add_argument(
-        "--write-baseline", type=Path, metavar="FILE", help="put what is found now into it"
+        "--write-baseline", type=existing_or_new, metavar="FILE", help="put what is found now into it"
     )
     parser.add_argument(
         "--no-cache",
@@ -78,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.output is None:
         sys.stdout.write(text)
     else:
-        given.output.write_text(text, "utf-8", errors="backslashreplace")
+        write_text("check", given.output, text)
         from tljudge.formatters.text import result
 
         print(result(report))
@@ -86,6 +93,11 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _refuse_contradictions(given: argparse.Namespace) -> None:
+    if given.deployed is not None and given.judge_deployed is None:
+        raise UsageError(
+            "check: --deployed reads an account, which the installed package does not; run it in a "
+            "clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK"
+        )
     if bool(given.deployed) == bool(given.paths):
         or_deployed = ", or one deployed stack with --deployed" if given.judge_deployed else ""
         raise UsageError(f"check: name templates or folders{or_deployed}")
@@ -96,8 +108,7 @@ def _refuse_contradictions(given: argparse.Namespace) -> None:
                 "own parameters, and what is meant to be so is waived in the policy"
             )
     for path in (given.output, given.write_baseline):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"check: no folder {path.absolute().parent} to write into")
+        require_writable_place("check", path)
 
 
 def _policy(given: argparse.Namespace) -> "Policy":
@@ -122,9 +133,7 @@ def _templates(given: argparse.Namespace) -> "Report":
     from tljudge.runner.cache import default_folder
     from tljudge.runner.check import check
 
-    for path in given.paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"check: no file or folder {str(path)!r}; name a template or a folder")
+    require_existing("check", given.paths)
     policy = _policy(given)
     try:
         parameters = read_parameters(given.parameters) if given.parameters else {}
@@ -135,6 +144,12 @@ def _templates(given: argparse.Namespace) -> "Report":
     if jobs < 1:
         raise UsageError(f"check: --jobs {jobs}; it takes 1 or more")
     report = check(given.paths, policy, parameters, cache=folder, processes=jobs)
+    if not report.files and not report.errors:
+        # A folder that was renamed, or not checked out, must not pass for one that is clean.
+        raise UsageError(
+            f"check: no template in {', '.join(map(str, given.paths))}; "
+            "name a template, or a folder that holds some"
+        )
     return _with_baseline(report, given) if given.baseline or given.write_baseline else report
 
 

@@ -10,9 +10,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tljudge.rules import ALL
 Task = tuple[Path, bool]
 """A file, and whether the user named it."""
 CHUNK = 8
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 _judge: Judge | None = None
 
 
@@ -60,28 +62,53 @@ def _shared_out(
     begin: tuple[Policy, Mapping[str, Any], Sources],
     others: int,
 ) -> dict[int, list[Judged]]:
-    results: dict[int, list[Judged]] = {}
     with ProcessPoolExecutor(others, _context(), initializer=_begin_worker, initargs=begin) as pool:
-        waiting = deque(range(len(chunks)))
-        away: dict[Future[list[Judged]], int] = {}
-        while waiting or away:
-            # The others take from the front, one chunk in work and one in hand; this one from
-            # the back.
-            while waiting and len(away) < 2 * others:
-                index = waiting.popleft()
-                try:
+        try:
+            return _results(pool, chunks, others)
+        except KeyboardInterrupt:
+            # Leaving the pool waits for its processes; nobody wants what they have in hand.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _results(
+    pool: ProcessPoolExecutor, chunks: Sequence[Sequence[Task]], others: int
+) -> dict[int, list[Judged]]:
+    results: dict[int, list[Judged]] = {}
+    waiting = deque(range(len(chunks)))
+    away: dict[Future[list[Judged]], int] = {}
+    while waiting or away:
+        # The others take from the front, one chunk in work and one in hand; this one from
+        # the back.
+        while waiting and len(away) < 2 * others:
+            index = waiting.popleft()
+            try:
+                with _undisturbed():
                     away[pool.submit(_chunk, chunks[index])] = index
-                except BrokenProcessPool:
-                    waiting.appendleft(index)
-                    break
-            if waiting:
-                index = waiting.pop()
-                results[index] = _chunk(chunks[index])
-            ready = wait(away, 0 if waiting else None, FIRST_COMPLETED).done if away else ()
-            for future in ready:
-                index = away.pop(future)
-                results[index] = _result(future, chunks[index])
+            except BrokenProcessPool:
+                waiting.appendleft(index)
+                break
+        if waiting:
+            index = waiting.pop()
+            results[index] = _chunk(chunks[index])
+        ready = wait(away, 0 if waiting else None, FIRST_COMPLETED).done if away else ()
+        for future in ready:
+            index = away.pop(future)
+            results[index] = _result(future, chunks[index])
     return results
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back while a process is started: one that is half known would never be ended."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
 def _context() -> BaseContext:
@@ -99,6 +126,8 @@ def _begin_worker(policy: Policy, given: Mapping[str, Any], sources: Sources) ->
     # Who interrupts the command interrupts the process that started it; that one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     gc.disable()
     _begin(policy, given, sources)
 
