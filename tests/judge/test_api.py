@@ -67,7 +67,9 @@ def test_another_output_would_be_noticed(tmp_path: Path) -> None:
 def test_page_names_every_public_name_and_field() -> None:
     """The table of stable attributes has all of `__all__`, and the fields the classes have."""
     rows = re.findall(r"^\| (`.+?) \| (.+) \|$", PAGES["api"].read_text("utf-8"), re.MULTILINE)
-    table = {name: attributes for names, attributes in rows for name in names.strip("`").split("`, `")}
+    table = {
+        name: attributes for names, attributes in rows for name in names.strip("`").split("`, `")
+    }
     assert sorted(table) == sorted(tljudge.__all__)
     for name in ("Finding", "Problem", "Report"):
         listed = re.findall(r"`(\w+)(?:\(\))?`", table[name])

@@ -88,7 +88,8 @@ MISTAKES: dict[str, str] = {
     "mutate t.yaml --json none": "mutate: none is a folder; name a file to write\n",
     "mutate t.yaml --operator no": "mutate: no operator 'no'; the table of `tl mutate PATH` lists "
     "all\n",
-    "check t.yaml --jobs x": "check: argument --jobs: invalid int value: 'x'" + HELP.format("check"),
+    "check t.yaml --jobs x": "check: argument --jobs: invalid int value: 'x'"
+    + HELP.format("check"),
     "check t.yaml --policy key.toml": "check: key.toml: unknown key tags.requird; known are "
     "required\n",
     "check t.yaml --policy section.toml": "check: section.toml: unknown section 'tag'; known are "

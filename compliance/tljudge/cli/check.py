@@ -46,7 +46,9 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(deployed=DEPLOYED_EXAMPLE if clone.judge_deployed else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders")
+    parser.add_argument(
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
     parser.set_defaults(run=_run, judge_deployed=clone.judge_deployed)
     parser.add_argument(
         "--deployed",
@@ -55,18 +57,31 @@ def register(subcommands: Any, clone: Clone) -> None:
         if clone.judge_deployed
         else argparse.SUPPRESS,
     )
-    parser.add_argument("--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML")
     parser.add_argument(
-        "--parameters", type=existing_or_new, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
+    )
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="(text)")
-    parser.add_argument("--output", type=existing_or_new, metavar="FILE", help="write there, not to stdout")
+    parser.add_argument(
+        "--output", type=existing_or_new, metavar="FILE", help="write there, not to stdout"
+    )
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
-        "--baseline", type=existing_or_new, metavar="FILE", help="what is in it is counted, and does not fail"
+        "--baseline",
+        type=existing_or_new,
+        metavar="FILE",
+        help="what is in it is counted, and does not fail",
     )
     known.add_argument(
-        "--write-baseline", type=existing_or_new, metavar="FILE", help="put what is found now into it"
+        "--write-baseline",
+        type=existing_or_new,
+        metavar="FILE",
+        help="put what is found now into it",
     )
     parser.add_argument(
         "--no-cache",

@@ -46,16 +46,23 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders")
+    parser.add_argument(
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
     parser.add_argument(
         "--policy", type=existing_or_new, metavar="FILE", help="ceilings and assumptions, TOML"
     )
     parser.add_argument(
-        "--parameters", type=existing_or_new, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--region", metavar="NAME", help="whose prices; else the policy's")
     parser.add_argument("--json", action="store_true", help="the bill as JSON")
-    parser.add_argument("--chart", type=existing_or_new, metavar="FILE.svg", help="draw it there, too")
+    parser.add_argument(
+        "--chart", type=existing_or_new, metavar="FILE.svg", help="draw it there, too"
+    )
     parser.set_defaults(run=_run, clone=clone.root)
 
 

@@ -53,10 +53,17 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders")
-    parser.add_argument("--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML")
     parser.add_argument(
-        "--parameters", type=existing_or_new, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
+    parser.add_argument(
+        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
+    )
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--operator", metavar="NAME", help="one fault, or one obfuscation of it")
     parser.add_argument(
@@ -108,7 +115,9 @@ def _operators(name: str | None) -> "list[Operator]":
 
         near = difflib.get_close_matches(str(name), [one.fault for one in ALL], n=3)
         hint = f"; near are {', '.join(dict.fromkeys(near))}" if near else ""
-        raise UsageError(f"mutate: no operator {name!r}{hint}; the table of `tl mutate PATH` lists all")
+        raise UsageError(
+            f"mutate: no operator {name!r}{hint}; the table of `tl mutate PATH` lists all"
+        )
     return found
 
 

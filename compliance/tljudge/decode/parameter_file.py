@@ -20,7 +20,9 @@ def read_parameters(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ParametersError(f"{path}: cannot be read: {error.strerror}; name a file") from None
     except UnicodeDecodeError as error:
-        raise ParametersError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+        raise ParametersError(
+            f"{path}: byte {error.start} is not UTF-8; save it as UTF-8"
+        ) from None
     except RecursionError:
         raise ParametersError(f"{path}: is nested too deep; name a parameter file") from None
     except ValueError as error:
