@@ -7,8 +7,7 @@ from typing import Any
 from tljudge.decode.parameter_file import ParametersError, checked_parameters
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.findings import Finding, Problem, Report
-from tljudge.engine.policy import Policy, PolicyError
-from tljudge.engine.policy import load
+from tljudge.engine.policy import Policy, PolicyError, load
 from tljudge.runner.check import check
 
 __all__ = [

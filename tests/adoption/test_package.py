@@ -12,9 +12,8 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -283,7 +282,7 @@ def test_check_reports_in_every_format(tl: Path, here: Path) -> None:
     (sarif,) = json.loads(reports["sarif"])["runs"]
     assert sarif["tool"]["driver"]["version"] == VERSION
     assert [one["ruleId"] for one in sarif["results"]] == ["TL_TAGS_1"]
-    junit = ElementTree.fromstring(reports["junit"])  # noqa: S314 - our own report
+    junit = ET.fromstring(reports["junit"])  # noqa: S314 - our own report
     assert [one.tag for one in junit.iter("failure")] == ["failure"]
     assert reports["github"].startswith("::error file=t.yaml,line=2,col=3,title=TL_TAGS_1 FAIL L::")
     (here / "policy.toml").write_text("[tags]\nrequired = []\n")
@@ -313,7 +312,7 @@ def test_cost_and_mutate_work_on_given_files(tl: Path, here: Path) -> None:
     assert code == 0
     prices = site_packages(tl.with_name("python")) / "tljudge" / "data" / "prices.toml"
     assert Path(json.loads(out)["prices"]["file"]).resolve() == prices.resolve()
-    assert ElementTree.parse(here / "cost.svg").getroot().tag.endswith("svg")  # noqa: S314
+    assert ET.parse(here / "cost.svg").getroot().tag.endswith("svg")  # noqa: S314
     code, out, error = run(tl, here, "mutate", "t.yaml", "--jobs", "2")
     assert (code, error) == (0, "mutate: t.yaml: 10 mutants, 0 survived\n")
     assert out.splitlines()[-1].startswith("mutate: PASS: 10 of 10 mutants killed (")
@@ -389,9 +388,7 @@ def test_script_of_a_user_runs_and_is_typed(tl: Path, here: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def editable(
-    sources: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Path, Path]]:
+def editable(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """`tl` as `tox run -e tl` installs it, without what the operator's commands need; the clone."""
     folder = tmp_path_factory.mktemp("editable")
     shutil.copytree(sources, folder / "clone")
@@ -400,7 +397,7 @@ def editable(
     words += ("--no-build-isolation", "--editable")
     succeeds(python, "-m", "pip", "install", *words, folder / "clone", cwd=folder)
     put_decoys(site_packages(python))
-    yield python.with_name("tl"), folder / "clone"
+    return python.with_name("tl"), folder / "clone"
 
 
 def test_editable_install_offers_the_operators_commands(

@@ -96,7 +96,8 @@ MISTAKES: dict[str, str] = {
     "scenarios, iam, egress, logs, tags, cost, waivers\n",
     "check t.yaml --policy broken.toml": "check: broken.toml: Expected ']' at the end of a table "
     "declaration (at line 1, column 6); correct the TOML here\n",
-    "check t.yaml --policy latin.toml": "check: latin.toml: byte 2 is not UTF-8; save it as UTF-8\n",
+    "check t.yaml --policy latin.toml": "check: latin.toml: byte 2 is not UTF-8; save it "
+    "as UTF-8\n",
     "check t.yaml --policy deep.toml": "check: deep.toml: is nested too deep; write a plain "
     "policy\n",
     "check t.yaml --policy none": "check: none: cannot be read: Is a directory; name a TOML file\n",

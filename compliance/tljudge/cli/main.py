@@ -91,7 +91,7 @@ def _parser() -> Parser:
 def _require_streams() -> None:
     """A closed stream, as in `tl check . >&-`, is None: nothing could be written there."""
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stdout is None:
         raise UsageError("tl: standard output is closed; send it to a file, or to /dev/null")
 

@@ -15,7 +15,7 @@ def templates(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """
     seen: set[Path] = set()
     for path in paths:
-        is_folder = os.path.isdir(path)  # unlike Path.is_dir, it never raises
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir may raise
         for one, named in _walk(path) if is_folder else [(path, True)]:
             if one not in seen:
                 seen.add(one)
