@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tljudge.decode.parameter_file import Given, ParametersError
+from tljudge.decode.parameter_file import Given, ParametersError, checked_parameters
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.findings import Finding, Problem, Report
-from tljudge.engine.policy import Policy, PolicyError
-from tljudge.engine.policy import load as load_policy
+from tljudge.engine.policy import Policy, PolicyError, load
 from tljudge.runner.check import check
 
 __all__ = [
@@ -21,6 +20,18 @@ __all__ = [
     "judge_text",
     "load_policy",
 ]
+
+
+def load_policy(path: Path | str | None = None) -> Policy:
+    """Read a policy; what it leaves out comes from the built-in one.
+
+    Args:
+        path: a TOML file; the built-in policy by default.
+
+    Raises:
+        PolicyError: it cannot be read, or says something impossible.
+    """
+    return load(None if path is None else Path(path))
 
 
 def judge_files(
@@ -38,8 +49,12 @@ def judge_files(
 
     Returns:
         Findings, templates that could not be judged (`errors`), and counts (`summary`).
+
+    Raises:
+        ParametersError: `parameters` has another form.
     """
-    return check([Path(path) for path in paths], policy or load_policy(), dict(parameters or {}))
+    given = checked_parameters("parameters", dict(parameters or {}))
+    return check([Path(path) for path in paths], policy or load_policy(), given)
 
 
 def judge_text(
@@ -59,11 +74,15 @@ def judge_text(
 
     Returns:
         As `judge_files`; a text that is no template is an error of the report.
+
+    Raises:
+        ParametersError: `parameters` has another form.
     """
+    given = checked_parameters("parameters", dict(parameters or {}))
     source = Source.of(Path(file), text.encode("utf-8", "surrogatepass"))
     return check(
         [source.path],
         policy or load_policy(),
-        dict(parameters or {}),
+        given,
         sources=Sources([source]),
     )

@@ -170,7 +170,7 @@ def test_list_of_rules_has_every_default() -> None:
     }
 
 
-@pytest.mark.parametrize("page", ["adopt.md", "write-a-rule.md", "limits.md", "rules.md"])
+@pytest.mark.parametrize("page", ["adopt.md", "api.md", "write-a-rule.md", "limits.md", "rules.md"])
 def test_links_lead_somewhere(page: str) -> None:
     """Within the repository, and to files that the words name."""
     text = (DOCS / page).read_text("utf-8")

@@ -114,7 +114,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert [(Path(one.file).name, one.message.split(";")[0]) for one in found.errors] == [
         ("big.json", "104857600 bytes, and 4194304 are read at most"),
         ("latin.yaml", "byte 13 is not UTF-8"),
-        ("link.yaml", "is no regular file"),
+        ("link.yaml", "is a link that leads nowhere"),
         ("pipe.yaml", "is no regular file"),
     ]
 

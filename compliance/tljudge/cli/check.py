@@ -3,9 +3,14 @@
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tljudge.cli.arguments import (
+    existing_or_new,
+    require_existing,
+    require_writable_place,
+    write_text,
+)
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 from tljudge.cli.rendering import FORMATS, rendered
@@ -39,28 +44,42 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(deployed=DEPLOYED_EXAMPLE if clone.judge_deployed else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
-    parser.set_defaults(run=_run, deployed=None, judge_deployed=clone.judge_deployed)
-    if clone.judge_deployed:
-        parser.add_argument(
-            "--deployed",
-            metavar="STACK",
-            help="judge a deployed stack and those nested in it, with your credentials; only reads",
-        )
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds and waivers, TOML")
     parser.add_argument(
-        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
+    parser.set_defaults(run=_run, judge_deployed=clone.judge_deployed)
+    parser.add_argument(
+        "--deployed",
+        metavar="STACK",
+        help="judge a deployed stack and those nested in it, with your credentials; only reads"
+        if clone.judge_deployed
+        else argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
+    )
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="(text)")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write to a file, not to stdout"
+        "--output", type=existing_or_new, metavar="FILE", help="write to a file, not to stdout"
     )
     baseline_options = parser.add_mutually_exclusive_group()
     baseline_options.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="count the findings in it, without failing"
+        "--baseline",
+        type=existing_or_new,
+        metavar="FILE",
+        help="count the findings in it, without failing",
     )
     baseline_options.add_argument(
-        "--write-baseline", type=Path, metavar="FILE", help="write the present findings into it"
+        "--write-baseline",
+        type=existing_or_new,
+        metavar="FILE",
+        help="write the present findings into it",
     )
     parser.add_argument(
         "--no-cache",
@@ -77,7 +96,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.output is None:
         sys.stdout.write(text)
     else:
-        given.output.write_text(text, "utf-8", errors="backslashreplace")
+        write_text("check", given.output, text)
         from tljudge.formatters.text import result
 
         print(result(report))
@@ -85,6 +104,11 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _reject_contradictions(given: argparse.Namespace) -> None:
+    if given.deployed is not None and given.judge_deployed is None:
+        raise UsageError(
+            "check: --deployed reads an account, which the installed package does not; run it in a "
+            "clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK"
+        )
     if bool(given.deployed) == bool(given.paths):
         or_deployed = ", or one deployed stack with --deployed" if given.judge_deployed else ""
         raise UsageError(f"check: name templates or folders{or_deployed}")
@@ -95,8 +119,7 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
                 "has its own parameters, so remove the option, and waive findings in the policy"
             )
     for path in (given.output, given.write_baseline):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"check: no folder {path.absolute().parent} to write into")
+        require_writable_place("check", path)
 
 
 def _policy(given: argparse.Namespace) -> "Policy":
@@ -121,9 +144,7 @@ def _templates(given: argparse.Namespace) -> "Report":
     from tljudge.runner.cache import default_folder
     from tljudge.runner.check import check
 
-    for path in given.paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"check: no file or folder {str(path)!r}; name a template or a folder")
+    require_existing("check", given.paths)
     policy = _policy(given)
     try:
         parameters = read_parameters(given.parameters) if given.parameters else {}
@@ -134,6 +155,12 @@ def _templates(given: argparse.Namespace) -> "Report":
     if jobs < 1:
         raise UsageError(f"check: --jobs {jobs}; it takes 1 or more")
     report = check(given.paths, policy, parameters, cache=folder, processes=jobs)
+    if not report.files and not report.errors:
+        # A folder that was renamed, or not checked out, must not pass for one that is clean.
+        raise UsageError(
+            f"check: no template in {', '.join(map(str, given.paths))}; "
+            "name a template, or a folder that holds some"
+        )
     return _with_baseline(report, given) if given.baseline or given.write_baseline else report
 
 

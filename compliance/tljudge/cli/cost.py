@@ -7,6 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tljudge.cli.arguments import (
+    existing_or_new,
+    require_existing,
+    require_writable_place,
+    write_text,
+)
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 
@@ -40,16 +46,23 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
     parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="ceilings and assumptions, TOML"
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
     )
     parser.add_argument(
-        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "--policy", type=existing_or_new, metavar="FILE", help="ceilings and assumptions, TOML"
+    )
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--region", metavar="NAME", help="region of the prices (the policy's)")
     parser.add_argument("--json", action="store_true", help="the bill as JSON")
-    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the bill as SVG")
+    parser.add_argument(
+        "--chart", type=existing_or_new, metavar="FILE.svg", help="also draw the bill as SVG"
+    )
     parser.set_defaults(run=_run, clone=clone.root)
 
 
@@ -67,11 +80,8 @@ def _run(given: argparse.Namespace) -> int:
         paths = [_own(TEMPLATES, given.clone)]
         policy_file = policy_file or _own(POLICY, given.clone)
         parameter_file = parameter_file or _own(PARAMETERS, given.clone)
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"cost: no file or folder {str(path)!r}; name a template or a folder")
-    if given.chart is not None and not given.chart.absolute().parent.is_dir():
-        raise UsageError(f"cost: no folder {given.chart.absolute().parent} to draw into")
+    require_existing("cost", paths)
+    require_writable_place("cost", given.chart)
     try:
         policy = policies.load(policy_file)
         prices = price_files.load(policy.cost.prices)
@@ -86,10 +96,15 @@ def _run(given: argparse.Namespace) -> int:
         )
     policy = replace(policy, cost=replace(policy.cost, region=region))
     bill = estimate(paths, policy, prices, parameters)
+    if not bill.templates and not bill.errors:
+        raise UsageError(
+            f"cost: no template in {', '.join(map(str, paths))}; "
+            "name a template, or a folder that holds some"
+        )
     if given.chart is not None:
         from tljudge.formatters import cost_chart
 
-        given.chart.write_text(cost_chart.render(bill), "utf-8")
+        write_text("cost", given.chart, cost_chart.render(bill))
         print(f"cost: drew {given.chart}", file=sys.stderr)
     if given.json:
         sys.stdout.write(cost_json.render(bill))

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tljudge.cli.arguments import (
+    existing_or_new,
+    require_existing,
+    require_writable_place,
+    write_text,
+)
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 
@@ -47,17 +53,24 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds and waivers, TOML")
     parser.add_argument(
-        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
+    parser.add_argument(
+        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
+    )
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--operator", metavar="NAME", help="one fault, or one obfuscation of it")
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="processes (one for each processor)"
     )
     parser.add_argument(
-        "--json", nargs="?", const=Path("-"), type=Path, metavar="FILE",
+        "--json", nargs="?", const=Path("-"), type=existing_or_new, metavar="FILE",
         help="every mutant as JSON, to standard output or a file",
     )  # fmt: skip
     parser.set_defaults(run=_run, clone=clone.root)
@@ -75,8 +88,7 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError(f"mutate: --jobs is {given.jobs}; write 0 or more")
     operators = _operators(given.operator)
     to_file = given.json if given.json is not None and given.json != Path("-") else None
-    if to_file is not None and not to_file.absolute().parent.is_dir():
-        raise UsageError(f"mutate: no folder {to_file.absolute().parent} to write into")
+    require_writable_place("mutate", to_file)
     try:
         results = _with_progress(parallel_run(_template_sets(given), operators, given.jobs))
         score = scored(results, operators, EQUIVALENT)
@@ -88,7 +100,7 @@ def _run(given: argparse.Namespace) -> int:
             "mutate: no operator applies to these templates; name another template or operator"
         )
     if to_file is not None:
-        to_file.write_text(report.as_json(score), "utf-8")
+        write_text("mutate", to_file, report.as_json(score))
     if given.json == Path("-"):
         sys.stdout.write(report.as_json(score))
     else:
@@ -105,7 +117,9 @@ def _operators(name: str | None) -> "list[Operator]":
 
         near = difflib.get_close_matches(str(name), [operator.fault for operator in ALL], n=3)
         hint = f"; near are {', '.join(dict.fromkeys(near))}" if near else ""
-        raise UsageError(f"mutate: no operator {name!r}{hint}; `tl mutate` lists all")
+        raise UsageError(
+            f"mutate: no operator {name!r}{hint}; the table of `tl mutate PATH` lists all"
+        )
     return matching
 
 
@@ -116,11 +130,7 @@ def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
 
     if not given.paths and given.clone is None:
         raise UsageError("mutate: no path given; name a template or a folder")
-    for path in given.paths:
-        if not os.path.lexists(path):
-            raise UsageError(
-                f"mutate: no file or folder {str(path)!r}; name a template or a folder"
-            )
+    require_existing("mutate", given.paths)
     try:
         if given.paths:
             parameters = read_parameters(given.parameters) if given.parameters else {}

@@ -39,7 +39,9 @@ def estimate(
         found.complaints.append(complaint)
     idle: list[Line] = []
     active: list[Line] = []
-    for deployment in _deployments(paths, given or {}, found):
+    deployments = _deployments(paths, given or {}, found)
+    found.templates = len(deployments)
+    for deployment in deployments:
         _price(deployment, policy, found, idle, active)
     found.rows.sort(key=lambda row: (-row.idle_month_usd - row.active_hour_usd, row.resource))
     found.left.sort(key=lambda one: (STAYS, MAY_STAY, UNBILLED).index(one.state))

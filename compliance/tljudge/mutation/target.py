@@ -7,12 +7,13 @@ from pathlib import Path
 
 import yaml
 
-from tljudge.decode.errors import NotATemplate
+from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.files import templates
 from tljudge.decode.loader import load
 from tljudge.decode.nodes import Call, Map, Node, Seq
 from tljudge.decode.parameter_file import Given
 from tljudge.decode.parser import Parser
+from tljudge.decode.source import is_meant_as_template
 from tljudge.engine.policy import Policy
 from tljudge.mutation.edits import Body, Break, Part, as_body, as_rows, written
 from tljudge.mutation.edits import Path as Place
@@ -104,6 +105,9 @@ def template_sets(
             deployments.append(Deployment(load(file), {}, {}))
         except NotATemplate:
             if named:
+                raise
+        except TemplateError:
+            if named or is_meant_as_template(file):
                 raise
     nested = {
         Path(stack.template.file).resolve()

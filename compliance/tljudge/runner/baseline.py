@@ -58,7 +58,7 @@ def read(path: Path) -> list[Entry]:
             f"{path}: cannot be read: {error.strerror}; --write-baseline makes one"
         ) from None
     except UnicodeDecodeError as error:
-        raise BaselineError(f"{path}: {error}; save it as UTF-8") from None
+        raise BaselineError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise BaselineError(
             f"{path}: {error}; correct the JSON, or run --write-baseline again"

@@ -10,9 +10,10 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tljudge.rules import ALL
 Task = tuple[Path, bool]
 """A file, and whether the user named it."""
 CHUNK = 8
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 _judge: Judge | None = None
 
 
@@ -63,30 +65,53 @@ def _distributed(
     begin: tuple[Policy, Given, Sources],
     others: int,
 ) -> dict[int, list[Judged]]:
-    results: dict[int, list[Judged]] = {}
     with ProcessPoolExecutor(others, _context(), initializer=_start_worker, initargs=begin) as pool:
-        waiting = deque(range(len(chunks)))
-        submitted: dict[Future[list[Judged]], int] = {}
-        while waiting or submitted:
-            # Each worker takes two chunks from the front, so that it never waits for the next; this
-            # process takes chunks from the back.
-            while waiting and len(submitted) < 2 * others:
-                index = waiting.popleft()
-                try:
+        try:
+            return _results(pool, chunks, others)
+        except KeyboardInterrupt:
+            # Leaving the pool waits for its processes, whose results are not needed any more.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _results(
+    pool: ProcessPoolExecutor, chunks: Sequence[Sequence[Task]], others: int
+) -> dict[int, list[Judged]]:
+    results: dict[int, list[Judged]] = {}
+    waiting = deque(range(len(chunks)))
+    submitted: dict[Future[list[Judged]], int] = {}
+    while waiting or submitted:
+        # Each worker takes two chunks from the front, so that it never waits for the next; this
+        # process takes chunks from the back.
+        while waiting and len(submitted) < 2 * others:
+            index = waiting.popleft()
+            try:
+                with _undisturbed():
                     submitted[pool.submit(_chunk, chunks[index])] = index
-                except BrokenProcessPool:
-                    waiting.appendleft(index)
-                    break
-            if waiting:
-                index = waiting.pop()
-                results[index] = _chunk(chunks[index])
-            done = (
-                wait(submitted, 0 if waiting else None, FIRST_COMPLETED).done if submitted else ()
-            )
-            for future in done:
-                index = submitted.pop(future)
-                results[index] = _result(future, chunks[index])
+            except BrokenProcessPool:
+                waiting.appendleft(index)
+                break
+        if waiting:
+            index = waiting.pop()
+            results[index] = _chunk(chunks[index])
+        done = wait(submitted, 0 if waiting else None, FIRST_COMPLETED).done if submitted else ()
+        for future in done:
+            index = submitted.pop(future)
+            results[index] = _result(future, chunks[index])
     return results
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold signals back while a process is started: one that is half known would never be ended."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
 def _context() -> BaseContext:
@@ -107,6 +132,8 @@ def _start_worker(policy: Policy, given: Given, sources: Sources) -> None:
     # Ctrl-C reaches every process of the terminal; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     gc.disable()
     _set_judge(policy, given, sources)
 
