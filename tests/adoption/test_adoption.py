@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("compliance", "requirements", "pyproject.toml", "README.md",
+OURS = ("compliance", "requirements", "pyproject.toml", "README.md", "LICENSE",
         ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
 CHILD = """\
 Parameters:
