@@ -93,6 +93,12 @@ def git(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def test_own_hooks_are_what_pre_commit_reads() -> None:
+    """The settings of this repository's own commits."""
+    done = run(["pre-commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")], ROOT)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_hook_judges_what_is_committed(ours: Path, theirs: Path, tmp_path: Path) -> None:
     """It installs with PyYAML alone, passes, and fails for what is new, with the finding."""
     git(ours, "init")
