@@ -11,7 +11,7 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
-test: .venv/ready ## Everything else that is checked: lint, unit, property, faults, judge, compliance, emulator, sabotage.
+test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 17 minutes).
 	@.venv/bin/tox run -m test
 
 .venv/ready: requirements/tox.txt
