@@ -314,8 +314,8 @@ def test_cost_and_mutate_work_on_given_files(tl: Path, here: Path) -> None:
     assert Path(json.loads(out)["prices"]["file"]).resolve() == prices.resolve()
     assert ET.parse(here / "cost.svg").getroot().tag.endswith("svg")  # noqa: S314
     code, out, error = run(tl, here, "mutate", "t.yaml", "--jobs", "2")
-    assert (code, error) == (0, "mutate: t.yaml: 10 mutants, 0 survived\n")
-    assert out.splitlines()[-1].startswith("mutate: PASS: 10 of 10 mutants killed (")
+    assert (code, error) == (0, "mutate: t.yaml: 15 mutants, 0 survived\n")
+    assert out.splitlines()[-1].startswith("mutate: PASS: 15 of 15 mutants killed (")
 
 
 @pytest.fixture
