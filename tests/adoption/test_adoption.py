@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("compliance", "requirements", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE",
-        ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
+OURS = ("compliance", "requirements", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md",
+        "LICENSE", ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
 CHILD = """\
 Parameters:
   Range: {Type: String}

@@ -73,7 +73,8 @@ MISTAKES: dict[str, str] = {
     "cost": "cost: no path given; name a template or a folder\n",
     "cost none": f"cost: no template in none; {PATHS}",
     "mutate": "mutate: no path given; name a template or a folder\n",
-    "mutate none": "mutate: no operator applies to these templates; name another template or operator\n",
+    "mutate none": "mutate: no operator applies to these templates; "
+    "name another template or operator\n",
     "check --deployed X": "check: --deployed reads an account, which the installed package does "
     "not; run it in a clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK\n",
     "check t.yaml --output no/x": "check: no folder {here}/no to write into; make it first\n",
