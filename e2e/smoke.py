@@ -45,6 +45,7 @@ from e2e.stages import (
 )
 from e2e.targets.processes import ProcessFailed
 from tools.errors import UsageError
+from tools.programs import check_interrupt, interrupted_at_checks
 
 LIMIT_S = 120
 WARNING_S = 90
@@ -155,7 +156,11 @@ def smoke(
     began = time.monotonic()
     results: list[StageResult] = []
     failure: dict[str, Any] | None = None
-    with _taken_away(run) as after_failure, _peak_memory(run) as peak:
+    with (
+        interrupted_at_checks(),
+        _taken_away(run) as after_failure,
+        _peak_memory(run) as peak,
+    ):
         for stage in (stage for stage in STAGES if stage.fits(run)):
             if keep is not None and stage.name == "stop":
                 kept_since = time.monotonic()
@@ -165,6 +170,7 @@ def smoke(
             progress.begins(stage.name)
             stage_began = time.monotonic()
             detail, failure = _one(run, stage)
+            check_interrupt()
             seconds = time.monotonic() - stage_began
             results.append(StageResult(stage.name, round(seconds, 3), failure is None, detail))
             progress.ends(results[-1])

@@ -1,6 +1,7 @@
 """`tl`: the operator's commands. Each says what it does with `--help`."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -20,6 +21,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A mistake of the user's is one line on standard error; a traceback is shown with `--debug` only.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        # A terminal that lacks a character shows a question mark for it, and the rest.
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        # Here, because the modules of a command take a second to load.
+        named = next((word for word in words if not word.startswith("-")), "tl")
+        print(f"{named}: interrupted; everything it started has ended", file=sys.stderr)
+        return 3
+
+
+def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="tl",
         description="Deploy, prove and destroy an on-demand model on AWS.",
@@ -29,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--debug", action="store_true", help="show a traceback when something breaks"
     )
     subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         for command in commands.load(words):
             command.register(subcommands)
@@ -52,9 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read it has seen enough, as in `tl rules | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 3
-    except KeyboardInterrupt:
-        print(f"{given.command}: interrupted; everything it started has ended", file=sys.stderr)
         return 3
     except Exception as error:  # noqa: BLE001 - the last line before the user: one line, no traceback
         if given.debug:
