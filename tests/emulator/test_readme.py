@@ -1,8 +1,10 @@
 """The front door is true: commands, environments and folders that the README names exist."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from tools.environments import ROOT
 
@@ -36,6 +38,37 @@ def test_ci_calls_the_readmes_two_commands() -> None:
     """What a stranger runs first is what is checked on every change."""
     commands = re.findall(r"^make .*$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert commands == ["make test", "make smoke"]
+
+
+def test_ci_has_temporary_files_in_a_folder_of_another_length_each_time(tmp_path: Path) -> None:
+    """And leaves nothing of it, whether the commands pass or not."""
+    make = tmp_path / "make"
+    make.write_text(
+        '#!/bin/sh\ntest -d "$TMPDIR" && echo "$1 ${#TMPDIR}" && test "$1" != "$FAIL"\n', "utf-8"
+    )
+    make.chmod(0o755)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    lengths = set()
+    for fails, wanted in ((), ["test", "smoke"]), (("test",), ["test"]):
+        for _ in range(4):
+            done = subprocess.run(
+                ["bash", str(ROOT / ".ci" / "run")],
+                env={
+                    "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+                    "HOME": str(tmp_path),
+                    "TMPDIR": str(scratch),
+                    "FAIL": "".join(fails),
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+            calls = [line.split() for line in done.stdout.splitlines()[1:]]
+            assert (done.returncode, [call[0] for call in calls]) == (len(fails), wanted)
+            assert list(scratch.iterdir()) == []
+            lengths |= {call[1] for call in calls}
+    assert len(lengths) > 1
 
 
 def test_every_document_that_is_linked_exists() -> None:
