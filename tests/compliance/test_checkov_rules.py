@@ -20,7 +20,7 @@ from compliance.rules import ALL
 from tests.compliance import corpus
 
 # Some hundred templates take checkov half a minute on an idle machine.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 RULES = corpus.PROJECT / "compliance/checkov_rules"
 DEV = corpus.PROJECT / "cloudformation/parameters/dev.json"
 Found = tuple[str, str, str, str]
@@ -41,7 +41,7 @@ def checkov(
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TL_")}
     environment = {**kept, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "ERROR", **settings}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=250, env=environment, cwd=folder
+        command, capture_output=True, text=True, timeout=1000, env=environment, cwd=folder
     )
 
 

@@ -11,7 +11,7 @@ from tools import stack
 from tools.environments import ROOT
 
 # The CLI's waiter asks every 30 s.
-LIMIT_S = 110
+LIMIT_S = 250
 
 
 def _aws(account: MiniStack, *words: str) -> str:
