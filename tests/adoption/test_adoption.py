@@ -83,7 +83,7 @@ def run(words: list[str], folder: Path, **environment: str) -> subprocess.Comple
     env = {**os.environ, **git, "GIT_CONFIG_GLOBAL": os.devnull, "PATH": path, **environment}
     return subprocess.run(
         words, cwd=folder, env=env, check=False, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=110,
+        stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def checkov(folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "checkov.main", "-d", str(folder), "--output", "json"]
     command += ["--framework", "cloudformation", "--skip-download", "--compact"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "CRITICAL"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode in (0, 1), done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report

@@ -21,7 +21,7 @@ from tljudge.rules import ALL
 from tljudge.runner.check import check
 
 # Some hundred templates take checkov half a minute on an idle machine.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 RULES = corpus.PROJECT / "compliance/checkov_rules"
 DEV = corpus.PROJECT / "cloudformation/parameters/dev.json"
 Found = tuple[str, str, str, str]
@@ -42,7 +42,7 @@ def checkov(
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TL_")}
     environment = {**kept, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "ERROR", **settings}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=250, env=environment, cwd=folder
+        command, capture_output=True, text=True, timeout=1000, env=environment, cwd=folder
     )
 
 

@@ -315,7 +315,7 @@ def tl(*arguments: str) -> tuple[int, str, str]:
     """The command itself."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "tljudge", *arguments],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
         env={"PYTHONPATH": str(ROOT / "compliance"), "PATH": ""},
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr

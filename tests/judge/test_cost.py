@@ -695,7 +695,7 @@ def test_default_policy_does_not_pay_for_prices(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)],
-        capture_output=True, text=True, cwd=ROOT, timeout=30, check=True,
+        capture_output=True, text=True, cwd=ROOT, timeout=300, check=True,
     )  # fmt: skip
     assert done.stdout == "False\n"
 

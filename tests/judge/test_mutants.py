@@ -68,7 +68,7 @@ def score() -> Score:
 # ---- the run ----
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_every_mutant_is_killed_by_a_rule_that_should_notice(score: Score) -> None:
     """And knows what can be known; no argument is left over, every operator made sense."""
     assert [f"{one.where}: {one.operator}" for one in score.of("survived")] == []
@@ -76,7 +76,7 @@ def test_every_mutant_is_killed_by_a_rule_that_should_notice(score: Score) -> No
     assert (score.inapplicable, score.stale, score.exit_code()) == ((), (), 0)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_there_are_enough_mutants_and_each_operator_makes_some(score: Score) -> None:
     """At least 300 that break something, at least 25 faults, in all our templates."""
     names = [one.name for one in ALL]
@@ -88,7 +88,7 @@ def test_there_are_enough_mutants_and_each_operator_makes_some(score: Score) -> 
     assert files == {*OUR_TEMPLATES.glob("*.yaml"), *FIXTURES.rglob("*.yaml")}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_every_rule_is_what_some_operator_is_about_and_kills(score: Score) -> None:
     """A rule that no mutant needs is not shown to work."""
     ids = {rule.id for rule in RULES}
@@ -125,7 +125,7 @@ def test_mutants_are_the_same_in_the_same_order_each_time() -> None:
     said = {
         subprocess.run(
             [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": paths},
-            capture_output=True, text=True, cwd=ROOT, timeout=100, check=True,
+            capture_output=True, text=True, cwd=ROOT, timeout=300, check=True,
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
@@ -378,7 +378,7 @@ mutate: FAIL: 2 of 3 mutants killed (1 operators, 0 equivalent)
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_report_is_readable_at_80_columns(score: Score) -> None:
     """All of it, with the names there are."""
     lines = report.render(score).splitlines()
@@ -426,7 +426,9 @@ def test_command_breaks_anybodys_template(
         '[tags]\nrequired = []\n'
     )  # fmt: skip
     assert command(*named, "--policy", str(policy), "--json", str(out)) == 1
-    assert "\nsurvived:" in capsys.readouterr().out
+    # Where the name is long, what follows stands in the next line.
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"survived: {path}:1 G SecurityGroupEgress: egress-omitted" in said
     assert command(*named, "--policy", str(policy), "--json") == 1
     assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 

@@ -309,10 +309,20 @@ def tl(command: str, folder: Path, **environment: str) -> tuple[str, str]:
     """Both streams of a line of shell, where `tl` is the command."""
     line = f'tl() {{ "{sys.executable}" -P -m tljudge "$@"; }}; {command}'
     done = subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compliance"), **environment},
     )  # fmt: skip
     return done.stdout, done.stderr
+
+
+def test_output_without_unicode_has_question_marks_and_the_same_result() -> None:
+    """In the plain C locale; templates are UTF-8 whatever the locale is."""
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for command in ("cost cloudformation", "check cloudformation tests/fixtures/mutants"):
+        line = f"tl {command} --policy compliance/policy.toml; echo $?"
+        whole, error = tl(line, ROOT, PYTHONUTF8="1")
+        assert error == ""
+        assert tl(line, ROOT, **plain) == (re.sub(r"[^\x00-\x7f]", "?", whole), "")
 
 
 def test_command_names_files_from_the_workspace(tmp_path: Path) -> None:

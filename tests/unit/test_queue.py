@@ -6,14 +6,16 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import trustme
 
-from tests.processes import RedisServer, access_string, free_port, until
+from tests.processes import RedisServer, access_string, expires_after, free_port, until
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.client import connect
@@ -65,7 +67,7 @@ def fill_with_expired(client: redis.Redis) -> None:
 
 def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """An accepted job is one key of 300 s with all fields, and one stream entry that it knows."""
-    assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=False)
+    assert expires_after(redis_client, "job:j1", 300, lambda: accept(jobs))
 
     found = contents(redis_client)
     assert sorted(found) == ["job:j1", "jobs", "throttle:ann"]
@@ -83,8 +85,7 @@ def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) 
         "body": "2a373b952877edc22771bcd6e2fcc3c0",
         "entry": entry,
     }
-    assert 299 <= redis_client.ttl("job:j1") <= 300
-    assert 60 <= redis_client.ttl("throttle:ann") <= 61
+    assert expires_after(redis_client, "throttle:ann", 61, lambda: accept(jobs, "j2"))
 
 
 def test_accept_says_whether_a_worker_is_present(jobs: JobQueue, redis_client: redis.Redis) -> None:
@@ -200,11 +201,12 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
     """The others learn that somebody looks, then the outcome; an empty one lets the next look."""
-    assert [jobs.begin_start(), jobs.begin_start()] == [None, ""]
-    assert 9 <= redis_client.ttl("node:start") <= 10
+    said: list[str | None] = []
+    assert expires_after(redis_client, "node:start", 10, lambda: said.append(jobs.begin_start()))
+    assert [*said, jobs.begin_start()] == [None, ""]
+    assert expires_after(redis_client, "node:start", 2, lambda: jobs.end_start("no_capacity"))
     jobs.end_start("no_capacity")
     assert jobs.begin_start() == "no_capacity"
-    assert 1 <= redis_client.ttl("node:start") <= 2
     jobs.end_start("")
     assert jobs.begin_start() is None
 
@@ -262,9 +264,10 @@ def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis
 def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:
     """The health has depth and jobs in flight beside the time of a PING."""
     accept(jobs)
+    began_s = time.perf_counter()
     health = jobs.health()
     assert (health.depth, health.in_flight) == (1, 0)
-    assert 0 < health.latency_ms < 1000
+    assert 0 < health.latency_ms < (time.perf_counter() - began_s) * 1000
 
 
 def call_every_method(jobs: JobQueue) -> dict[str, str]:
@@ -301,7 +304,6 @@ def test_redis_that_is_slow_times_out(redis_server: RedisServer, redis_client: r
         host="127.0.0.1", port=redis_server.port, socket_timeout=0.05, protocol=2
     )
     with contextlib.closing(redis.Redis.from_pool(pool)) as client:
-        client.ping()
         assert redis_server.process is not None
         redis_server.process.send_signal(signal.SIGSTOP)
         try:
@@ -443,7 +445,7 @@ class TlsListener:
         while not self._stopping.is_set():
             with contextlib.suppress(OSError):
                 plain, _ = self._listener.accept()
-                plain.settimeout(5)
+                plain.settimeout(60)
                 self._stopping.wait(self._delay_s)
                 with plain, self._context.wrap_socket(plain, server_side=True) as connection:
                     self.connections += 1
@@ -469,12 +471,19 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 
 @contextlib.contextmanager
 def connected(
-    listener: TlsListener, credentials: Callable[[], Credentials] = lambda: CREDENTIALS
+    listener: TlsListener,
+    credentials: Callable[[], Credentials] = lambda: CREDENTIALS,
+    *,
+    timeout_s: float = 60,
 ) -> Iterator[redis.Redis]:
-    """A client made by `connect`, closed afterwards like the listener."""
+    """A client made by `connect`, closed afterwards like the listener.
+
+    Its limits are no part of a test, unless it names one: a busy machine answers later than 50 ms.
+    """
     address = QueueAddress("localhost", listener.port, "the-cache", "the-user")
+    limits = {"timeout_s": timeout_s, "connect_timeout_s": 60}
     try:
-        with contextlib.closing(connect(address, credentials, "eu-central-1")) as client:
+        with contextlib.closing(connect(address, credentials, "eu-central-1", **limits)) as client:
             yield client
     finally:
         listener.close()
@@ -526,10 +535,20 @@ def _is_dead(client: redis.Redis) -> bool:
 def test_connect_gives_the_handshake_more_time_than_a_command(authority: trustme.CA) -> None:
     """A handshake of 0.2 s passes although a command may take 0.05 s only."""
     listener = TlsListener(authority, [b"+OK\r\n", b"+PONG\r\n"], handshake_delay_s=0.2)
-    with connected(listener) as client:
-        assert client.ping() is True
-        [connection] = client.connection_pool._available_connections
-        assert connection._sock.gettimeout() == 0.05
+    with connected(listener, timeout_s=0.05) as client:
+        # Connected, and looked at as before a command; none is sent, as it could take longer.
+        connection = client.connection_pool.get_connection()
+        connected_socket: Any = connection._sock
+        assert connected_socket.gettimeout() == 0.05
+        client.connection_pool.release(connection)
+
+
+def test_connect_has_the_router_s_limits_by_default() -> None:
+    """50 ms for a command, half a second for each step of opening a connection."""
+    address = QueueAddress("localhost", 1, "the-cache", "the-user")
+    with contextlib.closing(connect(address, lambda: CREDENTIALS, "r")) as client:
+        given = client.connection_pool.connection_kwargs
+        assert (given["socket_timeout"], given["socket_connect_timeout"]) == (0.05, 0.5)
 
 
 def test_connect_trusts_no_unknown_authority(

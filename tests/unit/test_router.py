@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.unit.test_compute import TAGS, launched
 from tinyllama.router import app
 from tinyllama.utils.aws import compute
 from tinyllama.utils.queue.job_id import id_for_key, new_id, parse
+from tinyllama.utils.queue.job_queue import JobQueue
 
 BODY = '{"prompt": "s3cr3t prompt", "idle": 7}'
 OTHER = "0a1b2c3d-other-user"
@@ -105,7 +107,9 @@ def node(state: str) -> str:
 @pytest.mark.usefixtures("awake")
 def test_prompt_is_queued(redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]) -> None:
     """202 queued with the id; the job carries all that the worker needs."""
+    began_ns = time.time_ns()
     answer = post()
+    took_ms = (time.time_ns() - began_ns) / 1e6
     job = answer["body"]["id"]
     assert answer == {"status": 202, "headers": {}, "body": {"status": "queued", "id": job}}
     stored = json.loads(redis_client.get(f"job:{job}") or "")
@@ -116,9 +120,9 @@ def test_prompt_is_queued(redis_client: redis.Redis, capsys: pytest.CaptureFixtu
         "sub": tokens.SUB,
         "reply": f"reply:{job}",
     }
-    assert abs(stored["ts"] - time.time() * 1000) < 5000
+    assert 0 <= stored["ts"] - began_ns // 1_000_000 <= took_ms
     (line,), metrics = lines(capsys)
-    assert 0 < line.pop("latencyMs") < 5000
+    assert 0 < line.pop("latencyMs") <= took_ms
     assert line == {
         "level": "INFO",
         "requestId": "Rk3vPhyGliAEPmA=",
@@ -189,9 +193,13 @@ def test_body_may_be_absent() -> None:
 
 @pytest.mark.usefixtures("awake")
 def test_user_is_throttled_and_others_are_not(
-    redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+    redis_client: redis.Redis,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sixth request within a second: 429, when to come back, and the metric."""
+    # A second in which any machine sends six.
+    monkeypatch.setattr(app, "JobQueue", partial(JobQueue, clock_us=lambda: 10**15))
     found = [post() for _ in range(6)]
     assert [answer["status"] for answer in found] == [202] * 5 + [429]
     assert found[-1] == {
@@ -315,15 +323,20 @@ def test_start_that_was_somebody_elses_is_not_counted(
     [("InsufficientInstanceCapacity", "no_capacity"), ("UnauthorizedOperation", "refused")],
 )
 def test_node_that_cannot_start_takes_the_prompt_back(
-    code: str, reason: str, redis_client: redis.Redis, stubbed_ec2: Stubber
+    code: str,
+    reason: str,
+    redis_client: redis.Redis,
+    stubbed_ec2: Stubber,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """503 with the reason, nothing left in the queue, and the reason for the next 2 s."""
+    """503 with the reason, nothing left in the queue, and the reason for those who ask next."""
+    monkeypatch.setattr("tinyllama.utils.queue._OUTCOME_LIFE_S", 600)
     stubbed_ec2.add_response("describe_instances", _described("stopped"))
     stubbed_ec2.add_client_error("start_instances", code)
     assert post() == refusal(503, error="node_unavailable", reason=reason)
     assert redis_client.xlen("jobs") == 0
     assert set(redis_client.scan_iter()) == {"jobs", "node:start", f"throttle:{tokens.SUB}"}
-    assert 1 <= redis_client.ttl("node:start") <= 2
+    assert redis_client.get("node:start") == reason
 
 
 def test_no_node_takes_the_prompt_back(redis_client: redis.Redis) -> None:
@@ -515,7 +528,8 @@ def test_slow_queue_is_503(
     """A server that holds its answer back for longer than 50 ms is as good as none."""
     with closing(impatient(redis_server.port)) as client:
         monkeypatch.setattr(app, "connect", lambda *_: client)
-        redis_client.client_pause(300)
+        # Scripts may write, so they wait; the command that ends the pause does not.
+        redis_client.client_pause(60_000, all=False)
         try:
             assert post() == refusal(503, error="queue_unavailable")
         finally:
