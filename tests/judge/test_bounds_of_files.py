@@ -79,18 +79,19 @@ def test_hundred_levels_are_read(levels: int, message: str) -> None:
     assert message in caught.value.message
 
 
-@pytest.mark.parametrize("element", ["x,", "x{}: y,"], ids=["list", "mapping"])
+@pytest.mark.parametrize("element", ["x,\n", "x{}: y,\n"], ids=["list", "mapping"])
 def test_two_hundred_thousand_values_are_read(element: str) -> None:
     """Written out or by aliases."""
     for many, is_read in ((199_990, True), (200_001, False)):
         inner = "".join([element.format(i) for i in range(many)])
-        inner = f"[{inner}]" if element == "x," else f"{{{inner}}}"
+        inner = f"[{inner}]" if element == "x,\n" else f"{{{inner}}}"
         text = f"{{Metadata: {{M: {inner}}}, Resources: {{Q: {{Type: A::B::C}}}}}}"
         if is_read:
             assert list(read(text).resources) == ["Q"]
         else:
-            with pytest.raises(TemplateError, match="more than 200000 values once expanded"):
+            with pytest.raises(TemplateError, match="more than 200000 values once expanded") as one:
                 read(text)
+            assert one.value.mark[0] == 200_001  # where it became too much, not at the end
 
 
 def test_place_of_a_key_is_the_same_in_small_and_large_mappings() -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from tests.judge.factory import DEFAULT, findings, of_type, report, template, word
+from tljudge.cost.calls import a_month
 from tljudge.decode.nodes import Map
 from tljudge.decode.scalars import plain
+from tljudge.engine.cost_policy import Ceiling
 from tljudge.resolve.parameters import admits, number
-from tljudge.resolve.values import display
+from tljudge.resolve.quantities import NotKnown
+from tljudge.resolve.values import Unknown, display, join
 from tljudge.resources import wildcards
 from tljudge.rules.egress import destinations
 
@@ -131,10 +134,21 @@ def test_what_is_remembered_of_patterns_and_ranges_is_bounded(tmp_path: Path) ->
         f"{{Transform: AWS::LanguageExtensions, Resources: {{'Fn::ForEach::{'y' * 900}': [N]}}}}",
         "{Transform: AWS::LanguageExtensions, Resources: {'Fn::ForEach::L': [N, [a, a], "
         f"{{{'y' * 900}: {{Type: A::B::C}}}}]}}}}",
+        f"{{Resources: {{'Fn::{'y' * 900}': {{Type: A::B::C}}}}}}",
         f"{{Resources: {{N: {{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: "
         f"{'y' * 9_000}}}}}}}}}",
     ],
-    ids=["tag", "section", "key", "name", "loop", "loop's shape", "loop's twin", "nested file"],
+    ids=[
+        "tag",
+        "section",
+        "key",
+        "name",
+        "loop",
+        "loop's shape",
+        "loop's twin",
+        "function",
+        "nested file",
+    ],
 )
 def test_error_quotes_little_of_a_template(tmp_path: Path, broken: str) -> None:
     """However long what it is about."""
@@ -188,3 +202,83 @@ def test_finding_quotes_little_of_a_template(tmp_path: Path, made: dict[str, Any
     found = findings(tmp_path, body, policy=policy, name="t.json")
     assert found
     assert max(len(one.message) for one in found) < 800
+
+
+NAME = "y" * 900  # longer keys are no YAML
+
+
+def imported(scheme: Any, alternative: str = NAME) -> dict[str, Any]:
+    """An HTTP API by OpenAPI whose one route asks for a scheme of this name."""
+    paths = {"/x": {"get": {"security": [{alternative: []}]}}}
+    schemes = {"securitySchemes": {NAME: scheme}}
+    definition = {"openapi": "3.0.1", "paths": paths, "components": schemes}
+    return template({"X": of_type("AWS::ApiGatewayV2::Api", {"Body": definition})})
+
+
+def jwt(authorizer: Any) -> dict[str, Any]:
+    return {"type": "oauth2", "x-amazon-apigateway-authorizer": authorizer}
+
+
+def loop(transform: Any) -> dict[str, Any]:
+    """A loop over a list that nobody knows."""
+    one = ["X", {"Ref": "P"}, {"Q${X}": of_type("AWS::SQS::Queue")}]
+    parameters = {"P": {"Type": "CommaDelimitedList"}}
+    return template({f"Fn::ForEach::{NAME}": one}, Parameters=parameters, Transform=transform)
+
+
+FALSE = {"Fn::Equals": ["a", "b"]}
+ELSEWHERE = {"Fn::ImportValue": "elsewhere"}
+LONG_NAMES = {
+    "reference": template({"X": group({"Ref": NAME})}, Transform="Mine"),
+    "rule": template(
+        {"X": group(WORLD)}, Rules={NAME: {"Assertions": [{"Assert": FALSE}]}}
+    ),
+    "assertion": template(
+        {"X": group(WORLD)},
+        Rules={"R": {"Assertions": [{"Assert": FALSE, "AssertDescription": NAME}]}},
+    ),
+    "scheme that is not declared": imported({}, alternative=f"{NAME}z"),
+    "scheme that is not known": imported(ELSEWHERE),
+    "authorizer that is not known": imported(jwt(ELSEWHERE)),
+    "scheme without an authorizer": imported({"type": "oauth2"}),
+    "authorizer without an audience": imported(
+        jwt({"type": "jwt", "jwtConfiguration": {"issuer": "i"}})
+    ),
+    "loop": loop("AWS::LanguageExtensions"),
+    "loop of a macro": loop(["Mine", "AWS::LanguageExtensions"]),
+    "loop without its transform": loop("Mine"),
+    "size": template({"X": of_type("AWS::EC2::Volume", {"Size": NAME, "VolumeType": "gp3"})}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_finding_quotes_little_of_a_name(tmp_path: Path, name: str) -> None:
+    """However long it is."""
+    cost = replace(DEFAULT.cost, idle_month=Ceiling(1.0, "USD"))
+    found = findings(tmp_path, LONG_NAMES[name], policy=replace(DEFAULT, cost=cost), name="t.json")
+    quoting = [one.message for one in found if "y" * 30 in f"{one.message} {one.resource}"]
+    assert quoting != []
+    assert max(map(len, quoting)) < 400
+
+
+def test_ranges_and_schedules_have_few_characters() -> None:
+    """Longer ones are not understood; Python refuses to read thousands of digits."""
+    assert destinations.network_of("10.0.0.0/8" + " " * 50) is not None
+    assert destinations.network_of("10.0.0.0/8" + " " * 51) is None
+    for schedule in (
+        LONG,
+        f"rate({'9' * 5_000} days)",
+        f"cron({'9' * 5_000} 0 * * ? *)",
+        f"cron(0-{'9' * 5_000} 0 * * ? *)",
+        f"cron(0/{'9' * 5_000} 0 * * ? *)",
+    ):
+        found = a_month(schedule)
+        assert isinstance(found, NotKnown), found
+        assert len(found.why) < 100
+
+
+def test_text_that_is_too_long_is_known_by_few_characters() -> None:
+    """Its key is compared with others, so it does not hold the text."""
+    found = join(["x" * 2_000_000])
+    assert isinstance(found, Unknown)
+    assert len(found.key) < 100
