@@ -61,7 +61,7 @@ def pytest_configure() -> None:
         return
     from tests.judge import factory
 
-    folder, check = Path(os.environ[KEEP_IN]), factory.check
+    folder, check = Path(os.environ[KEEP_IN]), vars(factory)["check"]
     kept: set[str] = set()
 
     def keep(paths: list[Path], *arguments: Any, **more: Any) -> Any:
@@ -72,7 +72,7 @@ def pytest_configure() -> None:
                 (folder / f"{len(kept):03}{path.suffix}").write_text(text, "utf-8")
         return check(paths, *arguments, **more)
 
-    factory.check = keep
+    vars(factory)["check"] = keep
 
 
 WAIVER = """
@@ -92,7 +92,7 @@ Conditions:
   Gpu: !Equals [!Ref UseGpu, "true"]
 Resources:
 """
-AWKWARD = {
+AWKWARD: dict[str, str | bytes] = {
     # Behind a condition that is false by default, alone and beside what is there.
     "off.yaml": OFF
     + "  Gated: {Type: 'AWS::EC2::SecurityGroup', Condition: Gpu, "

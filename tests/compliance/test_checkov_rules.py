@@ -230,7 +230,8 @@ def test_fault_in_the_configuration_ends_the_run(
 ) -> None:
     """checkov alone would exit with 0, with the rules left out."""
     (small / "configuration").write_text(text, "utf-8")
-    done = checkov(small, **{variable: str(small / "configuration")})
+    settings: dict[str, Any] = {variable: str(small / "configuration")}
+    done = checkov(small, **settings)
     assert (done.returncode, done.stdout) == (2, "")
     first = f"compliance/checkov_rules: {variable}: {small / 'configuration'}: {said}"
     (line,) = [line for line in done.stderr.splitlines() if "checkov_rules" in line]

@@ -304,7 +304,7 @@ def test_process_that_dies_is_an_error_for_what_it_had_in_hand(
 ) -> None:
     """The other process judges the rest, and the exit code says that some were not."""
     paths = many(tmp_path)
-    here, really = os.getpid(), judge_module.decode
+    here, really = os.getpid(), judge_module.decode  # type: ignore[attr-defined]
 
     def decode(source: Source, given: Any) -> Any:
         if os.getpid() != here and source.path.name == "t03.json":

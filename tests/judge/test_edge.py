@@ -165,7 +165,7 @@ def rest(settings: Any = None, *, stage: Any = None, **methods: Any) -> dict[str
     """A REST API with a resource /infer/{id}, a stage, and methods on it."""
     api = {"RestApiId": {"Ref": "Api"}}
     limits = [{"HttpMethod": "*", "ResourcePath": "/*", **LIMITS}]
-    properties = {**api, "StageName": "s", "AccessLogSetting": LOGGED}
+    properties: dict[str, Any] = {**api, "StageName": "s", "AccessLogSetting": LOGGED}
     properties["MethodSettings"] = limits if settings is None else settings
     made = {
         "Api": of_type("AWS::ApiGateway::RestApi", {"Name": "a"}),
@@ -274,11 +274,13 @@ def test_imported_definition_as_a_whole(tmp_path: Path) -> None:
     api = "AWS::ApiGateway::RestApi"
     for given in (old, json.dumps(old)):
         assert word(tmp_path, AUTHOR, body(Api=of_type(api, {"Body": given}))) == "PASS"
-    for given in ({"BodyS3Location": {"Bucket": "b", "Key": "k"}}, {"CloneFrom": "abc"},
-                  {"Body": ELSEWHERE}, {"Body": "openapi: 3.0.1"},
-                  {"Body": {"paths": ELSEWHERE}}, {"Body": {"paths": {"/x": {"$ref": "y"}}}},
-                  ):  # fmt: skip
-        assert word(tmp_path, AUTHOR, body(Api=of_type(api, given))) == "UNKNOWN"
+    unclear: list[dict[str, Any]] = [
+        {"BodyS3Location": {"Bucket": "b", "Key": "k"}}, {"CloneFrom": "abc"},
+        {"Body": ELSEWHERE}, {"Body": "openapi: 3.0.1"},
+        {"Body": {"paths": ELSEWHERE}}, {"Body": {"paths": {"/x": {"$ref": "y"}}}},
+    ]  # fmt: skip
+    for properties in unclear:
+        assert word(tmp_path, AUTHOR, body(Api=of_type(api, properties))) == "UNKNOWN"
 
 
 def test_serverless_api_is_never_passed_over(tmp_path: Path) -> None:
@@ -345,7 +347,8 @@ KEYS = ("POST /infer", "GET /infer/{id}")
 
 def staged(**stage: Any) -> dict[str, Any]:
     """Two guarded routes, and a stage with other settings."""
-    made = http(**{f"R{i}": {"RouteKey": key, **GUARDED} for i, key in enumerate(KEYS)})
+    routes: dict[str, Any] = {f"R{i}": {"RouteKey": key, **GUARDED} for i, key in enumerate(KEYS)}
+    made = http(**routes)
     made["Resources"]["Stage"]["Properties"] |= stage
     return made
 
@@ -579,19 +582,19 @@ def test_answers_of_the_gateway_itself(tmp_path: Path, value: Any, expected: str
     }
     api = "AWS::ApiGateway::RestApi"
     assert word(tmp_path, CORS, imported(operation, "options", kind=api)) == expected
-    responses = {"DEFAULT_4XX": {
-        "responseParameters": {f"gatewayresponse.header.{header}": value}}}  # fmt: skip
-    refusing = imported({}, kind=api, **{"x-amazon-apigateway-gateway-responses": responses})
+    responses: dict[str, Any] = {"x-amazon-apigateway-gateway-responses": {"DEFAULT_4XX": {
+        "responseParameters": {f"gatewayresponse.header.{header}": value}}}}  # fmt: skip
+    refusing = imported({}, kind=api, **responses)
     assert word(tmp_path, CORS, refusing) == expected
 
 
 def test_cors_of_an_imported_http_api(tmp_path: Path) -> None:
     """The gateway's extension, whose names begin in lower case."""
     name = "x-amazon-apigateway-cors"
-    exact = imported({}, **{name: {"allowOrigins": ["https://a.example"]}})
-    assert word(tmp_path, CORS, exact) == "PASS"
-    wild = {"allowOrigins": ["*"], "allowCredentials": True}
-    found = [one for one in findings(tmp_path, imported({}, **{name: wild})) if one.rule == CORS]
+    exact: dict[str, Any] = {name: {"allowOrigins": ["https://a.example"]}}
+    assert word(tmp_path, CORS, imported({}, **exact)) == "PASS"
+    wild: dict[str, Any] = {name: {"allowOrigins": ["*"], "allowCredentials": True}}
+    found = [one for one in findings(tmp_path, imported({}, **wild)) if one.rule == CORS]
     assert [one.message for one in found] == ["AllowOrigins has a wildcard: *, with credentials"]
 
 

@@ -176,21 +176,21 @@ def test_deny_passes_everywhere(tmp_path: Path) -> None:
         assert word(tmp_path, rule, managed(deny)) == "PASS"
 
 
-PASS = "arn:aws:iam::111122223333:role/one"
+ROLE = "arn:aws:iam::111122223333:role/one"
 TO = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
 
 
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        ([allow("iam:PassRole", PASS, Condition=TO)], "PASS"),
+        ([allow("iam:PassRole", ROLE, Condition=TO)], "PASS"),
         ([allow("iam:PassRole", "*", Condition=TO)], "FAIL"),
         ([allow("iam:PassRole", "arn:aws:iam::1:role/*", Condition=TO)], "FAIL"),
-        ([allow("iam:PassRole", PASS)], "FAIL"),
-        ([allow("iam:PassRole", PASS, Condition=TO), allow("ec2:RunInstances", ARN)], "FAIL"),
-        ([allow("iam:PassRole", PASS, Condition=TO), allow("lambda:CreateFunction", ARN)], "FAIL"),
-        ([allow("IAM:ATTACHROLEPOLICY", PASS)], "FAIL"),
-        ([allow("iam:CreatePolicyVersion", PASS)], "FAIL"),
+        ([allow("iam:PassRole", ROLE)], "FAIL"),
+        ([allow("iam:PassRole", ROLE, Condition=TO), allow("ec2:RunInstances", ARN)], "FAIL"),
+        ([allow("iam:PassRole", ROLE, Condition=TO), allow("lambda:CreateFunction", ARN)], "FAIL"),
+        ([allow("IAM:ATTACHROLEPOLICY", ROLE)], "FAIL"),
+        ([allow("iam:CreatePolicyVersion", ROLE)], "FAIL"),
         ([allow("iam:PassRole", {"Fn::ImportValue": "r"}, Condition=TO)], "UNKNOWN"),
     ],
 )
@@ -277,8 +277,8 @@ def test_audience_is_asked_for_beside_an_action_that_needs_none(tmp_path: Path) 
 def test_wildcard_action_of_a_trust_fails(tmp_path: Path) -> None:
     """A trust policy is a policy too."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
-    for action, expected in (("sts:AssumeRole", "PASS"), ("sts:*", "FAIL")):
-        assert word(tmp_path, "TL_IAM_1", role(trust | {"Action": action})) == expected
+    for action, verdict in (("sts:AssumeRole", "PASS"), ("sts:*", "FAIL")):
+        assert word(tmp_path, "TL_IAM_1", role(trust | {"Action": action})) == verdict
 
 
 RUN = allow("ec2:RunInstances", "arn:aws:ec2:r:1:subnet/x")
