@@ -186,6 +186,8 @@ class Node:
             "SSL_CERT_FILE": str(self.authority_file),
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "secret",
+            # A node that ends by itself tells what it ran: tests/coverage_floor.py.
+            **{key: text for key, text in os.environ.items() if key.startswith("COVERAGE_")},
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
