@@ -26,7 +26,8 @@ class Floor:
     def __init__(self, name: str) -> None:
         known = tomllib.loads(SETTINGS.read_text("utf-8"))["tool"]["coverage-floors"]
         if name not in known:
-            raise pytest.UsageError(f"--hold-coverage {name}: pyproject.toml has {', '.join(known)}")
+            has = ", ".join(known)
+            raise pytest.UsageError(f"--hold-coverage {name}: pyproject.toml has {has}")
         row: dict[str, Any] = known[name]
         self._name, self._of = name, str(row["of"])
         self._floor = float(row["floor"])

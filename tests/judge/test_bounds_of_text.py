@@ -209,7 +209,7 @@ NAME = "y" * 900  # longer keys are no YAML
 
 def imported(scheme: Any, alternative: str = NAME) -> dict[str, Any]:
     """An HTTP API by OpenAPI whose one route asks for a scheme of this name."""
-    paths = {"/x": {"get": {"security": [{alternative: []}]}}}
+    paths: dict[str, Any] = {"/x": {"get": {"security": [{alternative: []}]}}}
     schemes = {"securitySchemes": {NAME: scheme}}
     definition = {"openapi": "3.0.1", "paths": paths, "components": schemes}
     return template({"X": of_type("AWS::ApiGatewayV2::Api", {"Body": definition})})
