@@ -1,6 +1,8 @@
 """checkov, with the rules as custom checks, reports what `tl check` reports: on every template.
 
 The real command line runs over one folder; the judge runs in this process over the same.
+
+Long because one run of checkov takes seconds, and most tests read the same two.
 """
 
 import json

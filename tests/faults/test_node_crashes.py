@@ -1,4 +1,7 @@
-"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone."""
+"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone.
+
+Long because each crash is a story of its own in the same house: cache, model, nodes, and a queue.
+"""
 
 import sqlite3
 import time
