@@ -2,6 +2,8 @@
 
 Each test runs in an environment that also holds packages called as this repository's folders are;
 whoever imports one of them by mistake ends with an error.
+
+Long because most tests read the same wheel, which is built and installed once for this file.
 """
 
 import json
