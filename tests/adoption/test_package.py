@@ -395,8 +395,8 @@ def editable(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     folder = tmp_path_factory.mktemp("editable")
     shutil.copytree(sources, folder / "clone")
     python = environment(folder / "venv")
-    words = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
-    words += ("--no-build-isolation", "--editable")
+    words = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    words += ["--no-build-isolation", "--editable"]
     succeeds(python, "-m", "pip", "install", *words, folder / "clone", cwd=folder)
     put_decoys(site_packages(python))
     return python.with_name("tl"), folder / "clone"

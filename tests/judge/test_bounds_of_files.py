@@ -10,6 +10,7 @@ import pytest
 from tests.judge.factory import of_type, report, template
 from tljudge.decode.errors import TemplateError
 from tljudge.decode.loader import read
+from tljudge.decode.nodes import Map
 from tljudge.decode.source import Sources, is_meant_as_template
 
 MEBIBYTE = 1024 * 1024
@@ -101,4 +102,5 @@ def test_place_of_a_key_is_the_same_in_small_and_large_mappings() -> None:
             f"      K{i}: v\n" for i in range(keys)
         )
         properties = read(text).resources["Q"]["Properties"]
+        assert isinstance(properties, Map)
         assert [properties.mark(f"K{i}") for i in range(keys)] == [(5 + i, 7) for i in range(keys)]
