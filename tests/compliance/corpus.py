@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tljudge.rules import ALL
-
 PROJECT = Path(__file__).resolve().parents[2]
 KEEP_IN = "TL_CORPUS"
 
@@ -42,16 +40,19 @@ def harvest(folder: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=200,
     )
     # What those tests assert is not asked here: 1 says that one failed, 2 and above that none ran.
     assert done.returncode in (0, 1), done.stdout + done.stderr
 
 
 def _judges(path: Path) -> bool:
-    """Whether a file asks what a rule's word on a template is, with what this environment has."""
+    """Whether a file asks what a rule's word on a template is, with what this environment has.
+
+    Those of the bounds do too; their templates are large, and of no other kind.
+    """
     text = path.read_text("utf-8")
-    asks = " word(" in text and any(f'"{rule.id}"' in text for rule in ALL)
+    asks = " word(" in text and not path.name.startswith("test_bounds_")
     return asks and "hypothesis" not in text
 
 
