@@ -40,7 +40,7 @@ def harvest(folder: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=900,
     )
     # What those tests assert is not asked here: 1 says that one failed, 2 and above that none ran.
     assert done.returncode in (0, 1), done.stdout + done.stderr
