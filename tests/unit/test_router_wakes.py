@@ -156,7 +156,7 @@ def test_node_that_cannot_start_takes_the_prompt_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """503 with the reason, nothing left in the queue, and the reason for those who ask next."""
-    monkeypatch.setattr("tinyllama.utils.queue._OUTCOME_LIFE_S", 600)
+    monkeypatch.setattr("tinyllama.utils.queue.job_queue._OUTCOME_LIFE_S", 600)
     stubbed_ec2.add_response("describe_instances", _described("stopped"))
     stubbed_ec2.add_client_error("start_instances", code)
     assert post() == refusal(503, error="node_unavailable", reason=reason)
