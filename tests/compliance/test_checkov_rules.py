@@ -41,7 +41,12 @@ def checkov(
     command = [sys.executable, "-m", "checkov.main", "--external-checks-dir", str(rules)]
     command += ["--framework", *frameworks.split(","), "--output", "json", "--skip-download"]
     command += more if "--file" in more else ["-d", str(folder), *more]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("TL_")}
+    # The adapter finds the judge beside it, not on the path of this suite.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TL_") and name != "PYTHONPATH"
+    }
     environment = {**kept, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "ERROR", **settings}
     return subprocess.run(
         command, capture_output=True, text=True, timeout=1000, env=environment, cwd=folder
