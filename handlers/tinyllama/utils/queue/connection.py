@@ -90,10 +90,10 @@ class QueueConnection(SSLConnection):
 class QueuePool(ConnectionPool):
     """Hands out connections that were used within `IDLE_S`, or are new."""
 
-    def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+    def get_connection(self, *_: Any, **__: Any) -> Any:
         """Raises RedisError with `NOT_SENT`: no command has been sent."""
         try:
-            return super().get_connection(command_name, *keys, **options)
+            return super().get_connection()
         except redis.RedisError as error:
             setattr(error, NOT_SENT, True)
             raise

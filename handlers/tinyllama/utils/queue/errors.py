@@ -42,23 +42,19 @@ class QueueFull(QueueUnavailable):
         super().__init__("error")
 
 
-class TooManyWaiting(QueueError):
-    """`MAX_WAITING_PER_USER` of the owner's jobs wait; nothing was written or counted.
-
-    `retry_after_s` is when a place may be free: after about a turn of every user who waits.
-    """
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__()
-        self.retry_after_s = retry_after_s
-
-
 class RateLimited(QueueError):
     """The owner made 5 requests within 1 s or 20 within 60 s."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+
+
+class TooManyWaiting(RateLimited):
+    """`MAX_WAITING_PER_USER` of the owner's jobs wait; nothing was written or counted.
+
+    `retry_after_s` is when a place may be free: after about a turn of every user who waits.
+    """
 
 
 class KeyReused(QueueError):

@@ -25,9 +25,9 @@ local function leave(id, sub)
         return false
     end
     local own = WAITING_OF .. sub
-    redis.call('LREM', own, 1, id)
+    redis.call('LREM', own, 0, id)
     if redis.call('EXISTS', own) == 0 then
-        redis.call('LREM', TURNS, 1, sub)
+        redis.call('LREM', TURNS, 0, sub)
         if redis.call('EXISTS', WAITING) == 0 then
             redis.call('DEL', BELL)
         end
