@@ -9,9 +9,10 @@ import redis
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, until
+from tests.queue_time import change_lease, make_older
 from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_queue import JobQueue, JobState, QueueDepth
-from tinyllama.utils.queue.redis_keys import RUNNING, WAITING
+from tinyllama.utils.queue.redis_keys import RUNNING
 
 
 @pytest.fixture
@@ -41,11 +42,6 @@ def lease(client: redis.Redis, job_id: str = "j1") -> dict[str, Any]:
     """The lease of a job that is held."""
     found: dict[str, Any] = json.loads(str(client.hget(RUNNING, job_id)))
     return found
-
-
-def change_lease(client: redis.Redis, job_id: str = "j1", **changes: object) -> None:
-    """Set what time or another worker would have made of the lease."""
-    client.hset(RUNNING, job_id, json.dumps(lease(client, job_id) | changes))
 
 
 def held(client: redis.Redis) -> dict[str, tuple[str, int]]:
@@ -141,7 +137,7 @@ def test_begin_tells_who_lost_the_job(jobs: JobQueue, redis_client: redis.Redis)
     worker = claims(redis_client)
     accept(jobs, "j1")
     claim = claimed(worker)
-    change_lease(redis_client, consumer="i-2")
+    change_lease(redis_client, "j1", consumer="i-2")
     assert worker.begin(claim) is False
     assert held(redis_client) == {"j1": ("i-2", 0)}
     redis_client.flushall()
@@ -173,7 +169,7 @@ def test_beat_keeps_the_lease(jobs: JobQueue, redis_client: redis.Redis) -> None
     accept(jobs, "j1")
     claim = claimed(worker)
     end = lease(redis_client)["until"]
-    change_lease(redis_client, until=end - 30_000)
+    change_lease(redis_client, "j1", until=end - 30_000)
     assert worker.beat("i-1", claim) is True
     assert lease(redis_client)["until"] >= end
     assert held(redis_client) == {"j1": ("i-1", 0)}
@@ -187,7 +183,7 @@ def test_beat_does_not_steal_back(jobs: JobQueue, redis_client: redis.Redis) -> 
     worker = claims(redis_client)
     accept(jobs, "j1")
     claim = claimed(worker)
-    change_lease(redis_client, consumer="i-2")
+    change_lease(redis_client, "j1", consumer="i-2")
     assert worker.beat("i-1", claim) is False
     assert held(redis_client) == {"j1": ("i-2", 0)}
     redis_client.flushall()
@@ -305,7 +301,7 @@ def test_owners_are_told_when_memory_is_used_up(
         accept(jobs, f"j{number}", sub=f"user-{number}")
     claimed(claims(redis_client))
     change_lease(redis_client, "j0", until=0)
-    redis_client.zincrby(WAITING, -1000, "j1 user-1")
+    make_older(redis_client, "j1", "user-1", 1000)
     redis_client.config_set("maxmemory", "1")
     try:
         assert jobs.sweep(older_than_ms=1000, error="not_started").failed == 1
@@ -351,7 +347,7 @@ def test_next_drops_a_lease_and_not_the_job_that_was_sent_again(
 def test_next_takes_no_job_whose_life_has_ended(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """`life_s` counts from the acceptance, whatever Redis still holds."""
     accept(jobs, "j1")
-    redis_client.zincrby(WAITING, -1000, "j1 ann")
+    make_older(redis_client, "j1", "ann", 1000)
     accept(jobs, "j2")
     short = Claims(redis_client, "i-1", life_s=1)
     assert claimed(short).job_id == "j2"

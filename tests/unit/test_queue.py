@@ -16,6 +16,7 @@ import trustme
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, free_port, until
+from tests.queue_time import change_lease, end_lease, expire, make_older
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.client import connect
@@ -84,18 +85,6 @@ def claimed(client: redis.Redis, consumer: str = "i-1") -> Claim:
     claim = Claims(client, consumer, life_s=300).next(0.01)
     assert claim is not None
     return claim
-
-
-def expire(client: redis.Redis, job_id: str, sub: str = "ann") -> None:
-    """What 300 s do to a waiting job."""
-    client.delete(f"job:{job_id}")
-    client.zincrby(WAITING, -300_000, f"{job_id} {sub}")
-
-
-def end_lease(client: redis.Redis, job_id: str) -> None:
-    """What 60 s without a beat do to a job that a worker holds."""
-    lease = json.loads(str(client.hget(RUNNING, job_id)))
-    client.hset(RUNNING, job_id, json.dumps(lease | {"until": lease["accepted"]}))
 
 
 def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
@@ -215,7 +204,7 @@ def test_accept_refuses_too_many_jobs_of_one_user(
     with pytest.raises(TooManyWaiting) as refused:
         accept(jobs)
     assert refused.value.retry_after_s == 20
-    redis_client.zincrby(WAITING, -299_000, "w0 ann")
+    make_older(redis_client, "w0", "ann", 299_000)
     with pytest.raises(TooManyWaiting) as refused:
         accept(jobs)
     assert refused.value.retry_after_s == 1
@@ -250,14 +239,14 @@ def test_accept_lets_expired_jobs_make_room(
 def test_accept_of_an_expired_id_has_one_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """An id that is sent again after its job expired stands in the line once."""
     accept(jobs)
-    expire(redis_client, "j1")
+    expire(redis_client, "j1", "ann")
     assert accept(jobs).repeated is False
     left = contents(redis_client)
     assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
     assert jobs.depth().waiting == 1
     # And when the queue was so full that what expired is dropped first.
     fill(redis_client, 20, NOW_MS, sub="ann")
-    expire(redis_client, "j1")
+    expire(redis_client, "j1", "ann")
     assert accept(jobs).repeated is False
     left = contents(redis_client)
     assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
@@ -381,10 +370,9 @@ def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis
     abandoned = jobs.depth()
     assert (abandoned.waiting, abandoned.in_flight) == (1, 1)
     assert abandoned.oldest_age_ms > 0
-    lease = {"consumer": "i-1", "until": 1, "accepted": 1, "begun": 0, "sub": "ann"}
-    redis_client.hset(RUNNING, "j1", json.dumps(lease))
+    change_lease(redis_client, "j1", accepted=1)
     accept(jobs, "j3")
-    expire(redis_client, "j3")
+    expire(redis_client, "j3", "ann")
     assert jobs.depth() == job_queue.QueueDepth(0, 1, 0)
 
 
@@ -398,11 +386,10 @@ def test_sweep_fails_what_waits_for_too_long(jobs: JobQueue, redis_client: redis
     end_lease(redis_client, "j0")
     told = {"error": "node_unavailable", "reason": "no_capacity"}
     assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(3, 1, node_awake=False, failed=0)
-    redis_client.zincrby(WAITING, -230_000, "j2 user-2")
+    make_older(redis_client, "j2", "user-2", 230_000)
     for job_id in ("j0", "j1"):
         lease = json.loads(str(redis_client.hget(RUNNING, job_id)))
-        lease["accepted"] -= 230_000
-        redis_client.hset(RUNNING, job_id, json.dumps(lease))
+        change_lease(redis_client, job_id, accepted=lease["accepted"] - 230_000)
     redis_client.set(HEARTBEAT, "i-1")
     assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(1, 1, node_awake=True, failed=2)
     failed = JobState("failed", error="node_unavailable", reason="no_capacity")
@@ -420,7 +407,7 @@ def test_sweep_forgets_what_has_expired(jobs: JobQueue, redis_client: redis.Redi
     claimed(redis_client)
     redis_client.delete("job:j1")
     end_lease(redis_client, "j1")
-    expire(redis_client, "j2")
+    expire(redis_client, "j2", "ann")
     until(lambda: jobs.sweep(older_than_ms=0, error="not_started").waiting == 0, what="an end")
     assert contents(redis_client) == {"throttle:ann": 2}
 
