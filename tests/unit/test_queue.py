@@ -216,7 +216,7 @@ def test_accept_counts_no_job_that_a_worker_holds(
     """The bound is on what waits: once a job is claimed its place is free."""
     fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
     claimed_id = redis_client.lindex(waiting_key("ann"), 0)
-    document = {"sub": "ann", "prompt": "p", "body": "b"}
+    document = {"sub": "ann", "prompt": "p", "body": "b", "idle": 5}
     redis_client.set(f"job:{claimed_id}", json.dumps(document), ex=300)
     assert claimed(redis_client).job_id == claimed_id
     assert accept(jobs).repeated is False
