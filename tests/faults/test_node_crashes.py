@@ -8,6 +8,7 @@ from typing import get_args
 
 import redis
 
+from node.claims import Claims
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, until
 from tinyllama.utils.observability.logs import Level
@@ -352,3 +353,36 @@ def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
     until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
     accept(jobs)
     assert answered(jobs) == JobState("failed", error="model_timeout")
+
+
+def test_worker_without_a_journal_answers(
+    node: MakeNode, jobs: JobQueue, model: ModelServer
+) -> None:
+    """A journal that cannot be opened ends no worker: it is logged, and used once it can be."""
+    worker = node()
+    journal = worker.state_dir / "journal.sqlite3"
+    journal.mkdir(parents=True)
+    worker.start()
+    accept(jobs)
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    assert [line["level"] for line in worker.events("journal_not_opened")] == ["ERROR"]
+    journal.rmdir()
+    accept(jobs, JobId("next"), "q")
+    assert answered(jobs, "next") == JobState("done", reply="reply to q")
+    assert journal_has(worker, "next")
+
+
+def test_claim_whose_reply_is_lost_is_no_attempt(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """What a lost reply leaves is a job under the worker's name that was never begun: after four of
+    them it is run, as its first attempt."""
+    worker = node()
+    accept(jobs)
+    for _ in range(4):
+        assert Claims(client, "i-1", life_s=300).next(0.01) is not None
+    worker.start()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    until(lambda: bool(worker.events("job")), what="the job's line")
+    assert [line["attempts"] for line in worker.events("job")] == [1]
+    assert model.calls == {"p": 1}
