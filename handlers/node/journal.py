@@ -23,7 +23,8 @@ class Journal:
     Args:
         path: created if missing. A file that is no journal is renamed: losing it can cost a second
             run of the model, refusing to start would cost every job. For the same reason a journal
-            that cannot be opened, on a full disk for example, is logged and tried again at each use.
+            that cannot be opened, on a full disk for example, is logged and tried again at each
+            use.
 
     Raises:
         sqlite3.OperationalError: another process has locked it, so two workers use one journal.
@@ -45,10 +46,14 @@ class Journal:
         Raises:
             sqlite3.Error: the journal cannot be opened or read.
         """
-        row = self._database().execute(
-            "SELECT reply FROM answers WHERE id = ? AND body = ? AND written_s > ?",
-            (job_id, body, time.time() - LIFE_S),
-        ).fetchone()
+        row = (
+            self._database()
+            .execute(
+                "SELECT reply FROM answers WHERE id = ? AND body = ? AND written_s > ?",
+                (job_id, body, time.time() - LIFE_S),
+            )
+            .fetchone()
+        )
         return None if row is None else str(row[0])
 
     def write(self, job_id: str, body: str, reply: str) -> None:

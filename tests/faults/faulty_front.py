@@ -47,7 +47,8 @@ class FaultyFront(TlsFront):
 
     def end(self) -> None:
         """Close every connection as a server does that ends it."""
-        self._loop.call_soon_threadsafe(lambda: [writer.close() for writer in self._writers])
+        for writer in list(self._writers):
+            self._loop.call_soon_threadsafe(writer.close)
 
     def forget_connections(self) -> None:
         """From now on no open connection carries anything, and none is closed: what a network does

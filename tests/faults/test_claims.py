@@ -87,7 +87,7 @@ def test_next_serves_users_in_turns(jobs: JobQueue, redis_client: redis.Redis) -
 def test_next_waits_for_the_bell(
     redis_server: RedisServer, jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """An empty queue is not asked in a loop: the worker waits until accept rings, and not longer."""
+    """An empty queue is not asked in a loop: the worker waits until accept rings."""
     with contextlib.closing(redis_server.client()) as client:
         worker = claims(client)
         assert worker.next(0.01) is None
@@ -122,7 +122,7 @@ def test_next_counts_no_reply_that_was_lost(jobs: JobQueue, redis_client: redis.
 
 
 def test_begin_counts_an_attempt_once(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """A reply to `begin` that is lost may be asked for again; the next claim is the next attempt."""
+    """`begin` may be sent again when its reply is lost; the next claim is the next attempt."""
     worker = claims(redis_client)
     accept(jobs, "j1")
     for attempt in (1, 2, 3):
@@ -293,9 +293,7 @@ def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
     assert structures(redis_client) == ["node:heartbeat", "node:start"]
 
 
-def test_owners_are_told_when_memory_is_used_up(
-    jobs: JobQueue, redis_client: redis.Redis
-) -> None:
+def test_owners_are_told_when_memory_is_used_up(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """Sweep and stop answer for waiting and held jobs at maxmemory too."""
     for number in range(4):
         accept(jobs, f"j{number}", sub=f"user-{number}")

@@ -58,7 +58,7 @@ def test_stop_finishes_the_job_in_hand_and_claims_no_other(
 def test_stop_leaves_a_long_job_for_the_next_start(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """After the grace the worker ends with 0; the job waits again and is the first one next time."""
+    """After the grace the worker ends with 0; the job waits again and is the first next time."""
     worker = started(node(grace_s=0.3), client)
     model.hold()
     accept(jobs, "long")

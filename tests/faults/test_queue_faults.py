@@ -1,4 +1,4 @@
-"""A connection that fails at any moment: what the caller is told is true, and nothing counts twice."""
+"""A connection that fails at any moment: the caller is told the truth, and nothing counts twice."""
 
 import json
 import ssl
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -160,7 +161,8 @@ def test_cache_that_stalls_after_the_write_has_queued_the_job(
     accept(router, "before")
     busy = "local ends = os.clock() + 0.5; while os.clock() < ends do end"
     with closing(cache.client()) as other:
-        other.connection_pool.get_connection().send_command("EVAL", busy, 0)
+        connected: Any = other.connection_pool.get_connection()
+        connected.send_command("EVAL", busy, 0)
         with pytest.raises(QueueUnavailable) as refused:
             accept(router)
     seen = (refused.value.code, refused.value.outcome, refused.value.job_id)
@@ -225,7 +227,7 @@ def test_idle_time_counts_by_either_clock(
 def test_connection_that_was_closed_is_opened_anew(
     way: str, router: JobQueue, front: FaultyFront, client: redis.Redis
 ) -> None:
-    """FIN or RST while idle: seen before the command is sent, so it is sent once, and counts once."""
+    """FIN or RST while idle: seen before the command is sent, so that counts once."""
     accept(router, "before")
     if way == "reset":
         front.cut()

@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import redis
+
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer
 from tests.queue_time import end_lease, expire, make_older
@@ -354,7 +355,7 @@ def _chosen(among: Any, which: int) -> str:
 def _commands(client: redis.Redis) -> Iterator[list[str]]:
     """The commands that the client sends meanwhile."""
     sent: list[str] = []
-    plain = client.execute_command
+    plain: Any = client.execute_command
 
     def counted(*words: Any, **options: Any) -> Any:
         sent.append(str(words[0]))

@@ -32,7 +32,11 @@ CHANGES: list[tuple[str, str, str]] = [
     ("sweep", "lease.accepted <= too_old", "true"),
     ("stop_request", "if other ~= sub then", "if false then"),
     ("stop_request", "lease.sub ~= sub and", "false and"),
-    ("stop_request", "for _, pair in ipairs(held) do\n    failed", "for _, pair in ipairs({}) do\n    failed"),
+    (
+        "stop_request",
+        "for _, pair in ipairs(held) do\n    failed",
+        "for _, pair in ipairs({}) do\n    failed",
+    ),
     ("jobs", "redis.call('LREM', TURNS, 0, sub)", ""),
     ("jobs", "redis.call('LREM', own, 0, id)", ""),
     ("jobs", "redis.call('DEL', BELL)", ""),
@@ -41,7 +45,9 @@ RUNS, STEPS = 25, 60
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change[0]}: {change[1]}")
-def test_steps_catch_a_changed_script(redis_server: RedisServer, change: tuple[str, str, str]) -> None:
+def test_steps_catch_a_changed_script(
+    redis_server: RedisServer, change: tuple[str, str, str]
+) -> None:
     """Some run of random steps sees the difference."""
     assert _is_caught(redis_server, *change), change
 

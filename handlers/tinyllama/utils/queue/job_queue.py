@@ -89,7 +89,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class StopVerdict:
-    """`in_use`: a job of others waits or runs, and nothing was changed; else how many jobs failed."""
+    """`in_use`: a job of others waits or runs, and none was changed; else how many jobs failed."""
 
     in_use: bool
     failed: int
