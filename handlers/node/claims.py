@@ -1,7 +1,7 @@
 """Claiming jobs so that a crash at any point loses none.
 
 A claimed job stays in `running` under the worker's name until the worker answers it. The claim
-gives a worker first what it holds already: its name is its instance's id and survives a reboot. Then
+gives a worker first what it holds already: its name is its instance's id, also after a reboot. Then
 it gives what another worker held until its lease ended, then the next turn's job. A reply that was
 lost on its way costs nothing: the next claim gives the same job, and only `begin` counts.
 """
