@@ -265,10 +265,10 @@ def apply(sabotage: Sabotage, source: Path, copy: Path) -> None:
         shutil.copytree(source / folder, copy / folder)
     for file, old, new in ((sabotage.file, sabotage.old, sabotage.new), *sabotage.also):
         path = copy / file
-        text = path.read_text()
+        text = path.read_text("utf-8")
         if text.count(old) != 1:
             raise InapplicableSabotage(
                 f"sabotage '{sabotage.name}': {file} holds its text {text.count(old)} times, "
                 "not once; write it anew in e2e/sabotage.py"
             )
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), "utf-8")

@@ -1,14 +1,12 @@
 """What other programs call: judge a text, judge files, read a policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tljudge.decode.parameter_file import ParametersError
+from tljudge.decode.parameter_file import Given, ParametersError, checked_parameters
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.findings import Finding, Problem, Report
-from tljudge.engine.policy import Policy, PolicyError
-from tljudge.engine.policy import load as load_policy
+from tljudge.engine.policy import Policy, PolicyError, load
 from tljudge.runner.check import check
 
 __all__ = [
@@ -24,11 +22,23 @@ __all__ = [
 ]
 
 
+def load_policy(path: Path | str | None = None) -> Policy:
+    """Read a policy; what it leaves out comes from the built-in one.
+
+    Args:
+        path: a TOML file; the built-in policy by default.
+
+    Raises:
+        PolicyError: it cannot be read, or says something impossible.
+    """
+    return load(None if path is None else Path(path))
+
+
 def judge_files(
     paths: Sequence[Path | str],
     *,
     policy: Policy | None = None,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Given | None = None,
 ) -> Report:
     """Judge templates; a folder is walked for YAML and JSON files.
 
@@ -39,8 +49,12 @@ def judge_files(
 
     Returns:
         Findings, templates that could not be judged (`errors`), and counts (`summary`).
+
+    Raises:
+        ParametersError: `parameters` has another form.
     """
-    return check([Path(path) for path in paths], policy or load_policy(), dict(parameters or {}))
+    given = checked_parameters("parameters", dict(parameters or {}))
+    return check([Path(path) for path in paths], policy or load_policy(), given)
 
 
 def judge_text(
@@ -48,7 +62,7 @@ def judge_text(
     *,
     file: str = "template.yaml",
     policy: Policy | None = None,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Given | None = None,
 ) -> Report:
     """Judge one template that need not stand in a file.
 
@@ -60,11 +74,15 @@ def judge_text(
 
     Returns:
         As `judge_files`; a text that is no template is an error of the report.
+
+    Raises:
+        ParametersError: `parameters` has another form.
     """
+    given = checked_parameters("parameters", dict(parameters or {}))
     source = Source.of(Path(file), text.encode("utf-8", "surrogatepass"))
     return check(
         [source.path],
         policy or load_policy(),
-        dict(parameters or {}),
+        given,
         sources=Sources([source]),
     )

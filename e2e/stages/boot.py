@@ -4,6 +4,7 @@ import threading
 
 from e2e.run import Run, StageFailed
 from tools.deploy import inventory
+from tools.programs import check_interrupt
 
 
 def run(run: Run) -> str:
@@ -15,6 +16,7 @@ def run(run: Run) -> str:
         run.target.start(run.zips[name] for name in ("router", "queue_health", "stop"))
     finally:
         clients.join()
+    check_interrupt()
     run.before = inventory.take(run.target)
     if run.before.not_listed:
         raise StageFailed(f"cannot list {', '.join(run.before.not_listed)}", logs=("ministack",))

@@ -1,6 +1,8 @@
 """checkov, with the rules as custom checks, reports what `tl check` reports: on every template.
 
 The real command line runs over one folder; the judge runs in this process over the same.
+
+Long because one run of checkov takes seconds, and most tests read the same two.
 """
 
 import json
@@ -21,7 +23,7 @@ from tljudge.rules import ALL
 from tljudge.runner.check import check
 
 # Some hundred templates take checkov half a minute on an idle machine.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 RULES = corpus.PROJECT / "compliance/checkov_rules"
 DEV = corpus.PROJECT / "cloudformation/parameters/dev.json"
 Found = tuple[str, str, str, str]
@@ -42,7 +44,7 @@ def checkov(
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TL_")}
     environment = {**kept, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "ERROR", **settings}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=250, env=environment, cwd=folder
+        command, capture_output=True, text=True, timeout=1000, env=environment, cwd=folder
     )
 
 
@@ -191,7 +193,7 @@ def copied(folder: Path, file: str, old: str, new: str) -> Path:
 def test_comparison_trips_when_a_rule_is_missing(tmp_path: Path) -> None:
     """An adapter without TL_LOGS_1 differs by the findings of that rule, and by no other."""
     corpus.awkward(tmp_path / "templates")
-    broken = copied(tmp_path, "rules/__init__.py", "    groups_expire.RULE,\n", "")
+    broken = copied(tmp_path, "tljudge/rules/__init__.py", "    groups_expire.RULE,\n", "")
     found = theirs(checkov(tmp_path / "templates", rules=broken))
     missing = ours(tmp_path / "templates") - found
     assert found <= ours(tmp_path / "templates")
@@ -230,7 +232,8 @@ def test_fault_in_the_configuration_ends_the_run(
 ) -> None:
     """checkov alone would exit with 0, with the rules left out."""
     (small / "configuration").write_text(text, "utf-8")
-    done = checkov(small, **{variable: str(small / "configuration")})
+    settings: dict[str, Any] = {variable: str(small / "configuration")}
+    done = checkov(small, **settings)
     assert (done.returncode, done.stdout) == (2, "")
     first = f"compliance/checkov_rules: {variable}: {small / 'configuration'}: {said}"
     (line,) = [line for line in done.stderr.splitlines() if "checkov_rules" in line]
@@ -257,7 +260,7 @@ def test_adapter_without_its_project_ends_the_run(small: Path, tmp_path: Path) -
     shutil.copytree(RULES, tmp_path / "copy/checkov_rules")
     done = checkov(small, rules=tmp_path / "copy/checkov_rules")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "No module named 'compliance'" in done.stderr
+    assert "No module named 'tljudge'" in done.stderr
 
 
 def test_fault_of_the_judge_is_a_failed_record(small: Path, tmp_path: Path) -> None:

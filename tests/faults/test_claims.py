@@ -1,4 +1,7 @@
-"""The claim protocol, step by step, on a real Redis: who holds a job, how long, how it ends."""
+"""The claim protocol, step by step, on a real Redis: who holds a job, how long, how it ends.
+
+Long because every way to claim, renew, lose and answer a job stands beside the others.
+"""
 
 import contextlib
 import json

@@ -1,11 +1,12 @@
 """The generated tables are what their sources say today."""
 
-from tljudge.data import Tagging, generate, tagging, unscoped_actions
+from tljudge.data import Tagging, tagging, unscoped_actions
+from tools import generate_tables
 
 
 def test_tagging_is_what_the_schemas_say() -> None:
     """Generated again from the cfn-lint of this environment, it is the same."""
-    assert generate.text("tagging") == (generate.HERE / "tagging.json").read_text()
+    assert generate_tables.text("tagging") == (generate_tables.DATA / "tagging.json").read_text()
 
 
 def test_known_rows() -> None:

@@ -170,3 +170,22 @@ def test_default_group(
     body = group(to())
     body["Resources"] |= {"V": of_type("AWS::EC2::VPC"), "X": of_type(kind, properties)}
     assert word(tmp_path, "TL_EGRESS_2", body) == expected
+
+
+def test_egress_that_is_one_rule_instead_of_a_list_is_judged_where_it_stands(
+    tmp_path: Path,
+) -> None:
+    """A rule without a destination has no place of its own: the property's is said."""
+    text = """\
+Resources:
+  G:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      SecurityGroupEgress: {IpProtocol: "-1"}
+"""
+    (found,) = [one for one in findings(tmp_path, text) if one.rule == RULE]
+    assert (found.verdict, found.line, found.message) == (
+        "FAIL",
+        5,
+        "an egress rule names no destination",
+    )

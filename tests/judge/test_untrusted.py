@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.judge.factory import DEFAULT, TODAY, of_type, report, template
+from tests.timing import slowness
 from tljudge.decode.errors import TemplateError
 from tljudge.decode.loader import read
 from tljudge.decode.source import MAX_BYTES
@@ -20,10 +21,10 @@ from tljudge.runner import check as judge
 
 @pytest.fixture(autouse=True)
 def soon() -> Iterator[None]:
-    """Each within seconds, whatever the size."""
-    began = time.monotonic()
+    """Each within seconds of work, whatever the size."""
+    began = time.process_time()
     yield
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 15 * slowness()
 
 
 def laughs() -> str:
@@ -114,7 +115,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert [(Path(one.file).name, one.message.split(";")[0]) for one in found.errors] == [
         ("big.json", "104857600 bytes, and 4194304 are read at most"),
         ("latin.yaml", "byte 13 is not UTF-8"),
-        ("link.yaml", "is no regular file"),
+        ("link.yaml", "is a link that leads nowhere"),
         ("pipe.yaml", "is no regular file"),
     ]
 

@@ -79,8 +79,28 @@ def test_contracts_are_kept(house: Path) -> None:
             "import e2e.smoke",
             "what deploys lies below what smokes, and both below the commands",
         ),
+        (
+            "handlers/tinyllama/utils/aws/compute.py",
+            "def late():\n    from tinyllama.utils.queue import errors",
+            "handlers: a function uses http, http the domain, and the domain no HTTP",
+        ),
+        (
+            "handlers/node/worker.py",
+            "from tinyllama.utils.auth import verify_jwt",
+            "the node's environment has no python-jose, and serves no HTTP",
+        ),
     ],
-    ids=["up", "circle", "hidden circle", "boto3", "checkov", "handlers", "operator"],
+    ids=[
+        "up",
+        "circle",
+        "hidden circle",
+        "boto3",
+        "checkov",
+        "handlers",
+        "operator",
+        "domain",
+        "node",
+    ],
 )
 def test_forbidden_import_is_noticed(house: Path, file: str, line: str, contract: str) -> None:
     """By its contract, also where the import stands inside a function."""

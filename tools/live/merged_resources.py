@@ -57,8 +57,8 @@ class MergedResources:
             if self._names.text(resource.get("GroupId")) != group_id:
                 continue
             body = resource.body.get("Properties")
-            body = body if isinstance(body, dict) else {}
-            wanted = {name: resource.get(name) for name in body if name != "GroupId"}
+            names = body.keys() if isinstance(body, dict) else ()
+            wanted = {name: resource.get(name) for name in names if name != "GroupId"}
             for rule in rules:
                 if not any(self._names.differences(wanted, rule, "")):
                     rules.remove(rule)

@@ -22,15 +22,19 @@ def register(words: Sequence[str], subcommands: Any) -> None:
     """Add to the parser the command that the user typed, or all commands for the list.
 
     Args:
-        words: what the user typed after `tl`.
-        subcommands: of the parser.
+        words: the user's arguments after `tl`.
+        subcommands: the subparsers of the `tl` parser.
 
     Raises:
-        UsageError: the command needs a package that is not installed.
+        UsageError: there is no such command, or it needs a package that is not installed.
     """
     clone = _clone()
     typed = next((word for word in words if not word.startswith("-")), None)
     offered = (*NAMES, *clone.commands)
+    if typed is None and not {"-h", "--help", "--version"} & set(words):
+        raise UsageError(f"tl: no command; name one of {', '.join(offered)}, or ask `tl --help`")
+    if typed is not None and typed not in offered:
+        raise UsageError(_no_command(typed, offered, clone))
     for name in [typed] if typed in offered else offered:
         if name in NAMES:
             import_module(f"tljudge.cli.{name}").register(subcommands, clone)
@@ -38,14 +42,38 @@ def register(words: Sequence[str], subcommands: Any) -> None:
             _operator_command(name, name == typed).register(subcommands)
 
 
+def _no_command(typed: str, offered: Sequence[str], clone: Clone) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(typed, offered, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(offered)}"
+    more = "" if clone.root or near else "; the others run in a clone of the repository"
+    return f"tl: no command {typed!r} here{hint}{more}"
+
+
 def _clone() -> Clone:
-    """The clone this file stands in; a package that pip installed stands in none."""
-    if not (_ROOT / "tox.ini").is_file() or not (_ROOT / "tools" / "commands").is_dir():
+    """The clone that contains this file; `NO_CLONE` for an installed package.
+
+    Raises:
+        UsageError: Python has loaded another project's package under the name `tools`.
+    """
+    is_in_clone = (
+        (_ROOT / "compliance" / "tljudge" / "cli" / "commands.py").is_file()
+        and (_ROOT / "tox.ini").is_file()
+        and (_ROOT / "tools" / "commands" / "__init__.py").is_file()
+    )
+    if not is_in_clone:
         return NO_CLONE
-    # First, so that a package called `tools` elsewhere on the path is not taken for the clone's.
+    # First, so that Python does not import another package called `tools` from the path.
     sys.path.insert(0, str(_ROOT))
-    found: Clone = import_module("tools.commands").CLONE
-    return found
+    package = import_module("tools")
+    if Path(package.__file__ or "/").resolve().parent != _ROOT / "tools":
+        raise UsageError(
+            f"tl: {package.__file__} is loaded under the name of the clone's own package `tools`; "
+            "install the clone into an environment without it"
+        )
+    clone: Clone = import_module("tools.commands").CLONE
+    return clone
 
 
 def _operator_command(name: str, is_typed: bool) -> ModuleType:

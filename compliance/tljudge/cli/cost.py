@@ -1,4 +1,4 @@
-"""`tl cost`: what a deployment costs, idle and active, and what would stay."""
+"""`tl cost`: price a deployment, idle and active, and list the resources that would stay."""
 
 import argparse
 import os
@@ -7,6 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tljudge.cli.arguments import (
+    existing_or_new,
+    require_existing,
+    require_writable_place,
+    write_text,
+)
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 
@@ -20,11 +26,11 @@ EXAMPLES = """examples:
 {own}  tl cost template.yaml --region us-east-1
   tl cost cloudformation --policy policy.toml --chart cost.svg --json
 
-Idle is the scenario without the on-demand part, in which no request comes; only schedules go on.
+Idle is the scenario without the on-demand part and without requests; schedules still run.
 Prices, with a source for each line, are in the file that `tl cost --json` names as "prices"; the
-command does not fetch any.
+command uses no network.
 
-exit codes: 0 within the ceilings, 1 over one or a price is not known, 2 usage or configuration,
+exit codes: 0 within the ceilings, 1 over a ceiling or a price is unknown, 2 usage or configuration,
 3 a template could not be read
 """
 
@@ -34,22 +40,29 @@ def register(subcommands: Any, clone: Clone) -> None:
     parser = subcommands.add_parser(
         "cost",
         help="price templates, idle and active, against the policy's ceilings",
-        description="Price each resource: a month while nobody asks, and an hour while it works;\n"
-        "compare the sums with the policy's ceilings, and list what would go on billing\n"
-        "after the stack is deleted. A price that is not known is shown, and fails.",
+        description="Price each resource, for an idle month and for an active hour; compare the\n"
+        "totals with the policy's ceilings; list the resources that AWS still bills after\n"
+        "the stack is deleted. An unknown price is shown, and fails.",
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="templates or folders")
     parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="ceilings and assumptions, TOML"
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
     )
     parser.add_argument(
-        "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
+        "--policy", type=existing_or_new, metavar="FILE", help="ceilings and assumptions, TOML"
     )
-    parser.add_argument("--region", metavar="NAME", help="whose prices; else the policy's")
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
+    )
+    parser.add_argument("--region", metavar="NAME", help="region of the prices (the policy's)")
     parser.add_argument("--json", action="store_true", help="the bill as JSON")
-    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw it there, too")
+    parser.add_argument(
+        "--chart", type=existing_or_new, metavar="FILE.svg", help="also draw the bill as SVG"
+    )
     parser.set_defaults(run=_run, clone=clone.root)
 
 
@@ -67,11 +80,8 @@ def _run(given: argparse.Namespace) -> int:
         paths = [_own(TEMPLATES, given.clone)]
         policy_file = policy_file or _own(POLICY, given.clone)
         parameter_file = parameter_file or _own(PARAMETERS, given.clone)
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UsageError(f"cost: no file or folder {str(path)!r}; name a template or a folder")
-    if given.chart is not None and not given.chart.absolute().parent.is_dir():
-        raise UsageError(f"cost: no folder {given.chart.absolute().parent} to draw into")
+    require_existing("cost", paths)
+    require_writable_place("cost", given.chart)
     try:
         policy = policies.load(policy_file)
         prices = price_files.load(policy.cost.prices)
@@ -80,21 +90,28 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError(f"cost: {error}") from None
     region = given.region or policy.cost.region
     if region not in prices.regions:
-        known = ", ".join(prices.regions)
-        raise UsageError(f"cost: no prices for region {region!r} in {prices.path}; it has {known}")
+        regions = ", ".join(prices.regions)
+        raise UsageError(
+            f"cost: no prices for region {region!r} in {prices.path}; name a region of {regions}"
+        )
     policy = replace(policy, cost=replace(policy.cost, region=region))
-    found = estimate(paths, policy, prices, parameters)
+    bill = estimate(paths, policy, prices, parameters)
+    if not bill.templates and not bill.errors:
+        raise UsageError(
+            f"cost: no template in {', '.join(map(str, paths))}; "
+            "name a template, or a folder that holds some"
+        )
     if given.chart is not None:
         from tljudge.formatters import cost_chart
 
-        given.chart.write_text(cost_chart.render(found), "utf-8")
+        write_text("cost", given.chart, cost_chart.render(bill))
         print(f"cost: drew {given.chart}", file=sys.stderr)
     if given.json:
-        sys.stdout.write(cost_json.render(found))
+        sys.stdout.write(cost_json.render(bill))
     else:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(cost_table.render(found, colour=colour))
-    return found.exit_code()
+        sys.stdout.write(cost_table.render(bill, colour=colour))
+    return bill.exit_code()
 
 
 def _own(path: Path, clone: Path) -> Path:

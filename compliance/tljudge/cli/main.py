@@ -1,6 +1,6 @@
-"""`tl`: the operator's commands. Each says what it does with `--help`."""
+"""`tl`: parse the arguments, run the subcommand, and turn errors into exit codes."""
 
-import argparse
+import io
 import os
 import signal
 import sys
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tljudge import __version__
 from tljudge.cli import commands
+from tljudge.cli.arguments import Parser
 from tljudge.cli.errors import CouldNotFinish, UsageError
 
 EXIT_CODES = (
@@ -17,30 +18,23 @@ EXIT_CODES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code.
+    """Run the command of these arguments, or else of `sys.argv`; return its exit code, 0 to 3.
 
-    A mistake of the user's is one line on standard error; a traceback is shown with `--debug` only.
+    A user's mistake is a line on standard error; only `--debug` shows a traceback.
     """
-    parser = argparse.ArgumentParser(
-        prog="tl",
-        description="Judge CloudFormation templates; in a clone, also deploy, prove and destroy.",
-        epilog=EXIT_CODES,
-    )
-    parser.add_argument("--version", action="version", version=f"tl {__version__}")
-    parser.add_argument(
-        "--debug", action="store_true", help="show a traceback when something breaks"
-    )
-    subcommands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     words = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        commands.register(words, subcommands)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
-    given = parser.parse_args(words)
-    # A polite end is an end like Ctrl-C: what was started is ended, what was written removed.
+    # Known before the command is loaded, which may take a second.
+    command = next((word for word in words if not word.startswith("-")), "tl")
+    # SIGTERM must clean up as Ctrl-C does: end the processes it started, remove temporary files.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _require_streams()
+        parser = _parser()
+        commands.register(
+            words, parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+        )
+        given = parser.parse_args(words)
+        _require_folder()
         code: int = given.run(given)
         sys.stdout.flush()
         return code
@@ -51,20 +45,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 3
     except BrokenPipeError:
-        # Whoever read it has seen enough, as in `tl rules | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader closed the pipe, as in `tl rules | head`.
+        _drop_output()
         return 3
     except KeyboardInterrupt:
-        print(f"{given.command}: interrupted; everything it started has ended", file=sys.stderr)
+        print(f"{command}: interrupted; everything it started has ended", file=sys.stderr)
         return 3
-    except Exception as error:  # noqa: BLE001 - the last line before the user: one line, no traceback
-        if given.debug:
+    except Exception as error:  # noqa: BLE001 - whatever breaks, the user gets a line instead of a traceback
+        if "--debug" in words:
             import traceback
 
             traceback.print_exc()
+        elif isinstance(error, OSError) and error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"{command}: {where}{error.strerror}; --debug shows where", file=sys.stderr)
         else:
             print(
-                f"{given.command}: {type(error).__name__}: {error}; --debug shows where",
+                f"{command}: {type(error).__name__}: {error}; --debug shows where",
                 file=sys.stderr,
             )
+        _drop_output()
         return 3
+
+
+def _drop_output() -> None:
+    """Leave nothing for the interpreter to write at its end, where an error is a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="tl",
+        description="Judge CloudFormation templates; in a clone, also deploy, prove and destroy.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"tl {__version__}")
+    parser.add_argument(
+        "--debug", action="store_true", help="show a traceback when something breaks"
+    )
+    return parser
+
+
+def _require_streams() -> None:
+    """A closed stream, as in `tl check . >&-`, is None: nothing could be written there."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until the process ends
+    if sys.stdout is None:
+        raise UsageError("tl: standard output is closed; send it to a file, or to /dev/null")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        # A terminal that lacks a character shows a question mark for it, and the rest.
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _require_folder() -> None:
+    """A relative path means nothing in a folder that somebody has removed."""
+    try:
+        os.getcwd()  # noqa: PTH109 - not for its name
+    except OSError as error:
+        raise UsageError(
+            f"tl: the current folder: {error.strerror}; change into a folder that exists"
+        ) from None

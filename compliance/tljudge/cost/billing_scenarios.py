@@ -5,12 +5,13 @@ one has no value and no default, each possible one is priced, and the bill says 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Self
 
 from tljudge.cost.bill import is_on
 from tljudge.decode.nodes import Map
 from tljudge.resolve.deployment import Deployment
 from tljudge.resolve.scenarios import Choice, Choices, TooMany, Unreachable, explore
+from tljudge.resolve.values import Value
 
 _REGION = "AWS::Region"
 
@@ -34,7 +35,7 @@ class BillingChoices(Choices):
         """A run of the same kind that begins with these answers."""
         return type(self)(self._deployment, self._region, self._switches, fixed)
 
-    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+    def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
         """The given answer, or a choice that is explored."""
         taken = self._settled(key, options)
         if taken is None:
@@ -42,7 +43,7 @@ class BillingChoices(Choices):
         choice = self.made[key] = Choice(key, label, taken, options)
         return choice
 
-    def _settled(self, key: str, options: Sequence[Any]) -> int | None:
+    def _settled(self, key: str, options: Sequence[Value]) -> int | None:
         if key in self._switches:
             return None
         if key == _REGION:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.cost.meter import ALWAYS, USED
 from tljudge.data.prices import HOURS_A_MONTH
 from tljudge.engine.cost_policy import Usage
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.quantities import NotKnown, Quantity
-from tljudge.resolve.values import NOVALUE, Text, Unknown, key_of, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, key_of, why
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _DAYS_A_MONTH = HOURS_A_MONTH / 24
@@ -40,16 +39,16 @@ def _reaches(timer: Resource, function: Resource) -> bool:
     return any(_leads_to(arn, function) for arn in targets(timer))
 
 
-def targets(timer: Resource) -> Iterator[Any]:
+def targets(timer: Resource) -> Iterator[Value]:
     """The ARNs that a rule or schedule calls; what is not known as it is."""
-    listed = timer.get("Targets")
-    if timer.type == "AWS::Scheduler::Schedule":
-        listed = [timer.get("Target")]
-    for target in listed if isinstance(listed, list) else [] if listed is NOVALUE else [listed]:
+    scheduled = timer.type == "AWS::Scheduler::Schedule"
+    named = timer.get("Target" if scheduled else "Targets")
+    listed = named if isinstance(named, list) and not scheduled else [named]
+    for target in listed if scheduled or named is not NOVALUE else ():
         yield target.get("Arn", "") if isinstance(target, dict) else target
 
 
-def _leads_to(arn: Any, function: Resource) -> bool:
+def _leads_to(arn: Value, function: Resource) -> bool:
     """By reference, or by the name at the end of the ARN."""
     if isinstance(arn, Unknown):
         return function.deployment.at(arn.origin) is function
@@ -67,7 +66,7 @@ def leads_somewhere(timer: Resource) -> bool:
     )
 
 
-def a_month(expression: Any) -> Quantity:
+def a_month(expression: Value) -> Quantity:
     """How often a schedule fires in a month, at most; 0 where there is none.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html

@@ -65,6 +65,8 @@ class Estimate:
     left: list[Left] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    templates: int = 0
+    """How many templates were priced, those that another nests not counted."""
 
     @property
     def unknown(self) -> list[tuple[Row, str]]:

@@ -1,13 +1,13 @@
 """What machines bill: instances and groups of them, their volumes and addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.cost.meter import ALWAYS, GROWN, HOUR, RUNNING, Charge, Meter, unpriced
+from tljudge.decode.nodes import Map
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.quantities import NotKnown, Quantity, amount, is_true, quantity
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Text, Unknown, Value, display, key_of, why
 
 # Of a volume that a machine image names; the template may give it a size.
 ROOT_DEVICES = ("/dev/xvda", "/dev/sda1")
@@ -22,9 +22,9 @@ class Settings:
     """A machine's settings: its own over those of its launch template or configuration."""
 
     own: Resource | None
-    shared: Any
+    shared: Value | Resource
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value:
         """A setting; unknown where the template is not declared here."""
         value = NOVALUE if self.own is None else self.own.get(name)
         if value is not NOVALUE:
@@ -33,20 +33,20 @@ class Settings:
             return self.shared.get(name)
         return self.shared.get(name, NOVALUE) if isinstance(self.shared, dict) else self.shared
 
-    def listed(self, name: str) -> list[Any]:
+    def listed(self, name: str) -> list[Value]:
         """Every element of a list, shared ones first; one unknown where the list is not known."""
-        found: list[Any] = []
-        for one in (Settings(None, self.shared), Settings(self.own, {})):
+        found: list[Value] = []
+        for one in (Settings(None, self.shared), Settings(self.own, EMPTY)):
             value = one.get(name)
             if value is not NOVALUE:
                 found += value if isinstance(value, list) else [value]
         return found
 
 
-def launch_data(resource: Resource, specification: Any) -> Any:
+def launch_data(resource: Resource, specification: Value) -> Value:
     """`LaunchTemplateData` of the template that a specification names."""
     if not isinstance(specification, dict):
-        return {} if specification is NOVALUE else specification
+        return EMPTY if specification is NOVALUE else specification
     named = specification.get("LaunchTemplateId", specification.get("LaunchTemplateName"))
     template = resource.deployment.at(named.origin) if isinstance(named, Unknown) else None
     if template is None:
@@ -57,7 +57,7 @@ def launch_data(resource: Resource, specification: Any) -> Any:
     if template is None or template.type != "AWS::EC2::LaunchTemplate":
         return Unknown(f"launch:{resource.id}", "its launch template is not declared here")
     data = template.get("LaunchTemplateData")
-    return data if isinstance(data, dict | Unknown) else {}
+    return data if isinstance(data, dict | Unknown) else EMPTY
 
 
 def instance(meter: Meter) -> Iterator[Charge]:
@@ -76,9 +76,7 @@ def group(meter: Meter) -> Iterator[Charge]:
     configuration = (
         meter.resource.deployment.at(named.origin) if isinstance(named, Unknown) else None
     )
-    shared: Any = configuration
-    if configuration is None:
-        shared = launch_data(meter.resource, meter.get("LaunchTemplate"))
+    shared = configuration or launch_data(meter.resource, meter.get("LaunchTemplate"))
     least = quantity(meter.get("MinSize"))
     wanted = quantity(meter.get("DesiredCapacity"), least)
     most = quantity(meter.get("MaxSize"))
@@ -172,12 +170,12 @@ def _volumes(meter: Meter, settings: Settings) -> Iterator[Charge]:
         elif isinstance(disk, dict):
             yield from volume(meter, disk)
     if not unclear and not any(name in ROOT_DEVICES for name in found):
-        yield from volume(meter, {})
+        yield from volume(meter, EMPTY)
 
 
-def mappings(settings: Settings) -> tuple[dict[str, Any], list[str]]:
+def mappings(settings: Settings) -> tuple[dict[str, Map[Value]], list[str]]:
     """Device to its mapping, the machine's own over shared ones; and why there may be more."""
-    found: dict[str, Any] = {}
+    found: dict[str, Map[Value]] = {}
     unclear = []
     for mapping in settings.listed("BlockDeviceMappings"):
         if not isinstance(mapping, dict):
@@ -191,7 +189,9 @@ def mappings(settings: Settings) -> tuple[dict[str, Any], list[str]]:
     return found, unclear
 
 
-def volume(meter: Meter, disk: dict[str, Any], size_name: str = "VolumeSize") -> Iterator[Charge]:
+def volume(
+    meter: Meter, disk: Mapping[str, Value], size_name: str = "VolumeSize"
+) -> Iterator[Charge]:
     """One volume, from its properties; without a size it is the image's or the snapshot's."""
     assumed = meter.usage.image_volume_gb
     default: Quantity = assumed or NotKnown("only its image or snapshot knows its size")
@@ -214,7 +214,7 @@ def volume(meter: Meter, disk: dict[str, Any], size_name: str = "VolumeSize") ->
                 yield meter.charge(f"{key} beyond {included}", (unit, kind, further))
 
 
-def _of(disk: dict[str, Any], name: str, default: float, included: float) -> Quantity:
+def _of(disk: Mapping[str, Value], name: str, default: float, included: float) -> Quantity:
     found = quantity(disk.get(name, NOVALUE), float(default))
     return found if isinstance(found, NotKnown) else max(0.0, found - included)
 

@@ -1,12 +1,12 @@
 """One resource and the price file: its charges, each with a price or why there is none."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tljudge.data.prices import HOURS_A_MONTH, Price, Prices
 from tljudge.engine.cost_policy import CostPolicy, Usage
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.quantities import NotKnown, Quantity, amount
+from tljudge.resolve.values import Value
 
 ALWAYS, RUNNING, USED, GROWN = "always", "running", "used", "grown"
 """While it exists; while an instance runs; while somebody uses it; while a group is at its most."""
@@ -50,7 +50,7 @@ class Meter:
     prices: Prices
     usage: Usage
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value:
         """A property, `NOVALUE` where it is not there."""
         return self.resource.get(name)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tljudge.cost.bill import Bill, Line, belongs, bill, component
 from tljudge.cost.billing_scenarios import billing_scenarios, depends_on, switches
@@ -14,16 +13,17 @@ from tljudge.data.prices import HOURS_A_MONTH, Prices
 from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.files import templates
 from tljudge.decode.loader import load
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import is_meant_as_template
 from tljudge.engine.cost_policy import Ceiling
 from tljudge.engine.policy import Policy
 from tljudge.resolve.assertions import forbidden
 from tljudge.resolve.deployment import Deployment, Resource
-from tljudge.resolve.scenarios import TooMany, Unreachable
+from tljudge.resolve.scenarios import Choices, TooMany, Unreachable
 
 
 def estimate(
-    paths: Sequence[Path], policy: Policy, prices: Prices, given: dict[str, Any] | None = None
+    paths: Sequence[Path], policy: Policy, prices: Prices, given: Given | None = None
 ) -> Estimate:
     """Price every deployment among `paths`, in the policy's region.
 
@@ -39,7 +39,9 @@ def estimate(
         found.complaints.append(complaint)
     idle: list[Line] = []
     active: list[Line] = []
-    for deployment in _deployments(paths, given or {}, found):
+    deployments = _deployments(paths, given or {}, found)
+    found.templates = len(deployments)
+    for deployment in deployments:
         _price(deployment, policy, found, idle, active)
     found.rows.sort(key=lambda row: (-row.idle_month_usd - row.active_hour_usd, row.resource))
     found.left.sort(key=lambda one: (STAYS, MAY_STAY, UNBILLED).index(one.state))
@@ -47,7 +49,7 @@ def estimate(
     return found
 
 
-def _deployments(paths: Sequence[Path], given: dict[str, Any], found: Estimate) -> list[Deployment]:
+def _deployments(paths: Sequence[Path], given: Given, found: Estimate) -> list[Deployment]:
     deployments = []
     parameters = given.get("Parameters", {})
     for path, named in templates(paths):
@@ -74,13 +76,15 @@ class _Side:
     """The dearest scenario with, or without, the on-demand part."""
 
     usd: float = -1.0
-    choices: Any = None
+    choices: Choices | None = None
     lines: tuple[Line, ...] = ()
     amounts: dict[Resource, set[float]] = field(default_factory=dict)
     runs: int = 0
     depends: dict[str, None] = field(default_factory=dict)
 
-    def add(self, choices: Any, one: Bill, amounts: dict[Resource, float], more: list[str]) -> None:
+    def add(
+        self, choices: Choices, one: Bill, amounts: dict[Resource, float], more: list[str]
+    ) -> None:
         self.runs += 1
         self.depends.update(dict.fromkeys(more))
         for resource, usd in amounts.items():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.cost.calls import a_month, calls, leads_somewhere
 from tljudge.cost.meter import ALWAYS, HOUR, MONTH, USED, Charge, Meter, unpriced
 from tljudge.resolve.quantities import NotKnown, amount, is_true, quantity
-from tljudge.resolve.values import NOVALUE, for_matching, why
+from tljudge.resolve.values import NOVALUE, Value, for_matching, why
 
 _KB_A_GB = 1e6
 
@@ -14,7 +14,7 @@ def function(meter: Meter) -> Iterator[Charge]:
     """AWS::Lambda::Function: calls with their log, metrics, kept snapshots."""
     memory = quantity(meter.get("MemorySize"), 128.0)
     architecture = meter.get("Architectures")
-    chip = "x86_64" if architecture is NOVALUE else architecture
+    chip: Value = "x86_64" if architecture is NOVALUE else architecture
     chip = architecture[0] if isinstance(architecture, list) and architecture else chip
     scratch = meter.get("EphemeralStorage")
     scratch = scratch.get("Size", NOVALUE) if isinstance(scratch, dict) else scratch

@@ -1,13 +1,12 @@
 """What services bill, one function a type; what stands in no list here is not known."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from tljudge.cost import requests
 from tljudge.cost.machines import group, instance, lone_volume
 from tljudge.cost.meter import ALWAYS, HOUR, MONTH, USED, Charge, Meter, unpriced
 from tljudge.resolve.quantities import NotKnown, Quantity, amount, is_true, quantity
-from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, why
 
 
 def _endpoint(meter: Meter) -> Iterator[Charge]:
@@ -27,7 +26,7 @@ def _zones(count: Quantity) -> str:
     return f"{amount(count)} zone{'s' if count != 1 else ''}"
 
 
-def _count(value: Any) -> Quantity:
+def _count(value: Value) -> Quantity:
     if isinstance(value, list):
         return NotKnown(why(value[0])) if len(value) == 1 and _is_list(value[0]) else len(value)
     if isinstance(value, Unknown | Text):
@@ -35,7 +34,7 @@ def _count(value: Any) -> Quantity:
     return NotKnown("it is not given") if value is NOVALUE else 1.0
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: Value) -> bool:
     """One unknown element that is a whole list: a parameter of list type in brackets."""
     return isinstance(value, Unknown) and value.origin is None and not value.plain
 

@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/preserving-volumes-on-termin
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.cost.machines import ROOT_DEVICES, Settings, launch_data, mappings
-from tljudge.decode.nodes import Mark
+from tljudge.decode.nodes import Map, Mark
 from tljudge.resolve.deployment import NESTED, Resource
 from tljudge.resolve.quantities import is_true
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Text, Unknown, Value, display, why
 
 STAYS, MAY_STAY, UNBILLED = "stays", "may stay", "stays for a time, without a bill"
 _KEEPS = ("Retain", "RetainExceptOnCreate", "Snapshot")
@@ -96,9 +95,9 @@ def _protected(resource: Resource) -> Iterator[Survivor]:
             reason = f"whether its deletion is refused is not known: {why(one)}"
             yield Survivor(reason, MAY_STAY, mark)
             continue
-        key = one.get("Key") if isinstance(one, dict) else None
+        key, value = (one.get("Key"), one.get("Value")) if isinstance(one, dict) else (None, None)
         if key == "deletion_protection.enabled" or isinstance(key, Unknown | Text):
-            refused = is_true(one.get("Value"))
+            refused = is_true(value)
             if refused is not False:
                 sure = refused and isinstance(key, str)
                 state = STAYS if sure else MAY_STAY
@@ -108,16 +107,16 @@ def _protected(resource: Resource) -> Iterator[Survivor]:
 def _volumes(resource: Resource) -> Iterator[Survivor]:
     name = "BlockDeviceMappings"
     mark = resource.mark_of(name)
-    own: dict[str, Any] | Unknown = {}
+    own: Map[Value] | Unknown = EMPTY
     if resource.type == "AWS::EC2::LaunchTemplate":
         data = resource.get("LaunchTemplateData")
         own, mark = (
-            data if isinstance(data, dict | Unknown) else {},
+            data if isinstance(data, dict | Unknown) else EMPTY,
             resource.mark_of("LaunchTemplateData", name),
         )
         found, unclear = mappings(Settings(None, own))
     else:
-        found, unclear = mappings(Settings(resource, {}))
+        found, unclear = mappings(Settings(resource, EMPTY))
     if resource.type == "AWS::EC2::Instance":
         shared = launch_data(resource, resource.get("LaunchTemplate"))
         if isinstance(shared, Unknown):
@@ -132,11 +131,9 @@ def _volumes(resource: Resource) -> Iterator[Survivor]:
             yield from _volume(resource, device, disk, mark)
 
 
-def _volume(
-    resource: Resource, device: str, disk: dict[str, Any], mark: Mark
-) -> Iterator[Survivor]:
+def _volume(resource: Resource, device: str, disk: Map[Value], mark: Mark) -> Iterator[Survivor]:
     value = disk.get("DeleteOnTermination", NOVALUE)
-    at: Mark = getattr(disk, "marks", {}).get("DeleteOnTermination", mark)
+    at = disk.marks.get("DeleteOnTermination", mark)
     if value is NOVALUE:
         # A group deletes what it launched; elsewhere the default is true of the root volume only.
         if resource.type != "AWS::AutoScaling::LaunchConfiguration" and device not in ROOT_DEVICES:

@@ -9,20 +9,27 @@ SKIPPED_FOLDERS = ("node_modules", "__pycache__", "venv")
 
 
 def templates(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Every file once, and whether the user named the file itself and not a folder above it."""
+    """Every file once, and whether the user named the file itself and not a folder above it.
+
+    A folder that cannot be listed comes as if the user had named it: whoever reads it says why.
+    """
     seen: set[Path] = set()
     for path in paths:
-        for one in _walk(path) if path.is_dir() else [path]:
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir may raise
+        for one, named in _walk(path) if is_folder else [(path, True)]:
             if one not in seen:
                 seen.add(one)
-                yield one, not path.is_dir()
+                yield one, named
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for here, folders, files in os.walk(folder):
+def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
+    unlisted: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=unlisted.append):
         folders[:] = sorted(
             name for name in folders if name[0] != "." and name not in SKIPPED_FOLDERS
         )
         for name in sorted(files):
             if name.endswith(SUFFIXES):
-                yield Path(here) / name
+                yield Path(here) / name, False
+    for error in unlisted:
+        yield Path(error.filename), True

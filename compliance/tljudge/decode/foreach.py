@@ -7,10 +7,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Call, Map, Mark, Seq, as_text, made_map, made_seq
+from tljudge.decode.nodes import Call, Map, Mark, Node, Seq, as_text, made_map, made_seq
 from tljudge.decode.references import sub_parts
 
 PREFIX = "Fn::ForEach::"
@@ -22,13 +21,13 @@ Names = Mapping[str, str]
 """Identifiers to the items they stand for."""
 
 # `${X}` is the item, `&{X}` the item without what a logical id may not have.
-_PLACE = re.compile(r"([$&])\{\s{0,9}([A-Za-z0-9_.:-]{1,255})\s{0,9}\}")
+_PLACE = re.compile(r"([$&])\{\s*([A-Za-z0-9_.:-]+)\s*\}")
 _NOT_IN_AN_ID = re.compile(r"[^0-9A-Za-z]+")
 
 
 def expand(
-    sections: Mapping[str, Map], file: str, given: Mapping[str, Any] | None
-) -> tuple[dict[str, Map], dict[str, tuple[Mark, str]]]:
+    sections: Mapping[str, Map[Node]], file: str, given: Mapping[str, object] | None
+) -> tuple[dict[str, Map[Node]], dict[str, tuple[Mark, str]]]:
     """Expand the loops of a template's sections.
 
     Args:
@@ -54,7 +53,11 @@ class _NotKnown(Exception):
 
 class _Expansion:
     def __init__(
-        self, file: str, parameters: Map, mappings: Map, given: Mapping[str, Any] | None
+        self,
+        file: str,
+        parameters: Map[Node],
+        mappings: Map[Node],
+        given: Mapping[str, object] | None,
     ) -> None:
         self._file = file
         self._parameters, self._mappings, self._given = parameters, mappings, given
@@ -62,13 +65,13 @@ class _Expansion:
         self._here: Mark = (1, 1)
         self.left: dict[str, tuple[Mark, str]] = {}
 
-    def of(self, section: Map) -> Map:
+    def of(self, section: Map[Node]) -> Map[Node]:
         return self._map(section, {}, 0)
 
     def _error(self, message: str) -> TemplateError:
         return TemplateError(self._file, self._here, message)
 
-    def _value(self, raw: Any, names: Names, level: int) -> Any:
+    def _value(self, raw: Node, names: Names, level: int) -> Node:
         self._values += 1
         if self._values > MAX_VALUES:
             raise self._error(f"loops make more than {MAX_VALUES} values; split the template")
@@ -77,8 +80,7 @@ class _Expansion:
         if isinstance(raw, Map):
             return self._map(raw, names, level)
         if isinstance(raw, list):
-            found = [self._value(one, names, level) for one in raw]
-            return made_seq(found, raw.marks) if isinstance(raw, Seq) else found
+            return made_seq([self._value(one, names, level) for one in raw], raw.marks)
         if isinstance(raw, Call):
             return self._call(raw, names, level)
         return raw
@@ -98,8 +100,8 @@ class _Expansion:
 
         return _PLACE.sub(item, text)
 
-    def _map(self, raw: Map, names: Names, level: int) -> Map:
-        found: dict[str, Any] = {}
+    def _map(self, raw: Map[Node], names: Names, level: int) -> Map[Node]:
+        found: dict[str, Node] = {}
         marks: dict[str, Mark] = {}
         for key, mark, value, inner, below in self._entries(raw, names, level):
             # A loop that stays stands in each turn of the loop around it.
@@ -111,8 +113,8 @@ class _Expansion:
         return made_map(found, marks)
 
     def _entries(
-        self, raw: Map, names: Names, level: int
-    ) -> Iterator[tuple[str, Mark, Any, Names, int]]:
+        self, raw: Map[Node], names: Names, level: int
+    ) -> Iterator[tuple[str, Mark, Node, Names, int]]:
         """Keys with their places and values; instead of a loop, those it makes."""
         for key, value in raw.items():
             mark = self._here = raw.marks[key]
@@ -131,14 +133,15 @@ class _Expansion:
             for one in items:
                 yield from self._entries(body, {**names, identifier: one}, level + 1)
 
-    def _parts(self, key: str, value: Any) -> tuple[str, Any, Map]:
+    def _parts(self, key: str, value: Node) -> tuple[str, Node, Map[Node]]:
         if isinstance(value, Seq) and len(value) == 3:
             identifier, collection, body = value
             if isinstance(identifier, str) and isinstance(body, Map):
                 return identifier, collection, body
         raise self._error(f"{key[:80]} takes an identifier, a collection and a mapping; write them")
 
-    def _items(self, raw: Any, names: Names, level: int) -> list[str]:
+    def _items(self, raw: Node, names: Names, level: int) -> list[str]:
+        found: object
         if isinstance(raw, Call) and raw.name == "Ref":
             found = self._of_parameter(raw.argument, is_list=True)
         else:
@@ -151,22 +154,23 @@ class _Expansion:
             raise _NotKnown("its collection is empty")
         return [self._item(one) for one in found]
 
-    def _item(self, raw: Any) -> str:
+    def _item(self, raw: object) -> str:
         if isinstance(raw, Call) and raw.name == "Ref":
             raw = self._of_parameter(raw.argument, is_list=False)
         if isinstance(raw, str | int | float) and raw != "":
             return as_text(raw)
         raise _NotKnown("an item of its collection is not known")
 
-    def _of_parameter(self, name: Any, *, is_list: bool) -> Any:
+    def _of_parameter(self, name: Node, *, is_list: bool) -> object:
         declared = self._parameters.get(name) if isinstance(name, str) else None
-        if not isinstance(declared, Map):
+        if not isinstance(name, str) or not isinstance(declared, Map):
             raise _NotKnown("its collection is no parameter")
         kind = as_text(declared.get("Type", "String"))
         if kind.startswith("AWS::SSM::") or self._given is None:
             raise _NotKnown(f"parameter {name} is not known")
         value = self._given.get(name, declared.get("Default"))
-        if name not in self._given and len(declared.get("AllowedValues") or ()) > 1:
+        allowed = declared.get("AllowedValues")
+        if name not in self._given and isinstance(allowed, str | list | dict) and len(allowed) > 1:
             raise _NotKnown(f"parameter {name} has more than one allowed value")
         if is_list and kind != "CommaDelimitedList" and not kind.startswith("List<"):
             raise _NotKnown(f"parameter {name} is no list")
@@ -176,8 +180,8 @@ class _Expansion:
             return value
         raise _NotKnown(f"parameter {name} has no value that is known")
 
-    def _of_map(self, argument: Any) -> Any:
-        here: Any = self._mappings
+    def _of_map(self, argument: Node) -> Node:
+        here: Node = self._mappings
         keys = list(argument) if isinstance(argument, Seq) else []
         for key in keys[:3]:
             if not isinstance(key, str | int) or not isinstance(here, Map):
@@ -185,7 +189,7 @@ class _Expansion:
             here = here.get(as_text(key))
         return here
 
-    def _call(self, call: Call, names: Names, level: int) -> Any:
+    def _call(self, call: Call, names: Names, level: int) -> Node:
         name, argument = call.name, call.argument
         if name == "Ref" and isinstance(argument, str):
             return names.get(argument, call)
@@ -197,23 +201,25 @@ class _Expansion:
             argument = self._value(argument, names, level)
         if name == "Fn::GetAtt" and isinstance(argument, Seq) and len(argument) > 1:
             first, *rest = argument
-            if all(isinstance(one, str) for one in rest):
-                argument = [first, ".".join(rest)]
+            texts = [one for one in rest if isinstance(one, str)]
+            if len(texts) == len(rest):
+                argument = made_seq([first, ".".join(texts)], argument.marks[:2])
         if name == "Fn::FindInMap" and isinstance(argument, Seq) and names:
-            return self._looked_up(Call(name, argument, call.mark))
+            return self._looked_up(Call(name, argument, call.mark), argument)
         return Call(name, argument, call.mark)
 
-    def _looked_up(self, call: Call) -> Any:
+    def _looked_up(self, call: Call, argument: Seq[Node]) -> Node:
         """What stands in the map; a condition or collection of a loop is often found there."""
         try:
-            found = self._of_map(call.argument)
+            found = self._of_map(argument)
         except _NotKnown:
             return call
-        if found is None and len(call.argument) == 4 and isinstance(call.argument[3], Map):
-            found = call.argument[3].get("DefaultValue")
+        last = argument[3] if len(argument) == 4 else None
+        if found is None and isinstance(last, Map):
+            found = last.get("DefaultValue")
         return call if found is None or isinstance(found, Map) else found
 
-    def _sub(self, argument: Any, names: Names, level: int) -> Any:
+    def _sub(self, argument: Node, names: Names, level: int) -> Node:
         """Its own variables win over identifiers."""
         text, given = sub_parts(argument)
         hidden = {name: item for name, item in names.items() if name not in given}

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,15 +17,15 @@ from tljudge.decode.source import MAX_BYTES, Source
 from tljudge.decode.template import Template
 from tljudge.decode.validation import validated
 
-NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, object] = {}
 
 
-def load(path: Path, given: Mapping[str, Any] | None = NOTHING) -> Template:
+def load(path: Path, given: Mapping[str, object] | None = NOTHING) -> Template:
     """Read and decode one file, as `decode` does."""
     return decode(Source.read(path), given)
 
 
-def decode(source: Source, given: Mapping[str, Any] | None = NOTHING) -> Template:
+def decode(source: Source, given: Mapping[str, object] | None = NOTHING) -> Template:
     """Decode one file.
 
     Args:
@@ -42,13 +41,13 @@ def decode(source: Source, given: Mapping[str, Any] | None = NOTHING) -> Templat
 
 
 def read(
-    text: str, file: str = "template.yaml", given: Mapping[str, Any] | None = NOTHING
+    text: str, file: str = "template.yaml", given: Mapping[str, object] | None = NOTHING
 ) -> Template:
     """Decode a text that stands in no file, as `decode` does."""
     return _decoded(text, file, given, "")
 
 
-def _decoded(text: str, file: str, given: Mapping[str, Any] | None, digest: str) -> Template:
+def _decoded(text: str, file: str, given: Mapping[str, object] | None, digest: str) -> Template:
     if len(text) > MAX_BYTES:
         raise TemplateError(file, (1, 1), f"longer than {MAX_BYTES} characters; split it")
     is_json = text.lstrip()[:1] == "{"

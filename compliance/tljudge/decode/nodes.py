@@ -1,21 +1,34 @@
 """What a template is made of: mappings, lists and intrinsics, each with its place in the text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, TypeVar, Union
 
 Mark = tuple[int, int]
 """Line and column, both from 1."""
 
+Scalar = str | int | float | bool | None
+"""What CloudFormation reads an unquoted or quoted text as; a date stays text."""
+Node = Union[Scalar, "Map[Node]", "Seq[Node]", "Call"]
+"""What the parser makes of a value, before any intrinsic is resolved."""
+Static = Union[Scalar, "Map[Static]", "Seq[Static]"]
+"""A value without an intrinsic in it, so that it is the same in every scenario."""
+Json = Scalar | dict[str, "Json"] | list["Json"]
+"""What JSON text holds, where a template carries it."""
+
+T = TypeVar("T")
+# Nobody changes a mapping or list once it is made, so that a `Map[Static]` is a `Map[Node]` too;
+# mypy would refuse that for the mutable types below them.
+T_co = TypeVar("T_co", covariant=True)
 
 _FEW = 16  # keys, among which looking for one is cheaper than noting all
 
 
-class Map(dict[str, Any]):
+class Map(dict[str, T_co]):  # type: ignore[type-var]
     """A mapping; `marks` has the place of each key, `static` says that no intrinsic is below."""
 
     __slots__ = ("_places", "static")
-    _places: Any
+    _places: Any  # the marks of yaml, or our own by key
     static: bool
 
     def read_at(self, places: list[Any], static: bool) -> None:
@@ -38,7 +51,7 @@ class Map(dict[str, Any]):
     def marks(self, marks: dict[str, Mark]) -> None:
         self._places = marks
 
-    def stands_where(self, other: "Map") -> None:
+    def stands_where(self, other: "Map[object]") -> None:
         """Take over the places of a mapping with the same keys, or more."""
         self._places = other._places if len(self) == len(other) else other.marks
 
@@ -52,17 +65,17 @@ class Map(dict[str, Any]):
         return self.marks[key]
 
 
-class Partial(Map):
+class Partial(Map[T_co]):
     """A mapping to which a macro or a loop adds; it has keys that begin with `Fn::`."""
 
     __slots__ = ()
 
 
-class Seq(list[Any]):
+class Seq(list[T_co]):  # type: ignore[type-var]
     """A list; `marks` has the place of each element, `static` says that no intrinsic is below."""
 
     __slots__ = ("_places", "_read", "static")
-    _places: list[Any]
+    _places: list[Any]  # the marks of yaml, or our own
     _read: bool
     static: bool
 
@@ -83,7 +96,7 @@ class Seq(list[Any]):
     def marks(self, marks: list[Mark]) -> None:
         self._places, self._read = marks, False
 
-    def stands_where(self, other: "Seq") -> None:
+    def stands_where(self, other: "Seq[object]") -> None:
         """Take over the places of a list of the same length."""
         self._places, self._read = other._places, other._read
 
@@ -93,33 +106,32 @@ class Call:
     """An intrinsic: `Ref`, `Fn::...`, or `Dynamic` for text that holds `{{resolve:...}}`."""
 
     name: str
-    argument: Any
+    argument: Node
     mark: Mark
 
 
-def made_map(items: dict[str, Any], marks: dict[str, Mark]) -> Map:
+def made_map(items: Mapping[str, T], marks: dict[str, Mark]) -> Map[T]:
     """A mapping like one that was read."""
     partial = any(key.startswith("Fn::") for key in items)
-    found = (Partial if partial else Map)(items)
+    found: Map[T] = Partial(items) if partial else Map(items)
     found.marks = marks
     found.static = not partial and all(map(is_static, items.values()))
     return found
 
 
-def made_seq(items: Iterable[Any], marks: list[Mark]) -> Seq:
+def made_seq(items: Iterable[T], marks: list[Mark]) -> Seq[T]:
     """A list like one that was read."""
     found = Seq(items)
     found.marks, found.static = marks, all(map(is_static, found))
     return found
 
 
-def is_static(value: Any) -> bool:
+def is_static(value: object) -> TypeGuard[Static]:
     """Whether a value is the same in every scenario: no intrinsic is in it."""
-    kind = type(value)
-    if kind is Map or kind is Seq:
+    if type(value) is Map or type(value) is Seq:
         static: bool = value.static
         return static
-    return kind is not Call and kind is not Partial
+    return type(value) is not Call and type(value) is not Partial
 
 
 FUNCTIONS = frozenset(
@@ -155,7 +167,7 @@ FUNCTIONS = frozenset(
 )
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A scalar as CloudFormation writes it where text is wanted."""
     if value is True:
         return "true"

@@ -21,10 +21,12 @@ from tljudge.decode.nodes import (
     Call,
     Map,
     Mark,
+    Node,
     Seq,
     as_text,
     is_static,
     made_map,
+    made_seq,
 )
 from tljudge.decode.scalars import TYPED, plain
 
@@ -36,7 +38,8 @@ _UNUSUAL = TYPED | {"<", ""}  # how keys begin that are not taken as they stand
 class Parser:
     """Parser events to values, without recursion in C and with everything counted.
 
-    Most of the time of a run is spent here, so that scalars are read where they are met.
+    Most of the time of a run is spent here, so that scalars are read where they are met. Events
+    are `Any`, because yaml's C module has no types.
     """
 
     def __init__(self, text: str, file: str, is_json: bool) -> None:
@@ -46,9 +49,9 @@ class Parser:
         self._nodes = 0
         self._deepest = 0
         # Anchor to value, its size and its height; None while it is being built.
-        self._anchors: dict[str, tuple[Any, int, int] | None] = {}
+        self._anchors: dict[str, tuple[Node, int, int] | None] = {}
 
-    def document(self) -> Any:
+    def document(self) -> Node:
         """The one document of the text.
 
         Raises:
@@ -76,7 +79,7 @@ class Parser:
     def _too_many(self, event: Any) -> TemplateError:
         return self._fail(event, f"more than {MAX_NODES} values once expanded; split it")
 
-    def _node(self, event: Any, depth: int) -> Any:
+    def _node(self, event: Any, depth: int) -> Node:
         """A value, whatever it is."""
         kind = type(event)
         if kind is AliasEvent:
@@ -88,7 +91,7 @@ class Parser:
         build = self._mapping if kind is MappingStartEvent else self._sequence
         return build(event, depth)
 
-    def _anchored(self, event: Any, depth: int) -> Any:
+    def _anchored(self, event: Any, depth: int) -> Node:
         anchor, event.anchor = event.anchor, None
         self._anchors[anchor] = None
         before, outside = self._nodes, self._deepest
@@ -98,7 +101,7 @@ class Parser:
         self._deepest = max(outside, self._deepest)
         return value
 
-    def _alias(self, event: Any, depth: int) -> Any:
+    def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor not in self._anchors:
             raise self._fail(event, f"alias *{event.anchor} has no anchor; add &{event.anchor}")
         known = self._anchors[event.anchor]
@@ -121,8 +124,8 @@ class Parser:
         if depth > self._deepest:
             self._deepest = depth
 
-    def _scalar(self, event: Any) -> Any:
-        value: Any = event.value
+    def _scalar(self, event: Any) -> Node:
+        value: str = event.value
         tag = event.tag
         if tag is None:
             if event.implicit[0] and (not value or value[0] in TYPED):
@@ -134,37 +137,40 @@ class Parser:
             if kind != "str":
                 raise self._fail(event, f"!!{kind} is not known to CloudFormation; write it out")
         if "{{resolve:" in value:
-            value = Call("Dynamic", value, _mark(event))
+            dynamic = Call("Dynamic", value, _mark(event))
+            return dynamic if tag is None else self._tagged(event, dynamic)
         return value if tag is None else self._tagged(event, value)
 
-    def _tagged(self, event: Any, value: Any) -> Any:
+    def _tagged(self, event: Any, value: Node) -> Node:
         tag = event.tag
         if tag is None or tag == "!" or tag[0] != "!":
             return value
         mark = _mark(event)
         if tag == "!Condition":
-            found = Map(Condition=value)
-            found.marks, found.static = {"Condition": mark}, False
+            found = made_map({"Condition": value}, {"Condition": mark})
+            found.static = False
             return found
         name = tag[1:] if tag == "!Ref" else f"Fn::{tag[1:]}"
         if name not in FUNCTIONS:
             raise self._fail(event, f"CloudFormation has no function {tag[:40]}; correct it")
         return self._call(name, value, mark)
 
-    def _call(self, name: str, value: Any, mark: Mark) -> Call:
+    def _call(self, name: str, value: Node, mark: Mark) -> Call:
         if name == "Fn::GetAtt":
             if isinstance(value, str):
-                value = value.split(".", 1)
-            elif isinstance(value, Seq) and all(isinstance(v, str) for v in value):
-                value = [value[0], ".".join(value[1:])] if len(value) > 1 else list(value)
+                value = _texts(value.split(".", 1), mark)
+            elif isinstance(value, Seq) and len(value) > 1:
+                texts = [one for one in value if isinstance(one, str)]
+                if len(texts) == len(value):
+                    value = _texts([texts[0], ".".join(texts[1:])], mark)
         if name in ("Ref", "Fn::GetAtt", "Fn::ImportValue") and isinstance(value, int | float):
             value = as_text(value)
         return Call(name, value, mark)
 
-    def _sequence(self, event: Any, depth: int) -> Any:
+    def _sequence(self, event: Any, depth: int) -> Node:
         self._enter(event, depth)
         next_event: Any = self._events.get_event
-        found = Seq()
+        found: Seq[Node] = Seq()
         places: list[Any] = []
         static = True
         while type(element := next_event()) is not SequenceEndEvent:
@@ -179,12 +185,12 @@ class Parser:
         found.read_at(places, static)
         return found if event.tag is None else self._tagged(event, found)
 
-    def _mapping(self, event: Any, depth: int) -> Any:
+    def _mapping(self, event: Any, depth: int) -> Node:
         self._enter(event, depth)
         next_event: Any = self._events.get_event
-        found = Map()
+        found: Map[Node] = Map()
         places: list[Any] = []
-        merged: list[Any] = []
+        merged: list[tuple[Any, Node]] = []
         static, partial = True, False
         while type(key_event := next_event()) is not MappingEndEvent:
             if type(key_event) is not ScalarEvent or key_event.tag not in (None, "!"):
@@ -223,7 +229,7 @@ class Parser:
             found = made_map(found, found.marks)
         return found if event.tag is None else self._tagged(event, found)
 
-    def _merged(self, own: Map, merged: list[Any]) -> Map:
+    def _merged(self, own: Map[Node], merged: list[tuple[Any, Node]]) -> Map[Node]:
         """With what `<<` brings; the mapping's own keys win, then the first."""
         items, marks = dict(own), dict(own.marks)
         for event, value in merged:
@@ -233,6 +239,10 @@ class Parser:
                 items = {**source, **items}
                 marks = {**source.marks, **marks}
         return made_map(items, marks)
+
+
+def _texts(texts: list[str], mark: Mark) -> Seq[str]:
+    return made_seq(texts, [mark] * len(texts))
 
 
 def _mark(event: Any) -> Mark:

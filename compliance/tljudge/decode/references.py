@@ -1,10 +1,9 @@
 """What a template refers to: every name must exist, and nothing may depend on itself."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Call, Mark, Seq
+from tljudge.decode.nodes import Call, Map, Mark, Node, Seq
 from tljudge.decode.template import LANGUAGE, Template
 
 PSEUDO = frozenset(
@@ -19,30 +18,27 @@ PSEUDO = frozenset(
         "AWS::URLSuffix",
     ]
 )
+_Missing = Callable[[str, Mark, str], Exception]
 
 
-def calls(value: Any) -> Iterator[Any]:
+def calls(value: Node) -> Iterator[Call]:
     """Every intrinsic at or below a value."""
     pending = [value]
     while pending:
         value = pending.pop()
-        kind = type(value)
-        if kind is str:
+        if type(value) is str:
             continue
-        if kind is Call:
+        if type(value) is Call:
             yield value
             pending.append(value.argument)
-        elif isinstance(value, dict):
-            if not value.static:  # type: ignore[attr-defined]
-                pending.extend(value.values())
-        elif isinstance(value, Seq):
+        elif isinstance(value, Map):
             if not value.static:
-                pending.extend(value)
-        elif isinstance(value, list):
+                pending.extend(value.values())
+        elif isinstance(value, Seq) and not value.static:
             pending.extend(value)
 
 
-def names(call: Any) -> Iterator[str]:
+def names(call: Call) -> Iterator[str]:
     """The logical ids, parameters and pseudo parameters an intrinsic names itself."""
     if call.name == "Ref":
         if isinstance(call.argument, str):
@@ -71,16 +67,17 @@ def placeholders(text: str) -> Iterator[tuple[int, int, str]]:
         begins = text.find("${", ends)
 
 
-def sub_parts(argument: Any) -> tuple[str, dict[str, Any]]:
+def sub_parts(argument: Node) -> tuple[str, dict[str, Node]]:
     """The text of a Sub and the variables it brings itself; nothing where it has another shape."""
-    given: Any = {}
+    text, given = argument, dict[str, Node]()
     if isinstance(argument, list) and len(argument) == 2:
-        argument, given = argument
-    if getattr(argument, "name", None) == "Dynamic":
-        argument = argument.argument
-    if not isinstance(argument, str) or not isinstance(given, dict):
-        return "", {}
-    return argument, given
+        text, brought = argument
+        if not isinstance(brought, Map):
+            return "", {}
+        given = brought
+    if isinstance(text, Call) and text.name == "Dynamic":
+        text = text.argument
+    return (text, given) if isinstance(text, str) else ("", {})
 
 
 def check_references(template: Template) -> tuple[Call, ...]:
@@ -121,11 +118,10 @@ def check_references(template: Template) -> tuple[Call, ...]:
             if isinstance(name, str) and name
         )
         condition = resource.get("Condition")
-        named = isinstance(condition, str)
-        if named and condition not in template.conditions and not may_appear:
+        if isinstance(condition, str) and condition not in template.conditions and not may_appear:
             raise missing(condition, resource.marks["Condition"], "condition")
         # What SAM makes of a resource may need less than what was written.
-        is_sam = resource["Type"].startswith("AWS::Serverless::")
+        is_sam = str(resource["Type"]).startswith("AWS::Serverless::")
         needs[logical_id] = set() if is_sam else needed & template.resources.keys()
     circle = _circle(needs)
     if circle:
@@ -138,7 +134,7 @@ def check_references(template: Template) -> tuple[Call, ...]:
     return tuple(lookups)
 
 
-def _check_condition(template: Template, call: Any, missing: Any, may_appear: bool) -> None:
+def _check_condition(template: Template, call: Call, missing: _Missing, may_appear: bool) -> None:
     argument = call.argument
     if isinstance(argument, list) and argument and isinstance(argument[0], str):
         unknown = argument[0] not in template.conditions
@@ -146,7 +142,7 @@ def _check_condition(template: Template, call: Any, missing: Any, may_appear: bo
             raise missing(argument[0], call.mark, "condition")
 
 
-def _check_conditions(template: Template, missing: Any, may_appear: bool) -> None:
+def _check_conditions(template: Template, missing: _Missing, may_appear: bool) -> None:
     needs: dict[str, set[str]] = {}
     for name, body in template.conditions.items():
         needs[name] = set(condition_names(body))
@@ -166,14 +162,15 @@ def _check_conditions(template: Template, missing: Any, may_appear: bool) -> Non
         )
 
 
-def condition_names(body: Any) -> Iterator[str]:
+def condition_names(body: Node) -> Iterator[str]:
     """The conditions a condition names."""
     pending = [body]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
-            if isinstance(value.get("Condition"), str):
-                yield value["Condition"]
+            name = value.get("Condition")
+            if isinstance(name, str):
+                yield name
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)

@@ -4,10 +4,11 @@ A date stays text, as the service leaves it.
 """
 
 import re
-from typing import Any
+
+from tljudge.decode.nodes import Scalar
 
 TYPED = frozenset("yYnNtTfFoO~-+.0123456789")
-_WORDS: dict[str, Any] = {
+_WORDS: dict[str, bool | None] = {
     spelling: value
     for words, value in (("yes true on", True), ("no false off", False), ("null ~", None))
     for word in words.split()
@@ -21,7 +22,7 @@ _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _MAX_DIGITS = 64
 
 
-def plain(text: str, is_json: bool = False) -> Any:
+def plain(text: str, is_json: bool = False) -> Scalar:
     """The value of an unquoted scalar, as CloudFormation sees it."""
     if not text:
         return None

@@ -1,5 +1,6 @@
 """Files of templates: each is read once, and never more of it than a template may have."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Source:
         file = str(path)
         try:
             if not path.is_file():
-                raise TemplateError(file, (1, 1), "is no regular file; name a template or a folder")
+                raise TemplateError(file, (1, 1), _no_file(path))
             size_bytes = path.stat().st_size
             if size_bytes > MAX_BYTES:
                 found = f"{size_bytes} bytes, and {MAX_BYTES} are read at most"
@@ -69,6 +70,16 @@ class Source:
         """Whether the words that every template has could be in the bytes, without parsing."""
         words = any(word in self.content for word in _WORDS)
         return words or _ESCAPED.search(self.content) is not None
+
+
+def _no_file(path: Path) -> str:
+    """Why a path is no file to read, and what to do."""
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads nowhere; mend or remove it"
+    if path.is_dir():
+        with os.scandir(path):  # raises where the folder cannot be listed
+            return "is a folder; name a template"
+    return "is no regular file; name a template or a folder"
 
 
 def is_meant_as_template(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tljudge.decode.nodes import Call, Map, Mark
+from tljudge.decode.nodes import Call, Map, Mark, Node
 
 LANGUAGE = "AWS::LanguageExtensions"
 
@@ -19,12 +19,12 @@ class Template:
     """
 
     file: str
-    parameters: Map
-    mappings: Map
-    rules: Map
-    conditions: Map
-    resources: Map
-    outputs: Map
+    parameters: Map[Node]
+    mappings: Map[Node]
+    rules: Map[Node]
+    conditions: Map[Node]
+    resources: Map[Map[Node]]
+    outputs: Map[Node]
     transforms: tuple[str, ...]
     hidden: tuple[tuple[str, Mark, str], ...]
     digest: str

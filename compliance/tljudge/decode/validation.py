@@ -3,11 +3,11 @@ takes, `Fn::ForEach` is expanded, and what a macro makes is noted as hidden."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import cast
 
 from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.foreach import PREFIX, expand
-from tljudge.decode.nodes import Call, Map, Mark, Partial, as_text, made_map
+from tljudge.decode.nodes import Call, Map, Mark, Node, Partial, Seq, as_text, made_map, made_seq
 from tljudge.decode.references import check_references
 from tljudge.decode.template import LANGUAGE, Template
 
@@ -30,9 +30,11 @@ SECTIONS = frozenset(
     ]
 )
 
+_NONE: Seq[Node] = made_seq([], [])
+
 
 def validated(
-    root: Any, file: str, given: Mapping[str, Any] | None, digest: str, *, has_foreach: bool
+    root: Node, file: str, given: Mapping[str, object] | None, digest: str, *, has_foreach: bool
 ) -> Template:
     """The template that a document is.
 
@@ -73,14 +75,14 @@ def validated(
         sections[name] = _without_macros(section, hidden, file)
     if not sections["Resources"] and not hidden:
         raise TemplateError(file, root.marks["Resources"], "no resource; declare at least one")
-    _check_resources(sections["Resources"], file, LANGUAGE in transforms)
+    resources = _checked_resources(sections["Resources"], file, LANGUAGE in transforms)
     template = Template(
         file=file,
         parameters=sections["Parameters"],
         mappings=sections["Mappings"],
         rules=sections["Rules"],
         conditions=sections["Conditions"],
-        resources=sections["Resources"],
+        resources=resources,
         outputs=sections["Outputs"],
         transforms=transforms,
         hidden=tuple(hidden),
@@ -89,7 +91,9 @@ def validated(
     return replace(template, lookups=check_references(template))
 
 
-def _sections(root: Map, file: str, hidden: list[tuple[str, Mark, str]]) -> dict[str, Map]:
+def _sections(
+    root: Map[Node], file: str, hidden: list[tuple[str, Mark, str]]
+) -> dict[str, Map[Node]]:
     sections = {}
     for name in ("Parameters", "Mappings", "Rules", "Conditions", "Outputs", "Resources"):
         section = root.get(name)
@@ -102,8 +106,8 @@ def _sections(root: Map, file: str, hidden: list[tuple[str, Mark, str]]) -> dict
     return sections
 
 
-def _transforms(root: Map, hidden: list[tuple[str, Mark, str]]) -> tuple[str, ...]:
-    found = root.get("Transform", [])
+def _transforms(root: Map[Node], hidden: list[tuple[str, Mark, str]]) -> tuple[str, ...]:
+    found = root.get("Transform", _NONE)
     names = tuple(
         as_text(one) if isinstance(one, str) else "a macro"
         for one in (found if isinstance(found, list) else [found])
@@ -119,7 +123,7 @@ def _transforms(root: Map, hidden: list[tuple[str, Mark, str]]) -> tuple[str, ..
     return names
 
 
-def _refuse_foreach(sections: dict[str, Map], file: str) -> None:
+def _refuse_foreach(sections: dict[str, Map[Node]], file: str) -> None:
     for section in sections.values():
         for key in section:
             if key.startswith(PREFIX):
@@ -127,7 +131,9 @@ def _refuse_foreach(sections: dict[str, Map], file: str) -> None:
                 raise TemplateError(file, section.marks[key], found)
 
 
-def _without_macros(section: Map, hidden: list[tuple[str, Mark, str]], file: str) -> Map:
+def _without_macros(
+    section: Map[Node], hidden: list[tuple[str, Mark, str]], file: str
+) -> Map[Node]:
     """The section without loops and `Fn::Transform`, noted as hidden."""
     if type(section) is not Partial:
         return section
@@ -137,13 +143,14 @@ def _without_macros(section: Map, hidden: list[tuple[str, Mark, str]], file: str
         if not key.startswith("Fn::"):
             kept[key] = value
         elif key != "Fn::Transform" and not key.startswith("Fn::ForEach"):
-            raise TemplateError(file, section.marks[key], f"{key} cannot stand here; remove it")
+            message = f"{key[:80]} cannot stand here; remove it"
+            raise TemplateError(file, section.marks[key], message)
         elif key[:80] not in noted:
             hidden.append((key[:80], section.marks[key], f"{key[:80]} is not expanded"))
     return made_map(kept, section.marks)
 
 
-def _check_resources(resources: Map, file: str, is_extended: bool) -> None:
+def _checked_resources(resources: Map[Node], file: str, is_extended: bool) -> Map[Map[Node]]:
     if len(resources) > MAX_RESOURCES:
         found = f"{len(resources)} resources, and {MAX_RESOURCES} are judged at most"
         raise TemplateError(file, (1, 1), f"{found}; CloudFormation takes 500")
@@ -168,3 +175,4 @@ def _check_resources(resources: Map, file: str, is_extended: bool) -> None:
             raise TemplateError(
                 file, resource.marks["Condition"], f"{logical_id}: Condition is no text; name one"
             )
+    return cast("Map[Map[Node]]", resources)  # each of them was looked at

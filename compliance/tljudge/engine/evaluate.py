@@ -5,17 +5,17 @@ Whatever happens while a rule looks at a resource ends in a finding; nothing is 
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tljudge.data import tagging
 from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.loader import decode
 from tljudge.decode.nodes import Mark
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import Sources, is_meant_as_template
-from tljudge.engine.findings import GAVE_UP, SIGHT, Finding, Problem, order
+from tljudge.engine.findings import GAVE_UP, SIGHT, Finding, Order, Problem, order
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict
 from tljudge.resolve.assertions import forbidden
@@ -64,7 +64,7 @@ class Judge:
     def __init__(
         self,
         policy: Policy,
-        given: Mapping[str, Any],
+        given: Given,
         rules: Sequence[Rule],
         sources: Sources | None = None,
     ) -> None:
@@ -128,7 +128,7 @@ class _Run:
 
     def __init__(self, judge: Judge, deployment: Deployment, policy: Policy) -> None:
         self._judge, self._deployment, self._policy = judge, deployment, policy
-        self._findings: dict[tuple[Any, ...], Finding] = {}
+        self._findings: dict[Order, Finding] = {}
         self._runs_left = MAX_RUNS
         self._until = time.process_time() + MAX_SECONDS
 

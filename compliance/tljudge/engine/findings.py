@@ -16,6 +16,9 @@ GAVE_UP = "the rest was not judged"
 # Values nobody knows are named by where they are made: `${Fn::Select((12, 5))}`.
 _MARK = re.compile(r"\(\d+, \d+\)|(?<= line )\d+")
 
+Order = tuple[str, int, int, str, str, str, str]
+"""Place, resource, rule, verdict, message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -86,7 +89,7 @@ def tally(findings: Iterable[Finding]) -> dict[str, int]:
     return counts
 
 
-def order(finding: Finding) -> tuple[Any, ...]:
+def order(finding: Finding) -> Order:
     """By place, then by rule."""
     return (finding.file, finding.line, finding.column, finding.resource, finding.rule,
             finding.verdict, finding.message)  # fmt: skip

@@ -112,7 +112,11 @@ def _read(path: Path) -> Policy:
         body = tomllib.loads(text)
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read: {error.strerror}; name a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise PolicyError(f"{path}: is nested too deep; write a plain policy") from None
+    except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{path}: {error}; correct the TOML here") from None
     if path != DEFAULT:
         body = _over(tomllib.loads(DEFAULT.read_text("utf-8")), body, path)

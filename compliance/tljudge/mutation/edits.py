@@ -1,52 +1,60 @@
-"""Edits of a template in long form: each writes or removes one value, and touches no other."""
+"""Edits of a template in long form: each edit writes or removes one value and leaves the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Final
+
+from tljudge.decode.nodes import Scalar
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of a template; `Fn::If` and its like are keys."""
 
 
-class _Gone:
-    """Nothing: the key or element is taken away."""
+class Gone(Enum):
+    """The type of `GONE`, the value of an edit that removes the key or element."""
+
+    GONE = "GONE"
 
     def __repr__(self) -> str:
         return "GONE"
 
 
-GONE = _Gone()
+GONE: Final = Gone.GONE
+Part = Scalar | Mapping[str, "Part"] | Sequence["Part"] | Gone
+"""Part of a template in long form, where an intrinsic is a mapping; `GONE` for nothing."""
+Body = dict[str, Part]
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`value` at `path`; of the template itself, or of another `file` beside it.
+    """Write `value` at `path`, in the mutated template or in another `file` of its template set.
 
-    A path that ends one past a list appends; mappings on the way are made; a file that is not there
-    is made too.
+    An index one past the end of a list appends. Missing mappings on the way, and a missing file,
+    are created.
     """
 
     path: Path
-    value: Any
+    value: Part
     file: str = ""
 
 
 Break = tuple[Edit, ...]
-"""One thing broken; the first edit is the place of it."""
+"""The edits of one mutant; the report names the place of the first edit."""
 
 
-def written(body: Any, path: Path, value: Any) -> Any:
-    """A copy of `body` with one value replaced.
+def written(body: Part, path: Path, value: Part) -> Part:
+    """Copy `body` with the value at `path` replaced, added or (`GONE`) removed.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     if not path:
         return value
     step, rest = path[0], path[1:]
     if isinstance(step, int):
-        copy = list(body)
+        copy = list(as_rows(body))
         if value is GONE and not rest:
             del copy[step]
         elif step == len(copy):
@@ -54,27 +62,49 @@ def written(body: Any, path: Path, value: Any) -> Any:
         else:
             copy[step] = written(copy[step], rest, value)
         return copy
-    found = dict(body)
+    changed = dict(as_body(body))
     if value is GONE and not rest:
-        del found[step]
+        del changed[step]
     else:
-        found[step] = written(found.get(step, {}), rest, value)
-    return found
+        changed[step] = written(changed.get(step, {}), rest, value)
+    return changed
 
 
-def at(body: Any, path: Path) -> Any:
-    """The value at a place.
+def at(body: Part, path: Path) -> Part:
+    """Return the value at `path`.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     for step in path:
-        body = body[step]
+        body = as_rows(body)[step] if isinstance(step, int) else as_body(body)[step]
     return body
 
 
-def mappings(body: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every mapping at or below a value, the outer ones first, intrinsics included."""
+def as_body(part: Part) -> Body:
+    """The mapping that a part is.
+
+    Raises:
+        LookupError: it has another shape.
+    """
+    if isinstance(part, dict):
+        return part
+    raise LookupError(f"{type(part).__name__} stands where a mapping is wanted")
+
+
+def as_rows(part: Part) -> list[Part]:
+    """The list that a part is.
+
+    Raises:
+        LookupError: it has another shape.
+    """
+    if isinstance(part, list):
+        return part
+    raise LookupError(f"{type(part).__name__} stands where a list is wanted")
+
+
+def mappings(body: Part, path: Path = ()) -> Iterator[tuple[Path, Body]]:
+    """Yield path and body of every mapping at or below a value, outer first, with intrinsics."""
     if isinstance(body, dict):
         yield path, body
         for key, inner in body.items():

@@ -1,66 +1,76 @@
-"""Mutation targets: templates in long form, each with its place in its deployment."""
+"""Mutation targets: each template in long form, with its place in the deployment."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from tljudge.decode.errors import NotATemplate
+from tljudge.decode.errors import NotATemplate, TemplateError
 from tljudge.decode.files import templates
 from tljudge.decode.loader import load
-from tljudge.decode.nodes import Call, Map, Seq
+from tljudge.decode.nodes import Call, Map, Node, Seq
+from tljudge.decode.parameter_file import Given
 from tljudge.decode.parser import Parser
+from tljudge.decode.source import is_meant_as_template
 from tljudge.engine.policy import Policy
-from tljudge.mutation.edits import Break, written
+from tljudge.mutation.edits import Body, Break, Part, as_body, as_rows, written
 from tljudge.mutation.edits import Path as Place
 from tljudge.resolve.deployment import Deployment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MutationTarget:
-    """One template of a template set, as operators see it.
+    """A template of a template set, as operators see it.
 
     Attributes:
         file: relative to the folder of the template set.
         body: the template in long form.
-        above: the nested-stack resources that lead here, from the nearest: file and logical id.
-        tags: keys of the tags that come from the stacks above.
-        gated: whether one of the stacks above is not always there.
-        policy: what the templates are judged by.
+        above: file and logical id of the nested-stack resources above, the nearest first.
+        tags: keys of the tags that the stacks above supply.
+        gated: whether a stack above has a condition.
+        policy: thresholds and waivers of the run.
+        raw: the template as parsed, with line numbers.
     """
 
     file: str
-    body: dict[str, Any]
+    body: Body
     above: tuple[tuple[str, str], ...]
     tags: frozenset[str]
     gated: bool
     policy: Policy
-    raw: Any = field(repr=False, default=None)
+    raw: Node = field(repr=False, default=None)
 
-    def resources(self, *kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Logical id and properties of the resources of these types, or of all."""
-        for logical_id, resource in self.body["Resources"].items():
-            properties = resource.get("Properties", {}) if isinstance(resource, dict) else None
-            if isinstance(properties, dict) and (not kinds or resource["Type"] in kinds):
-                yield logical_id, properties
+    def resources(self, *kinds: str) -> Iterator[tuple[str, Body]]:
+        """Yield logical id and properties of the resources of these types, or of all types."""
+        for logical_id, resource in as_body(self.body["Resources"]).items():
+            if isinstance(resource, dict):
+                properties = resource.get("Properties", {})
+                if isinstance(properties, dict) and (not kinds or resource["Type"] in kinds):
+                    yield logical_id, properties
+
+    def resource(self, logical_id: str) -> Body:
+        """All of one resource."""
+        return as_body(as_body(self.body["Resources"])[logical_id])
 
     def kind(self, logical_id: str) -> str:
         """The type of a resource."""
-        return str(self.body["Resources"][logical_id]["Type"])
+        return str(self.resource(logical_id)["Type"])
 
     def line(self, path: Place) -> int:
-        """The line of a place in the file as it was written; of what is nearest where it is new."""
-        here, line = self.raw, 1
+        """The line of a place in the user's file, from 1.
+
+        A place that is new has the line of the nearest value above it.
+        """
+        value, line = self.raw, 1
         for step in path:
-            if isinstance(here, Call):
-                here, line = here.argument, here.mark[0]
-            elif isinstance(here, Map) and step in here:
-                here, line = here[str(step)], here.marks[str(step)][0]
-            elif isinstance(here, Seq) and isinstance(step, int) and step < len(here):
-                here, line = here[step], here.marks[step][0]
+            if isinstance(value, Call):
+                line, value = value.mark[0], value.argument
+            elif isinstance(value, Map) and step in value:
+                line, value = value.marks[str(step)][0], value[str(step)]
+            elif isinstance(value, Seq) and isinstance(step, int) and step < len(value):
+                line, value = value.marks[step][0], value[step]
             else:
                 break
         return line
@@ -68,26 +78,26 @@ class MutationTarget:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemplateSet:
-    """One root template with the templates nested below it, in one folder."""
+    """A root template and the templates nested below it, relative to a common folder."""
 
     folder: Path
     root: str
     targets: tuple[MutationTarget, ...]
     policy: Policy
-    given: Mapping[str, Any]
+    given: Given
 
-    def shown(self, file: str) -> str:
+    def display(self, file: str) -> str:
         """A file as the user named it."""
         return str(self.folder / file)
 
 
 def template_sets(
-    paths: Sequence[Path], policy: Policy, given: Mapping[str, Any] | None = None
+    paths: Sequence[Path], policy: Policy, given: Given | None = None
 ) -> list[TemplateSet]:
-    """Every template in `paths` that no other nests, with those it nests.
+    """A template set for every template in `paths` that no other template nests.
 
     Raises:
-        TemplateError: one cannot be read, or nobody could deploy it.
+        TemplateError: a template cannot be read, or CloudFormation would reject it.
     """
     deployments = []
     for file, named in templates(paths):
@@ -95,6 +105,9 @@ def template_sets(
             deployments.append(Deployment(load(file), {}, {}))
         except NotATemplate:
             if named:
+                raise
+        except TemplateError:
+            if named or is_meant_as_template(file):
                 raise
     nested = {
         Path(stack.template.file).resolve()
@@ -109,8 +122,8 @@ def template_sets(
     ]
 
 
-def _template_set(deployment: Deployment, policy: Policy, given: Mapping[str, Any]) -> TemplateSet:
-    folder = Path(os.path.commonpath([Path(one).parent for one in deployment.files]))
+def _template_set(deployment: Deployment, policy: Policy, given: Given) -> TemplateSet:
+    folder = Path(os.path.commonpath([Path(file).parent for file in deployment.files]))
 
     def relative(file: str) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
@@ -120,33 +133,34 @@ def _template_set(deployment: Deployment, policy: Policy, given: Mapping[str, An
         file = relative(stack.template.file)
         if file in targets:
             continue
-        above, tags, gated, here = [], set(given.get("Tags", {})), False, stack
-        while here.parent is not None:
-            body = here.parent.resources[here.parent_id].body
-            above.append((relative(here.parent.template.file), here.parent_id))
+        above, tags, gated, current = [], set(given.get("Tags", {})), False, stack
+        while current.parent is not None:
+            body = current.parent.resources[current.parent_id].body
+            above.append((relative(current.parent.template.file), current.parent_id))
             tags |= _tags(body)
             gated = gated or "Condition" in body
-            here = here.parent
+            current = current.parent
         raw = _document(Path(stack.template.file))
         targets[file] = MutationTarget(
-            file, long_form(raw), tuple(above), frozenset(tags), gated, policy, raw
+            file, as_body(long_form(raw)), tuple(above), frozenset(tags), gated, policy, raw
         )
     root = relative(deployment.root.template.file)
     return TemplateSet(folder, root, tuple(targets.values()), policy, given)
 
 
-def _tags(stack: Any) -> set[str]:
-    rows = long_form(stack).get("Properties", {}).get("Tags", [])
-    return {row["Key"] for row in rows if isinstance(row, dict) and isinstance(row["Key"], str)}
+def _tags(stack: Map[Node]) -> set[str]:
+    rows = as_body(as_body(long_form(stack)).get("Properties", {})).get("Tags", [])
+    keys = [row["Key"] for row in as_rows(rows) if isinstance(row, dict)]
+    return {key for key in keys if isinstance(key, str)}
 
 
-def _document(path: Path) -> Any:
+def _document(path: Path) -> Node:
     text = path.read_text("utf-8-sig")
     return Parser(text, str(path), text.lstrip()[:1] == "{").document()
 
 
-def long_form(value: Any) -> Any:
-    """A value with every intrinsic as a mapping."""
+def long_form(value: Node) -> Part:
+    """The value with every intrinsic as a mapping, such as `{"Ref": "Name"}`."""
     if isinstance(value, Call):
         argument = long_form(value.argument)
         return argument if value.name == "Dynamic" else {value.name: argument}
@@ -158,23 +172,23 @@ def long_form(value: Any) -> Any:
 
 
 class _Writer(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True  # an anchor would show a change twice, or nowhere
+    def ignore_aliases(self, data: object) -> bool:
+        return True  # with an anchor, a change would appear twice or not at all
 
 
-def text_of(body: Any) -> str:
-    """A template in long form as YAML."""
+def text_of(body: Part) -> str:
+    """The YAML text of a template in long form."""
     return yaml.dump(body, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
-def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> dict[str, Any]:
+def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> Body:
     """The templates that a break changes or adds, by file.
 
     Raises:
-        LookupError: an edit leads nowhere.
+        LookupError: the path of an edit does not exist.
     """
-    bodies = {one.file: one.body for one in template_set.targets}
-    changed: dict[str, Any] = {}
+    bodies = {template.file: template.body for template in template_set.targets}
+    changed: Body = {}
     for edit in edits:
         file = edit.file or target.file
         body = changed.get(file, bodies.get(file, {}))

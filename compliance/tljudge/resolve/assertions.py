@@ -5,14 +5,13 @@ understood, and what was not asked for, leaves it in, so that nothing turns FAIL
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from tljudge.decode.nodes import Call, Map
+from tljudge.decode.nodes import Call, Map, Node
 from tljudge.resolve.conditions import compared_value, equal
 from tljudge.resolve.deployment import Deployment, Stack
 from tljudge.resolve.scenarios import FixedChoices, Open, Unreachable
-from tljudge.resolve.values import Unknown
+from tljudge.resolve.values import Unknown, Value
 
 
 def forbidden(deployment: Deployment) -> str:
@@ -46,7 +45,7 @@ def _broken(stack: Stack) -> Iterator[str]:
                 )
 
 
-def _holds(stack: Stack, raw: Any) -> bool | None:
+def _holds(stack: Stack, raw: Node) -> bool | None:
     """Whether a rule's function holds; None where that is not decided."""
     if isinstance(raw, bool):
         return raw
@@ -77,7 +76,7 @@ def _holds(stack: Stack, raw: Any) -> bool | None:
     return None
 
 
-def _value(stack: Stack, raw: Any) -> Any:
+def _value(stack: Stack, raw: Node) -> Value:
     """A value in what was chosen; unknown where it depends on more."""
     try:
         return compared_value(stack, raw)
@@ -85,14 +84,14 @@ def _value(stack: Stack, raw: Any) -> Any:
         return Unknown(f"open {id(raw)}", "it was not chosen")
 
 
-def _members(stack: Stack, raw: Any) -> list[Any] | None:
+def _members(stack: Stack, raw: Node) -> Sequence[Value] | None:
     if isinstance(raw, list):
         return [_value(stack, one) for one in raw]
     found = _value(stack, raw)
     return found if isinstance(found, list) else None
 
 
-def _in(stack: Stack, wanted: Any, members: list[Any]) -> bool | None:
+def _in(stack: Stack, wanted: Value, members: Sequence[Value]) -> bool | None:
     return _any(equal(stack, one, wanted) for one in members)
 
 

@@ -1,19 +1,18 @@
 """Conditions in one scenario: true or false, and where nobody can know, each in turn."""
 
-from typing import Any
-
-from tljudge.decode.nodes import Call, Map, as_text
+from tljudge.decode.nodes import Call, Map, Node, as_text
 from tljudge.resolve.scope import Scope
-from tljudge.resolve.values import NOVALUE, Text, Unknown, has_unknown, identity, key_of
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, has_unknown, identity, key_of
 
 # One value in the whole deployment; the other pseudo parameters differ from stack to scope.
 SHARED = frozenset({"AWS::AccountId", "AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
 
 
-def truth(scope: Scope, body: Any, name: str) -> bool:
+def truth(scope: Scope, body: Node, name: str) -> bool:
     """Whether a condition's body holds; `name` tells apart what nobody can know."""
-    if isinstance(body, Map) and isinstance(body.get("Condition"), str):
-        return scope.condition(body["Condition"])
+    named = body.get("Condition") if isinstance(body, Map) else None
+    if isinstance(named, str):
+        return scope.condition(named)
     if isinstance(body, bool):
         return body
     if isinstance(body, Call) and isinstance(body.argument, list):
@@ -33,7 +32,7 @@ def truth(scope: Scope, body: Any, name: str) -> bool:
     return _either(scope, f"condition {name}")
 
 
-def holds(scope: Scope, raw: Any) -> bool:
+def holds(scope: Scope, raw: Node) -> bool:
     """Whether a resource's `Condition` holds where an intrinsic names it, as in a loop."""
     name = scope.value(raw)
     if name is NOVALUE:
@@ -41,7 +40,7 @@ def holds(scope: Scope, raw: Any) -> bool:
     return scope.condition(name) if isinstance(name, str) else _either(scope, key_of(name))
 
 
-def compared_value(scope: Scope, raw: Any) -> Any:
+def compared_value(scope: Scope, raw: Node) -> Value:
     """A value that is compared or looked up: a pseudo parameter is chosen, not symbolic."""
     name = raw.argument if isinstance(raw, Call) and raw.name == "Ref" else None
     if isinstance(name, str) and name in scope.deployment.pseudo:
@@ -49,7 +48,7 @@ def compared_value(scope: Scope, raw: Any) -> Any:
     return scope.value(raw)
 
 
-def equal(scope: Scope, a: Any, b: Any) -> bool | None:
+def equal(scope: Scope, a: Value, b: Value) -> bool | None:
     """Whether two values are the same; None where nobody can know."""
     if isinstance(a, list | dict) or isinstance(b, list | dict):
         unclear = has_unknown(a, plain_too=True) or has_unknown(b, plain_too=True)
@@ -71,11 +70,10 @@ def equal(scope: Scope, a: Any, b: Any) -> bool | None:
 
 def _either(scope: Scope, what: str) -> bool:
     """Nobody can know: both are looked at."""
-    found: bool = scope.deployment.choices.choose(f"{scope.path}?{what}", what, (True, False))
-    return found
+    return scope.deployment.choices.choose(f"{scope.path}?{what}", what, (True, False)) is True
 
 
-def _pseudo(scope: Scope, name: str) -> Any:
+def _pseudo(scope: Scope, name: str) -> Value:
     path = "" if name in SHARED else scope.path
     other = Unknown(f"{path}{name}!other", name, plain=True, nonempty=True)
     options = [*scope.deployment.pseudo.get(name, ()), other]

@@ -2,14 +2,16 @@
 
 A `Deployment` is a root stack and, below it, the nested stacks whose templates are local files,
 with the parameters that their parents pass. It resolves nothing before a rule asks for it.
+
+Long because a deployment, its stacks and their resources each refer to the other two.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tljudge.decode.loader import decode
-from tljudge.decode.nodes import Call, Map, Mark, Partial, is_static, made_map
+from tljudge.decode.nodes import Call, Map, Mark, Node, Partial, is_static, made_map
 from tljudge.decode.references import PSEUDO, calls
 from tljudge.decode.source import Source
 from tljudge.decode.template import Template
@@ -18,7 +20,7 @@ from tljudge.resolve.intrinsics import value
 from tljudge.resolve.nesting import check_bounds, literals, path_below
 from tljudge.resolve.parameters import admitted, compared
 from tljudge.resolve.scenarios import Choices, Memo
-from tljudge.resolve.values import NOVALUE, Unknown, has_unknown
+from tljudge.resolve.values import NOVALUE, Unknown, Value, as_map, has_unknown
 
 T = TypeVar("T")
 NESTED = "AWS::CloudFormation::Stack"
@@ -30,16 +32,16 @@ class Deployment:
     def __init__(
         self,
         template: Template,
-        given: dict[str, Any] | None = None,
-        tags: Any = None,
+        given: Mapping[str, Value] | None = None,
+        tags: Mapping[str, Value] | None = None,
         read: Callable[[Path], Source] = Source.read,
     ) -> None:
         self.read = read
         self.given = given or {}
-        self.tags: dict[str, Any] = dict(tags or {})
+        self.tags: dict[str, Value] = dict(tags or {})
         self.choices = Choices()
         self.memo = Memo()
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[str, object] = {}
         """What a rule found out about all scenarios together, by the rule's name for it."""
         self.unresolved: set[tuple[str, str, str]] = set()
         self.not_followed: list[str] = []
@@ -85,10 +87,9 @@ class Deployment:
         stack = None if origin is None else self._by_path.get(origin[0])
         return None if stack is None or origin is None else stack.resources.get(origin[1])
 
-    def get_or_compute(self, key: Any, compute: Callable[[], T]) -> T:
+    def get_or_compute(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` gives in this scenario."""
-        found: T = self.memo.get_or_compute(self.choices, key, compute)
-        return found
+        return self.memo.get_or_compute(self.choices, key, compute)
 
 
 class Resource:
@@ -96,12 +97,12 @@ class Resource:
 
     __slots__ = ("_condition", "_known", "body", "deployment", "id", "mark", "stack", "type")
 
-    def __init__(self, stack: "Stack", logical_id: str, body: Map, mark: Mark) -> None:
+    def __init__(self, stack: "Stack", logical_id: str, body: Map[Node], mark: Mark) -> None:
         self.stack, self.id, self.body, self.mark = stack, logical_id, body, mark
         self.deployment = stack.deployment
-        self.type: str = body["Type"]
+        self.type = str(body["Type"])
         self._condition = body.get("Condition")
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, Value] = {}
 
     def __repr__(self) -> str:
         return f"Resource({self.stack.path}{self.id}, {self.type})"
@@ -115,7 +116,7 @@ class Resource:
             stack.condition(condition) if type(condition) is str else holds(stack, condition)
         )
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value:
         """A property's value, `NOVALUE` when it is not there."""
         if name in self._known:
             return self._known[name]
@@ -152,7 +153,7 @@ class Stack:
         self.parent, self.parent_id = parent, parent_id
         self.compared, self.looked_up = compared(template)
         self.children: dict[str, Stack] = {}
-        self._options: dict[str, list[Any]] = {}
+        self._options: dict[str, list[Value]] = {}
         marks = template.resources.marks
         self.resources = {
             logical_id: Resource(self, logical_id, body, marks[logical_id])
@@ -191,7 +192,7 @@ class Stack:
             yield stack.template.file
             stack = stack.parent
 
-    def _compare_too(self, child: "Stack", passed: Any) -> None:
+    def _compare_too(self, child: "Stack", passed: Node) -> None:
         """What a child compares a parameter with, this stack's own may be as well."""
         for name, wanted in child.compared.items():
             for call in calls(passed.get(name)) if isinstance(passed, Map) else ():
@@ -205,7 +206,7 @@ class Stack:
         """Whether this scenario has it."""
         return self.parent is None or self.parent.resources[self.parent_id].exists()
 
-    def parameter(self, name: str) -> Any:
+    def parameter(self, name: str) -> Value:
         """A parameter's value in this scenario."""
         options = self._options.get(name)
         if options is None:
@@ -227,19 +228,19 @@ class Stack:
         label = f"{self.path}{name}"
         return self.deployment.choices.choose(label, label, options)
 
-    def _passed(self, name: str, above: Resource) -> list[Any]:
+    def _passed(self, name: str, above: Resource) -> list[Value]:
         """What the parent's value leaves a parameter."""
         passed = above.get("Parameters")
         if isinstance(passed, Unknown):
             return [Unknown(f"{self.path}{name}", passed.why)]
-        one = NOVALUE if passed is NOVALUE else passed.get(name, NOVALUE)
+        one = NOVALUE if passed is NOVALUE else as_map(passed).get(name, NOVALUE)
         bound = {} if one is NOVALUE else {name: one}
         declared = self.template.parameters[name]
         options = admitted(name, declared, bound, [], None, fixed=True, path=self.path)
         wanted = self.compared.get(name)
-        if wanted and isinstance(options[0], Unknown):
+        one = options[0]
+        if wanted and isinstance(one, Unknown):
             key = f"{self.path}{name}!other"
-            one = options[0]
             other = Unknown(key, one.why, one.plain, one.nonempty)
             options = [other] if self._is_other(one, wanted) else [*wanted, other]
         return options
@@ -254,40 +255,42 @@ class Stack:
 
     def condition(self, name: str) -> bool:
         """Whether a condition holds in this scenario."""
-        found: bool = self.deployment.get_or_compute(
+        return self.deployment.get_or_compute(
             (self, "condition", name),
             lambda: truth(self, self.template.conditions.get(name), name),
         )
-        return found
 
-    def property(self, resource: Resource, name: str) -> Any:
+    def property(self, resource: Resource, name: str) -> Value:
         """A resource's property in this scenario."""
         body = resource.body.get("Properties")
         if type(body) is Map:
             if name not in body:
                 return NOVALUE
-            if is_static(body[name]):
-                return body[name]
+            raw = body[name]
+            if is_static(raw):
+                return raw
         return self.deployment.get_or_compute(
             (resource, name), lambda: self._property(resource, name)
         )
 
-    def _property(self, resource: Resource, name: str) -> Any:
+    def _property(self, resource: Resource, name: str) -> Value:
         body = resource.body.get("Properties")
+        found: Value = NOVALUE
         if isinstance(body, Call):
-            body = self.value(body)
-        found: Any = NOVALUE
-        if isinstance(body, Unknown):
-            found = body
+            whole = self.value(body)
+            if isinstance(whole, Unknown):
+                found = whole
+            elif isinstance(whole, Map):
+                found = whole.get(name, NOVALUE)
         elif type(body) is Partial and (name not in body or "Fn::Transform" in body):
             found = Unknown(f"{self.path}{resource.id}.{name}", "a macro or loop may make it")
-        elif isinstance(body, Map):
-            found = self.value(body.get(name, NOVALUE))
+        elif isinstance(body, Map) and name in body:
+            found = self.value(body[name])
         if has_unknown(found):
             self.deployment.unresolved.add((self.template.file, resource.id, name))
         return found
 
-    def output(self, name: str) -> Any:
+    def output(self, name: str) -> Value:
         """An output's value in this scenario."""
         declared = self.template.outputs.get(name)
         if not isinstance(declared, Map) or "Value" not in declared:
@@ -296,6 +299,6 @@ class Stack:
             (self, "output", name), lambda: self.value(declared["Value"])
         )
 
-    def value(self, raw: Any) -> Any:
+    def value(self, raw: Node) -> Value:
         """A value of this stack's template in this scenario."""
         return value(self, raw)

@@ -1,10 +1,12 @@
-"""Intrinsics in one scenario: every value known, unknown, or not there; nothing guessed."""
+"""Intrinsics in one scenario: every value known, unknown, or not there; nothing guessed.
+
+Long because each intrinsic has a function, and the table of all of them stands below.
+"""
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from tljudge.decode.nodes import Call, Map, Mark, Partial, Seq, as_text, is_static
+from tljudge.decode.nodes import Call, Map, Mark, Node, Partial, Seq, as_text, is_static
 from tljudge.decode.references import PSEUDO, placeholders, sub_parts
 from tljudge.resolve.conditions import SHARED, compared_value
 from tljudge.resolve.scenarios import Unreachable
@@ -13,8 +15,10 @@ from tljudge.resolve.values import (
     MAX_LENGTH,
     MAX_PIECES,
     NOVALUE,
+    NoValue,
     Text,
     Unknown,
+    Value,
     has_unknown,
     identity,
     is_plain,
@@ -24,22 +28,22 @@ from tljudge.resolve.values import (
 )
 
 
-def value(scope: Scope, raw: Any) -> Any:
+def value(scope: Scope, raw: Node) -> Value:
     """A value of this stack's template in this scenario."""
-    kind = type(raw)
-    if kind is Call:
+    if isinstance(raw, Call):
         return _call(scope, raw)
-    if kind is Map:
-        return raw if raw.static else _map(scope, raw)
-    if kind is Seq:
-        return raw if raw.static else _seq(scope, raw)
-    if kind is Partial:
-        first = next(iter(raw.marks.values()))
-        return Unknown(f"{scope.path}macro{first}", "a macro or loop makes part of it")
+    if isinstance(raw, Map):
+        if type(raw) is Partial:
+            first = next(iter(raw.marks.values()))
+            return Unknown(f"{scope.path}macro{first}", "a macro or loop makes part of it")
+        # Static: no intrinsic is below, so that it is a value as it stands.
+        return raw if raw.static else _map(scope, raw)  # type: ignore[return-value]
+    if isinstance(raw, Seq):
+        return raw if raw.static else _seq(scope, raw)  # type: ignore[return-value]
     return raw
 
 
-def _at(scope: Scope, raw: Any, mark: Mark) -> tuple[Any, Mark]:
+def _at(scope: Scope, raw: Node, mark: Mark) -> tuple[Value, Mark]:
     """A value and where it stands: inside an `Fn::If`, the branch taken."""
     while type(raw) is Call and raw.name == "Fn::If":
         argument = raw.argument
@@ -52,8 +56,9 @@ def _at(scope: Scope, raw: Any, mark: Mark) -> tuple[Any, Mark]:
     return value(scope, raw), mark
 
 
-def _map(scope: Scope, raw: Map) -> Map:
-    found = Map(raw)
+def _map(scope: Scope, raw: Map[Node]) -> Map[Value]:
+    # Copied as a whole, which is faster; what is no value yet is replaced below.
+    found: Map[Value] = Map(raw)  # type: ignore[arg-type]
     moved: dict[str, Mark] = {}
     scope.deployment.memo.work += len(raw)
     for key, inner in raw.items():
@@ -74,8 +79,8 @@ def _map(scope: Scope, raw: Map) -> Map:
     return found
 
 
-def _seq(scope: Scope, raw: Seq) -> Seq:
-    found = Seq()
+def _seq(scope: Scope, raw: Seq[Node]) -> Seq[Value]:
+    found: Seq[Value] = Seq()
     scope.deployment.memo.work += len(raw)
     if any(type(one) is Call for one in raw):
         marks = []
@@ -93,33 +98,33 @@ def _seq(scope: Scope, raw: Seq) -> Seq:
 
 
 def _opaque(
-    scope: Scope, call: Call, why: str, *, plain: bool = False, inputs: Any = ""
+    scope: Scope, call: Call, why: str, *, plain: bool = False, inputs: str = ""
 ) -> Unknown:
     return Unknown(f"{scope.path}{call.name}({inputs or call.mark})", why, plain, plain)
 
 
-def _call(scope: Scope, call: Call) -> Any:
+def _call(scope: Scope, call: Call) -> Value:
     resolve = _INTRINSICS.get(call.name)
     if resolve is None:
         return _opaque(scope, call, f"{call.name} is not resolved")
     return resolve(scope, call)
 
 
-def _zones(scope: Scope, call: Call) -> Any:
+def _zones(scope: Scope, call: Call) -> Value:
     return _opaque(scope, call, "Fn::GetAZs", plain=True, inputs=identity(call.argument))
 
 
-def _import(scope: Scope, call: Call) -> Any:
+def _import(scope: Scope, call: Call) -> Value:
     of = identity(scope.value(call.argument))
     return Unknown(f"import:{of}", f"Fn::ImportValue {of} is another stack's")
 
 
-def _length(scope: Scope, call: Call) -> Any:
+def _length(scope: Scope, call: Call) -> Value:
     inner = scope.value(call.argument)
     return len(inner) if isinstance(inner, list) else _opaque(scope, call, "Fn::Length")
 
 
-def _json(scope: Scope, call: Call) -> Any:
+def _json(scope: Scope, call: Call) -> Value:
     inner = scope.value(call.argument)
     if has_unknown(inner, plain_too=True):
         return _opaque(scope, call, "Fn::ToJsonString is not resolved")
@@ -128,11 +133,11 @@ def _json(scope: Scope, call: Call) -> Any:
 
 
 def _of_two(
-    resolve: "Callable[[Scope, Call, Any, Any], Any]",
-) -> "Callable[[Scope, Call], Any]":
+    resolve: "Callable[[Scope, Call, Value, Value], Value]",
+) -> "Callable[[Scope, Call], Value]":
     """An intrinsic that takes two arguments, each resolved before it."""
 
-    def resolved(scope: Scope, call: Call) -> Any:
+    def resolved(scope: Scope, call: Call) -> Value:
         argument = call.argument
         if not isinstance(argument, Seq) or len(argument) != 2:
             return _opaque(scope, call, f"{call.name} is not resolved")
@@ -141,11 +146,12 @@ def _of_two(
     return resolved
 
 
-def _named(scope: Scope, name: Any, call: Call) -> Any:
+def _named(scope: Scope, name: Node, call: Call) -> Value:
     if not isinstance(name, str):
-        name = value(scope, name)
-    if not isinstance(name, str):
-        return _opaque(scope, call, "what Ref names is not known")
+        named = value(scope, name)
+        if not isinstance(named, str):
+            return _opaque(scope, call, "what Ref names is not known")
+        name = named
     if name == "AWS::NoValue":
         return NOVALUE
     if name in scope.template.parameters:
@@ -159,7 +165,7 @@ def _named(scope: Scope, name: Any, call: Call) -> Any:
     return _opaque(scope, call, f"{name[:80]} is not declared here")
 
 
-def _attribute(scope: Scope, argument: Any, call: Call) -> Any:
+def _attribute(scope: Scope, argument: Node | list[str], call: Call) -> Value:
     if not isinstance(argument, list) or len(argument) != 2:
         return _opaque(scope, call, "Fn::GetAtt takes a resource and an attribute")
     name, attribute = argument[0], argument[1]
@@ -183,12 +189,12 @@ def _attribute(scope: Scope, argument: Any, call: Call) -> Any:
     return Unknown(key, why, made_by_aws, sure, (scope.path, name, attribute))
 
 
-def _sub(scope: Scope, call: Call) -> Any:
+def _sub(scope: Scope, call: Call) -> Value:
     text, given = sub_parts(call.argument)
     if not text:
         return "" if call.argument == "" else _opaque(scope, call, "Fn::Sub takes text")
-    parts: list[Any] = []
-    mine: dict[str, Any] = {}
+    parts: list[Value] = []
+    mine: dict[str, Value] = {}
     at = 0
     for begins, ends, inside in placeholders(text):
         parts.append(_dynamic(text[at:begins]))
@@ -208,10 +214,10 @@ def _sub(scope: Scope, call: Call) -> Any:
     return join(part for part in parts if part is not NOVALUE)
 
 
-def _dynamic(text: str) -> Any:
+def _dynamic(text: str) -> Value:
     if "{{resolve:" not in text:
         return text
-    parts: list[Any] = []
+    parts: list[Value] = []
     while (start := text.find("{{resolve:")) >= 0:
         end = text.find("}}", start)
         end = len(text) if end < 0 else end + 2
@@ -221,16 +227,16 @@ def _dynamic(text: str) -> Any:
     return join([*parts, text])
 
 
-def _join(scope: Scope, call: Call, separator: Any, items: Any) -> Any:
+def _join(scope: Scope, call: Call, separator: Value, items: Value) -> Value:
     if not isinstance(items, list):
         return _opaque(scope, call, _why_of(items), plain=is_plain(items), inputs=identity(items))
-    parts: list[Any] = []
+    parts: list[Value] = []
     for index, item in enumerate(items):
         parts += [separator, item] if index else [item]
     return join(parts)
 
 
-def _split(scope: Scope, call: Call, separator: Any, text: Any) -> Any:
+def _split(scope: Scope, call: Call, separator: Value, text: Value) -> Value:
     if isinstance(separator, str) and separator and isinstance(text, str):
         if text.count(separator) > MAX_PIECES:
             return _opaque(scope, call, f"Fn::Split gives more than {MAX_PIECES} pieces")
@@ -242,7 +248,7 @@ def _split(scope: Scope, call: Call, separator: Any, text: Any) -> Any:
     return _opaque(scope, call, _why_of(text), plain=is_plain(text), inputs=key_of(text))
 
 
-def _select(scope: Scope, call: Call, index: Any, items: Any) -> Any:
+def _select(scope: Scope, call: Call, index: Value, items: Value) -> Value:
     number = as_text(index)
     if not isinstance(items, list):
         if isinstance(items, Unknown):
@@ -255,16 +261,18 @@ def _select(scope: Scope, call: Call, index: Any, items: Any) -> Any:
     return items[int(number)]
 
 
-def _find(scope: Scope, call: Call) -> Any:
+def _find(scope: Scope, call: Call) -> Value:
     argument = call.argument
     if not isinstance(argument, Seq) or len(argument) < 3:
         return _opaque(scope, call, "Fn::FindInMap takes a map and two keys")
     name = scope.value(argument[0])
-    here: Any = scope.template.mappings.get(name) if isinstance(name, str) else None
+    here: Node = scope.template.mappings.get(name) if isinstance(name, str) else None
     if not isinstance(here, Map):
         return _opaque(scope, call, "the map is not declared here")
     last = argument[3] if len(argument) == 4 else None
-    default = last["DefaultValue"] if isinstance(last, Map) and "DefaultValue" in last else NOVALUE
+    default: Node | NoValue = NOVALUE
+    if isinstance(last, Map) and "DefaultValue" in last:
+        default = last["DefaultValue"]
     for position in (1, 2):
         key = compared_value(scope, argument[position])
         if isinstance(key, Unknown | Text):
@@ -273,7 +281,8 @@ def _find(scope: Scope, call: Call) -> Any:
                     return scope.value(default)
                 raise Unreachable(f"the map has no key for {key.why}")
             label = f"Fn::FindInMap in line {call.mark[0]}, key {position}"
-            keys = [*sorted(here), *([] if default is NOVALUE else ["any other key"])]
+            known = sorted(here) if isinstance(here, Map) else [""]
+            keys = [*known, *([] if default is NOVALUE else ["any other key"])]
             key = scope.deployment.choices.choose(f"{scope.path}{call.mark}{position}", label, keys)
         if not isinstance(here, Map) or as_text(key) not in here:
             if default is not NOVALUE:
@@ -283,17 +292,17 @@ def _find(scope: Scope, call: Call) -> Any:
     return scope.value(here)
 
 
-def _why_of(value: Any) -> str:
+def _why_of(value: Value) -> str:
     reasons = [p.why for p in pieces(value) if isinstance(p, Unknown)]
     return reasons[0] if reasons else "not known"
 
 
-_INTRINSICS: Mapping[str, Callable[[Scope, Call], Any]] = {
+_INTRINSICS: Mapping[str, Callable[[Scope, Call], Value]] = {
     "Ref": lambda scope, call: _named(scope, call.argument, call),
     "Fn::If": lambda scope, call: _at(scope, call, call.mark)[0],
     "Fn::GetAtt": lambda scope, call: _attribute(scope, call.argument, call),
     "Fn::Sub": _sub,
-    "Dynamic": lambda scope, call: _dynamic(call.argument),
+    "Dynamic": lambda scope, call: _dynamic(as_text(call.argument)),
     "Fn::FindInMap": _find,
     "Fn::GetAZs": _zones,
     "Fn::ImportValue": _import,

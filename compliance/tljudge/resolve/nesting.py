@@ -5,10 +5,9 @@ A template may name any path, so a deployment bounds the number and size of nest
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Map, Mark, is_static
+from tljudge.decode.nodes import Map, Mark, Node, Static, is_static
 from tljudge.resolve.values import Unknown
 
 MAX_STACKS = 100
@@ -46,12 +45,12 @@ def check_bounds(file: str, mark: Mark, stacks: int, size_bytes: int) -> None:
     Raises:
         TemplateError: more than `MAX_STACKS` stacks, or `MAX_BYTES_BELOW` bytes below the root.
     """
-    if stacks >= MAX_STACKS or size_bytes > MAX_BYTES_BELOW:
+    if stacks > MAX_STACKS or size_bytes > MAX_BYTES_BELOW:
         found = f"more than {MAX_STACKS} nested stacks or {MAX_BYTES_BELOW} bytes"
         raise TemplateError(file, mark, f"{found}; split")
 
 
-def literals(body: Any) -> dict[str, Any] | None:
+def literals(body: Node) -> dict[str, Static | Unknown] | None:
     """The parameters that a nested stack's resource passes, `Unknown` where they are no literals.
 
     None where the resource does not say which parameters it passes.

@@ -5,13 +5,15 @@ default: what is off today is judged as it is when somebody turns it on.
 """
 
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from tljudge.decode.nodes import Call, Map, Seq, as_text
+from tljudge.decode.nodes import Call, Map, Node, Seq, as_text, is_static
 from tljudge.decode.references import calls
 from tljudge.decode.template import Template
-from tljudge.resolve.values import MAX_PIECES, Text, Unknown, is_plain, key_of, why
+from tljudge.resolve.values import MAX_PIECES, Text, Unknown, Value, is_plain, key_of, why
 
+V = TypeVar("V")
 _MAX_PATTERN = 500
 _WILD = ("*", "a*", "*a", "?", "a/*", "a:*", "0.0.0.0/0", "https://*", "http://*")
 
@@ -35,16 +37,16 @@ def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[s
     return literals, keys
 
 
-def _note(sides: list[Any], literals: dict[str, list[str]]) -> None:
+def _note(sides: Sequence[Node], literals: dict[str, list[str]]) -> None:
     for one, other in (sides, sides[::-1]) if len(sides) == 2 else ():
-        named = isinstance(one, Call) and one.name == "Ref" and isinstance(one.argument, str)
-        if named and isinstance(other, str | int | float | bool):
-            known = literals.setdefault(one.argument, [])
+        name = one.argument if isinstance(one, Call) and one.name == "Ref" else None
+        if isinstance(name, str) and isinstance(other, str | int | float | bool):
+            known = literals.setdefault(name, [])
             if as_text(other) not in known:
                 known.append(as_text(other))
 
 
-def _note_rule(sides: list[Any], literals: dict[str, list[str]]) -> None:
+def _note_rule(sides: Sequence[Node], literals: dict[str, list[str]]) -> None:
     """What a rule of the template asks of a parameter is a value it may have."""
     for one, other in (sides, sides[::-1]) if len(sides) == 2 else ():
         if isinstance(one, Call) and not str(one.argument).startswith("AWS::"):
@@ -53,7 +55,10 @@ def _note_rule(sides: list[Any], literals: dict[str, list[str]]) -> None:
 
 
 def _note_keys(
-    argument: Seq, template: Template, literals: dict[str, list[str]], keys: dict[str, list[str]]
+    argument: Seq[Node],
+    template: Template,
+    literals: dict[str, list[str]],
+    keys: dict[str, list[str]],
 ) -> None:
     if len(argument) < 3 or not isinstance(argument[0], str):
         return
@@ -71,14 +76,14 @@ def _note_keys(
 
 def admitted(
     name: str,
-    declared: Any,
-    given: dict[str, Any],
+    declared: Node,
+    given: Mapping[str, Value],
     wanted: list[str],
     keys: list[str] | None,
     *,
     fixed: bool = False,
     path: str = "",
-) -> list[Any]:
+) -> list[Value]:
     """The values a parameter is judged with, the likeliest first.
 
     Args:
@@ -96,12 +101,13 @@ def admitted(
     if kind.startswith("AWS::SSM::Parameter::Value"):
         return [_symbol(f"{path}{name}", name, declared, kind)]
     allowed = declared.get("AllowedValues")
-    options: list[Any] = list(allowed) if isinstance(allowed, list) else []
-    first: Any = None
+    listed = allowed if isinstance(allowed, list) else ()
+    options = [_literal(one, f"{path}{name}") for one in listed]
+    first: Value = None
     if name in given:
         first = given[name]
     elif declared.get("Default") is not None:
-        first = declared["Default"]
+        first = _literal(declared["Default"], f"{path}{name}")
     elif fixed:
         return [_symbol(f"{path}{name}", name, declared, kind)]
     if fixed or name in given:
@@ -117,8 +123,13 @@ def admitted(
     return [_typed(option, kind, name) for option in options]
 
 
-def _distinct(options: list[Any]) -> list[Any]:
-    found: list[Any] = []
+def _literal(raw: Node, key: str) -> Value:
+    """A value that a declaration lists; a dynamic reference there is read at deployment."""
+    return raw if is_static(raw) else Unknown(key, f"a value declared for {key} is no literal")
+
+
+def _distinct(options: list[Value]) -> list[Value]:
+    found: list[Value] = []
     seen: set[str] = set()
     for option in options:
         key = option if isinstance(option, str) else _list_key(option)
@@ -128,11 +139,11 @@ def _distinct(options: list[Any]) -> list[Any]:
     return found
 
 
-def _list_key(option: Any) -> str:
+def _list_key(option: Value) -> str:
     return ",".join(map(key_of, option)) if isinstance(option, list) else key_of(option)
 
 
-def _typed(option: Any, kind: str, name: str) -> Any:
+def _typed(option: Value, kind: str, name: str) -> Value:
     if isinstance(option, Unknown):
         return option
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
@@ -153,7 +164,7 @@ def _typed(option: Any, kind: str, name: str) -> Any:
     return as_text(option)
 
 
-def number(value: Any) -> Any:
+def number(value: V) -> V | int | float:
     """A number where the text is one; `"30"` is 30."""
     text = as_text(value).strip()
     if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
@@ -163,7 +174,7 @@ def number(value: Any) -> Any:
     return value
 
 
-def _symbol(key: str, name: str, declared: Map, kind: str) -> Unknown:
+def _symbol(key: str, name: str, declared: Map[Node], kind: str) -> Unknown:
     minimum = number(declared.get("MinLength", 0))
     aws_made = kind.startswith(("AWS::EC2::", "List<AWS::EC2::", "AWS::Route53::"))
     refused = [text for text in ("", *_WILD) if not admits(declared, text)]
@@ -178,7 +189,7 @@ def _symbol(key: str, name: str, declared: Map, kind: str) -> Unknown:
     )
 
 
-def admits(declared: Map, text: str) -> bool:
+def admits(declared: Map[Node], text: str) -> bool:
     """Whether the parameter's pattern lets a text in; a pattern nobody can read lets all in."""
     pattern = declared.get("AllowedPattern")
     if not isinstance(pattern, str) or len(pattern) > _MAX_PATTERN:

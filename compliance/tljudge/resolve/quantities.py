@@ -1,10 +1,9 @@
 """Numbers and flags as a template holds them: known, or not known and why."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.resolve.parameters import number
-from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class NotKnown:
 Quantity = float | NotKnown
 
 
-def quantity(value: Any, default: Quantity | None = None) -> Quantity:
+def quantity(value: Value, default: Quantity | None = None) -> Quantity:
     """The number a property holds, `"30"` too; `default` where it is not there."""
     if value is NOVALUE:
         return NotKnown("it is not given") if default is None else default
@@ -29,7 +28,7 @@ def quantity(value: Any, default: Quantity | None = None) -> Quantity:
     return float(found)
 
 
-def is_true(value: Any) -> bool | None:
+def is_true(value: Value) -> bool | None:
     """Whether a flag is set; None where nobody can know."""
     if isinstance(value, Unknown | Text):
         return None

@@ -5,9 +5,11 @@ first answer is a choice; `explore` runs the judgement again with the next answe
 taken. Conditions that share a parameter stay correlated, because the parameter is what is chosen.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
+
+from tljudge.resolve.values import Value
 
 CAP = 256
 """Combinations looked at for one rule and one resource."""
@@ -34,7 +36,7 @@ class Choice:
     key: str
     label: str
     taken: int
-    options: Sequence[Any]
+    options: Sequence[Value]
 
 
 class Choices:
@@ -47,7 +49,7 @@ class Choices:
         self.made = {choice.key: choice for choice in fixed}
         self.asked: list[Choice] = []
 
-    def choose(self, key: str, label: str, options: Sequence[Any]) -> Any:
+    def choose(self, key: str, label: str, options: Sequence[Value]) -> Value:
         """The answer of this run."""
         if len(options) == 1:
             return options[0]
@@ -57,7 +59,7 @@ class Choices:
         self.asked.append(choice)
         return choice.options[choice.taken]
 
-    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+    def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
         """A choice nobody asked for before."""
         choice = self.made[key] = Choice(key, label, 0, options)
         self.trail.append(choice)
@@ -73,6 +75,7 @@ class Choices:
 
 
 C = TypeVar("C", bound=Choices)
+T = TypeVar("T")
 
 
 class FixedChoices(Choices):
@@ -80,7 +83,7 @@ class FixedChoices(Choices):
 
     __slots__ = ()
 
-    def first(self, key: str, label: str, options: Sequence[Any]) -> Choice:
+    def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
         """Nobody chooses.
 
         Raises:
@@ -94,12 +97,12 @@ class _Branch:
     """A computation that asked for `choice`: what followed, by answer."""
 
     choice: Choice
-    below: dict[int, Any] = field(default_factory=dict)
+    below: "dict[Hashable, _Branch | _Leaf]" = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class _Leaf:
-    value: Any
+    value: Any  # of the type that its key's computation gives
 
 
 class Memo:
@@ -112,11 +115,11 @@ class Memo:
     __slots__ = ("_trees", "stored", "work")
 
     def __init__(self) -> None:
-        self._trees: dict[Any, _Branch | _Leaf] = {}
+        self._trees: dict[Hashable, _Branch | _Leaf] = {}
         self.work = 0
         self.stored = 0
 
-    def get_or_compute(self, choices: Choices, key: Any, compute: Callable[[], Any]) -> Any:
+    def get_or_compute(self, choices: Choices, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` gave before under the same answers, or gives now."""
         node = self._trees.get(key)
         made, asked = choices.made, choices.asked
@@ -128,7 +131,8 @@ class Memo:
             asked.append(choice)
             node = node.below.get(choice.taken)
         if type(node) is _Leaf:
-            return node.value
+            known: T = node.value
+            return known
         before, work = len(asked), self.work
         value = compute()
         self.stored += self.work - work + 1
@@ -136,16 +140,16 @@ class Memo:
             self._store(key, dict.fromkeys(asked[before:]), value)
         return value
 
-    def _store(self, key: Any, used: dict[Choice, None], value: Any) -> None:
-        above: Any = self._trees
+    def _store(self, key: Hashable, used: dict[Choice, None], value: object) -> None:
+        above = self._trees
         for choice in used:
             branch = above.get(key)
-            if branch is None:
+            if type(branch) is not _Branch:
                 branch = above[key] = _Branch(choice)
             above, key = branch.below, choice.taken
         above[key] = _Leaf(value)
 
-    def settled(self, key: Any) -> bool:
+    def settled(self, key: Hashable) -> bool:
         """Whether the value is the same under all answers."""
         return type(self._trees.get(key)) is _Leaf
 
@@ -184,7 +188,7 @@ def following(choices: C) -> C | None:
     return choices.replayed([*trail[:-1], following_choice])
 
 
-def _shown(option: Any) -> str:
+def _shown(option: Value) -> str:
     if option is True or option is False:
         return str(option).lower()
     if hasattr(option, "why"):

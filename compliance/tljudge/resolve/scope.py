@@ -1,10 +1,12 @@
 """What conditions and intrinsics ask of the stack they stand in; the deployment answers."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
+from tljudge.decode.nodes import Node
 from tljudge.decode.template import Template
 from tljudge.resolve.scenarios import Choices, Memo
+from tljudge.resolve.values import Value
 
 
 class Scenario(Protocol):
@@ -26,7 +28,7 @@ class ScopedResource(Protocol):
 
     type: str
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value:
         """The value of a property in this scenario; `NOVALUE` where it is absent."""
 
 
@@ -57,11 +59,11 @@ class Scope(Protocol):
     def condition(self, name: str) -> bool:
         """Whether a condition holds."""
 
-    def parameter(self, name: str) -> Any:
+    def parameter(self, name: str) -> Value:
         """The value of a parameter."""
 
-    def output(self, name: str) -> Any:
+    def output(self, name: str) -> Value:
         """The value of an output."""
 
-    def value(self, raw: Any) -> Any:
+    def value(self, raw: Node) -> Value:
         """The value of a part of the template."""

@@ -5,18 +5,17 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
-from tljudge.decode.nodes import Mark, Partial
+from tljudge.decode.nodes import Map, Mark, Partial
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Text, Unknown, Value, from_json, why
 
 OPEN, GUARDED, UNCLEAR = "open", "guarded", "unclear"
 _ANY = "x-amazon-apigateway-any-method"
 _VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", _ANY)
 
 
-def definition(api: Resource) -> dict[str, Any] | str | None:
+def definition(api: Resource) -> Map[Value] | str | None:
     """The OpenAPI document of an API; text says why it is not known, None that there is none."""
     for name in ("BodyS3Location", "CloneFrom"):
         if api.get(name) is not NOVALUE:
@@ -26,7 +25,7 @@ def definition(api: Resource) -> dict[str, Any] | str | None:
         return None
     if isinstance(body, str):
         try:
-            body = json.loads(body)
+            body = from_json(json.loads(body), api.mark_of("Body"))
         except (ValueError, RecursionError):
             return "Body is text, and no JSON"
     if isinstance(body, dict) and type(body) is not Partial:
@@ -34,11 +33,13 @@ def definition(api: Resource) -> dict[str, Any] | str | None:
     return why(body) if isinstance(body, Unknown | Text) else "Body is no mapping"
 
 
-def operations(document: dict[str, Any], mark: Mark) -> Iterator[tuple[str, str, Any, Mark]]:
+def operations(
+    document: Map[Value], mark: Mark
+) -> Iterator[tuple[str, str, Map[Value] | Unknown, Mark]]:
     """Method, path, body and place of each operation; a body that is not known is `Unknown`."""
-    paths = document.get("paths", {})
+    paths = document.get("paths", EMPTY)
     if not isinstance(paths, dict):
-        yield "ANY", "(every path)", paths, mark
+        yield "ANY", "(every path)", paths if isinstance(paths, Unknown) else _shape(""), mark
         return
     for path, item in paths.items():
         at = _mark_in(paths, path, mark)
@@ -47,29 +48,28 @@ def operations(document: dict[str, Any], mark: Mark) -> Iterator[tuple[str, str,
             continue
         for verb, body in item.items():
             if verb.lower() in _VERBS:
-                known = isinstance(body, dict | Unknown)
+                known = body if isinstance(body, dict | Unknown) else _shape(path)
                 named = "ANY" if verb == _ANY else verb.upper()
-                yield named, path, body if known else _shape(path), _mark_in(item, verb, at)
+                yield named, path, known, _mark_in(item, verb, at)
 
 
 def _shape(path: str) -> Unknown:
     return Unknown(f"paths.{path}", "it is no mapping")
 
 
-def _mark_in(container: Any, key: str, otherwise: Mark) -> Mark:
-    found: Mark = getattr(container, "marks", {}).get(key, otherwise)
-    return found
+def _mark_in(container: Map[Value], key: str, otherwise: Mark) -> Mark:
+    return container.marks.get(key, otherwise)
 
 
-def schemes(document: dict[str, Any]) -> dict[str, Any]:
+def schemes(document: Map[Value]) -> Map[Value]:
     """The security schemes, of OpenAPI 3 or 2."""
     parts = document.get("components")
     inner = parts.get("securitySchemes") if isinstance(parts, dict) else None
     found = inner if isinstance(inner, dict) else document.get("securityDefinitions")
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else EMPTY
 
 
-def secured(document: dict[str, Any], body: dict[str, Any]) -> tuple[str, str, bool | None]:
+def secured(document: Map[Value], body: Map[Value]) -> tuple[str, str, bool | None]:
     """Whether every alternative of an operation's security has an authorizer."""
     inline = body.get("x-amazon-apigateway-auth")
     if isinstance(inline, dict) and inline.get("type") == "AWS_IAM":
@@ -95,7 +95,7 @@ def secured(document: dict[str, Any], body: dict[str, Any]) -> tuple[str, str, b
     return (*(worst or (GUARDED, "")), keys)
 
 
-def _scheme(body: Any, name: str) -> tuple[str, str]:
+def _scheme(body: Value, name: str) -> tuple[str, str]:
     if isinstance(body, Unknown):
         return UNCLEAR, f"security scheme {name[:40]} is not known"
     if not isinstance(body, dict):
@@ -109,7 +109,7 @@ def _scheme(body: Any, name: str) -> tuple[str, str]:
     return OPEN, f"security scheme {name[:40]}: {kind}"
 
 
-def _is_key(body: Any) -> bool:
+def _is_key(body: Value) -> bool:
     return (
         isinstance(body, dict)
         and body.get("type") == "apiKey"

@@ -1,14 +1,12 @@
 """Log groups: which are declared, and whether a name or ARN leads to one of them."""
 
-from typing import Any
-
 from tljudge.resolve.deployment import Deployment, Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, is_plain, join, key_of, pieces
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, is_plain, join, key_of, pieces
 
 GROUP = "AWS::Logs::LogGroup"
 
 
-def is_declared(deployment: Deployment, *names: Any) -> bool | None:
+def is_declared(deployment: Deployment, *names: Value) -> bool | None:
     """Whether one of the names is a declared group's; None where nobody can know."""
     unclear = not all(is_plain(name) for name in names)
     wanted = set()
@@ -35,7 +33,7 @@ def _bare(name: str) -> str:
     return name.removesuffix(":*")
 
 
-def function_group(function: Resource) -> tuple[Any, ...]:
+def function_group(function: Resource) -> tuple[Value, ...]:
     """The names of the group a function writes to; either form of the same name."""
     config = function.get("LoggingConfig")
     if isinstance(config, Unknown):

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.decode.nodes import Mark
 from tljudge.resolve.deployment import Deployment, Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, pieces, why
+from tljudge.resolve.values import (
+    NOVALUE,
+    Text,
+    Unknown,
+    Value,
+    display,
+    key_of,
+    pieces,
+    why,
+)
 from tljudge.resources.api_definitions import (
     GUARDED,
     OPEN,
@@ -43,7 +51,7 @@ class Endpoint:
     mark: Mark
 
 
-def api_key(value: Any) -> str:
+def api_key(value: Value) -> str:
     """The same text for every reference to one API."""
     if isinstance(value, Unknown) and value.origin is not None:
         return f"{value.origin[0]}{value.origin[1]}"
@@ -147,7 +155,7 @@ def method_path(method: Resource) -> str | None:
         value = declared.get("ParentId")
 
 
-def _access(resource: Resource, kind: Any, named: Any = NOVALUE) -> tuple[str, str]:
+def _access(resource: Resource, kind: Value, named: Value = NOVALUE) -> tuple[str, str]:
     """Whether an authorization type really guards."""
     if isinstance(kind, Unknown | Text):
         return UNCLEAR, f"its authorization is not known: {why(kind)}"
@@ -171,11 +179,11 @@ def _access(resource: Resource, kind: Any, named: Any = NOVALUE) -> tuple[str, s
     return GUARDED, ""
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Value) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _verb(key: Any) -> str | None:
+def _verb(key: Value) -> str | None:
     """The method of a route key, known from its first piece."""
     first = pieces(key)[0] if isinstance(key, str | Text) else None
     if not isinstance(first, str):

@@ -1,14 +1,13 @@
 """Stages: declared, made by a deployment, or made by AWS; and the limits they set."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from tljudge.decode.nodes import Mark
+from tljudge.decode.nodes import Map, Mark, made_map
 from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.quantities import NotKnown, quantity
-from tljudge.resolve.values import NOVALUE, Unknown, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Unknown, Value, from_json, why
 from tljudge.resources.routes import api_of, is_quick, of_api, overrides
 
 HTTP_STAGE, REST_STAGE = "AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage"
@@ -23,11 +22,11 @@ class Stage:
     """One stage; `body` has its settings under the names of its type, `owner` is what makes it."""
 
     owner: Resource
-    name: Any
-    body: Any
+    name: Value
+    body: Value | Resource
     mark: Mark
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Value:
         """A setting, `NOVALUE` where it is not there."""
         if isinstance(self.body, Resource):
             return self.body.get(name)
@@ -37,9 +36,7 @@ class Stage:
         """Where a setting stands."""
         if isinstance(self.body, Resource):
             return self.body.mark_of(name)
-        marks = getattr(self.body, "marks", {}) if isinstance(self.body, dict) else {}
-        found: Mark = marks.get(name, self.mark)
-        return found
+        return self.body.marks.get(name, self.mark) if isinstance(self.body, dict) else self.mark
 
 
 def stage_of(resource: Resource) -> Stage | None:
@@ -51,13 +48,13 @@ def stage_of(resource: Resource) -> Stage | None:
         return Stage(
             resource,
             resource.get("StageName"),
-            {} if body is NOVALUE else body,
+            EMPTY if body is NOVALUE else body,
             resource.mark_of("StageDescription"),
         )
     if is_quick(resource):
         body = next((one.get("Stage") for one in overrides(resource)), NOVALUE)
         mark = resource.mark_of("Target")
-        return Stage(resource, "$default", {} if body is NOVALUE else body, mark)
+        return Stage(resource, "$default", EMPTY if body is NOVALUE else body, mark)
     return None
 
 
@@ -67,7 +64,7 @@ def stages(deployment: Deployment, key: str, api: Resource | None) -> list[Stage
     return [found for one in owners if (found := stage_of(one)) is not None]
 
 
-def lacking(settings: Any, names: tuple[str, str]) -> Iterator[tuple[bool, str]]:
+def lacking(settings: Value, names: tuple[str, str]) -> Iterator[tuple[bool, str]]:
     """What keeps settings from being a limit: whether it surely does, and how."""
     if isinstance(settings, Unknown):
         yield False, why(settings)
@@ -83,30 +80,31 @@ def lacking(settings: Any, names: tuple[str, str]) -> Iterator[tuple[bool, str]]
             yield True, f"{name} {found:g} is no limit"
 
 
-def route_settings(stage: Stage) -> dict[str, Any] | Unknown:
+def route_settings(stage: Stage) -> Map[Value] | Unknown:
     """Route key to settings; a mapping, or JSON text."""
     found = stage.get("RouteSettings")
     if isinstance(found, str):
         try:
-            found = json.loads(found)
+            found = from_json(json.loads(found), stage.mark_of("RouteSettings"))
         except (ValueError, RecursionError):
             found = Unknown("RouteSettings", "RouteSettings is text, and no JSON")
     if isinstance(found, dict | Unknown):
         return found
-    return {} if found is NOVALUE else Unknown("RouteSettings", "RouteSettings is no mapping")
+    return EMPTY if found is NOVALUE else Unknown("RouteSettings", "RouteSettings is no mapping")
 
 
-def method_settings(stage: Stage) -> list[Any]:
+def method_settings(stage: Stage) -> Sequence[Value]:
     """Settings by method, those of a whole stage description too; unknown ones as they are."""
     found = stage.get("MethodSettings")
     listed = found if isinstance(found, list) else [] if found is NOVALUE else [found]
     whole = {name: stage.get(name) for name in HTTP_LIMITS if stage.get(name) is not NOVALUE}
     if whole and not isinstance(stage.body, Resource):
-        listed = [*listed, {"HttpMethod": "*", "ResourcePath": "/*", **whole}]
+        every = {"HttpMethod": "*", "ResourcePath": "/*", **whole}
+        listed = [*listed, made_map(every, {})]
     return listed
 
 
-def covers(setting: dict[str, Any], verb: str | None, path: str | None) -> bool | None:
+def covers(setting: Map[Value], verb: str | None, path: str | None) -> bool | None:
     """Whether a setting is about a method; None where nobody can know.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-apigateway-stage-methodsetting.html

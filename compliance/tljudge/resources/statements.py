@@ -3,11 +3,20 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from tljudge.decode.nodes import Map, Mark
+from tljudge.decode.nodes import Map, Mark, made_map, made_seq
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, for_matching, pieces, why
+from tljudge.resolve.values import (
+    EMPTY,
+    NOVALUE,
+    Text,
+    Unknown,
+    Value,
+    for_matching,
+    from_json,
+    pieces,
+    why,
+)
 
 ROLE, MANAGED = "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"
 TRUST = "AssumeRolePolicyDocument"
@@ -55,7 +64,7 @@ CARRIERS = (*IDENTITY, *ON_RESOURCES)
 class Statement:
     """One statement; where nobody can know it, `body` is empty and `why` says why."""
 
-    body: dict[str, Any]
+    body: Map[Value]
     mark: Mark
     why: str = ""
 
@@ -64,14 +73,13 @@ class Statement:
         effect = self.body.get("Effect")
         return not (isinstance(effect, str) and effect.lower() == "deny")
 
-    def values(self, name: str) -> Iterator[tuple[Any, Mark]]:
+    def values(self, name: str) -> Iterator[tuple[Value, Mark]]:
         """The values of an element, one or many, each with its place."""
         if name in self.body:
             mark = mark_in(self.body, name, self.mark)
             value = self.body[name]
             if isinstance(value, list):
-                marks = getattr(value, "marks", None) or [mark] * len(value)
-                yield from zip(value, marks, strict=True)
+                yield from zip(value, value.marks, strict=True)
             else:
                 yield value, mark
 
@@ -80,10 +88,9 @@ class Statement:
         return [for_matching(value, "?").lower() for value, _ in self.values("Action")]
 
 
-def mark_in(container: Any, key: str, otherwise: Mark) -> Mark:
+def mark_in(container: Map[Value], key: str, otherwise: Mark) -> Mark:
     """Where a key stands."""
-    found: Mark = getattr(container, "marks", {}).get(key, otherwise)
-    return found
+    return container.marks.get(key, otherwise)
 
 
 def statements(resource: Resource) -> tuple[Statement, ...]:
@@ -98,17 +105,17 @@ def _statements(resource: Resource) -> Iterator[Statement]:
         value = resource.get("Policies")
         mark = resource.mark_of("Policies")
         if isinstance(value, Unknown | Text):
-            yield Statement({}, mark, why(value))
+            yield Statement(EMPTY, mark, why(value))
         elif isinstance(value, Map):
             yield from _inline(value, mark)
         elif isinstance(value, list):
-            for one, at in zip(value, getattr(value, "marks", ()), strict=False):
+            for one, at in zip(value, value.marks, strict=False):
                 yield from _inline(one, at)
     else:
         name = ATTACHED.get(resource.type) or ON_RESOURCES[resource.type]
         value = resource.get(name)
         if resource.type == "AWS::Events::EventBusPolicy" and isinstance(value, dict):
-            value = {"Statement": value}
+            value = made_map({"Statement": value}, {"Statement": resource.mark_of(name)})
         yield from document(value, resource.mark_of(name))
 
 
@@ -160,52 +167,51 @@ def _managed(principal: Resource) -> list[Resource]:
     return [one for one in named if one is not None and one.type == MANAGED]
 
 
-def _inline(policy: Any, mark: Mark) -> Iterator[Statement]:
+def _inline(policy: Value, mark: Mark) -> Iterator[Statement]:
     if isinstance(policy, Unknown):
         # A SAM policy may be a name; a name is judged where managed policies are.
-        yield Statement({}, mark, why(policy))
+        yield Statement(EMPTY, mark, why(policy))
     elif isinstance(policy, dict):
         inner = policy if "Statement" in policy else policy.get("PolicyDocument", NOVALUE)
         yield from document(inner, mark_in(policy, "PolicyDocument", mark))
 
 
-def document(value: Any, mark: Mark) -> Iterator[Statement]:
+def document(value: Value, mark: Mark) -> Iterator[Statement]:
     """The statements of a policy document, a mapping or JSON text."""
     if isinstance(value, str | Text):
         text = "".join(p if isinstance(p, str) else "\ue000" for p in pieces(value))
         unknown = isinstance(value, Text)
         try:
-            value = json.loads(text)
+            value = from_json(json.loads(text), mark)
         except (ValueError, RecursionError):
-            yield Statement({}, mark, why(value) if unknown else "it is no JSON")
+            yield Statement(EMPTY, mark, why(value) if unknown else "it is no JSON")
             return
         if unknown:
             yield from document(_marked(value), mark)
             return
     if isinstance(value, Unknown):
-        yield Statement({}, mark, why(value))
+        yield Statement(EMPTY, mark, why(value))
     elif isinstance(value, dict):
         body = value.get("Statement", NOVALUE)
         at = mark_in(value, "Statement", mark)
         if isinstance(body, Unknown | Text):
-            yield Statement({}, at, why(body))
+            yield Statement(EMPTY, at, why(body))
         elif isinstance(body, dict):
             yield Statement(body, at)
         elif isinstance(body, list):
-            marks = getattr(body, "marks", None) or [at] * len(body)
-            for one, place in zip(body, marks, strict=True):
+            for one, place in zip(body, body.marks, strict=True):
                 if isinstance(one, dict):
                     yield Statement(one, place)
                 elif isinstance(one, Unknown):
-                    yield Statement({}, place, why(one))
+                    yield Statement(EMPTY, place, why(one))
 
 
-def _marked(value: Any) -> Any:
+def _marked(value: Value) -> Value:
     """JSON that was text with unknown pieces: each piece becomes an unknown value again."""
     if isinstance(value, dict):
-        return {key: _marked(inner) for key, inner in value.items()}
+        return made_map({key: _marked(inner) for key, inner in value.items()}, value.marks)
     if isinstance(value, list):
-        return [_marked(inner) for inner in value]
+        return made_seq([_marked(inner) for inner in value], value.marks)
     if isinstance(value, str) and "\ue000" in value:
         if value == "\ue000":
             return Unknown("json", "a piece of the JSON text is not known")

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from tljudge.data import tagging
-from tljudge.decode.nodes import Mark, as_text
+from tljudge.decode.nodes import Map, Mark, as_text
 from tljudge.resolve.deployment import Resource, Stack
-from tljudge.resolve.values import Text, Unknown, pieces
+from tljudge.resolve.values import Text, Unknown, Value, pieces
 
 # Made with an instance, and not tagged with its stack.
 NOT_FROM_STACK = ("AWS::EC2::NetworkInterface",)
@@ -18,9 +17,9 @@ class Tag:
     """One tag; `value` may be unknown."""
 
     key: str
-    value: Any
+    value: Value
     mark: Mark
-    body: Any = None
+    body: Map[Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,13 @@ def own(resource: Resource) -> Tags:
     )
 
 
-def listed(value: Any, mark: Mark) -> Tags:
+def listed(value: Value, mark: Mark) -> Tags:
     """Tags in list or map form."""
     if isinstance(value, Unknown | Text):
         return Tags((), _why(value))
     if isinstance(value, list):
         found, unclear = [], ""
-        for one, at in zip(value, getattr(value, "marks", [mark] * len(value)), strict=False):
+        for one, at in zip(value, value.marks, strict=False):
             key = one.get("Key") if isinstance(one, dict) else one
             if isinstance(key, Unknown | Text):
                 unclear = _why(key)
@@ -56,7 +55,7 @@ def listed(value: Any, mark: Mark) -> Tags:
                 found.append(Tag(as_text(key), one.get("Value", ""), at, one))
         return Tags(tuple(found), unclear)
     if isinstance(value, dict):
-        marks = getattr(value, "marks", {})
+        marks = value.marks
         return Tags(tuple(Tag(k, v, marks.get(k, mark)) for k, v in value.items()))
     return Tags(())
 
@@ -87,11 +86,11 @@ def _up(stack: Stack) -> Iterator[Resource]:
         stack = stack.parent
 
 
-def _why(value: Any) -> str:
+def _why(value: Value) -> str:
     return next((p.why for p in pieces(value) if isinstance(p, Unknown)), "not known")
 
 
-def emptiness(value: Any) -> str:
+def emptiness(value: Value) -> str:
     """`full`, `empty`, `may be empty` for a parameter that admits it, or why nobody can know."""
     if type(value) is str:
         return "full" if value.strip() else "empty"

@@ -1,13 +1,12 @@
 """TL_EDGE_2: an authorizer says whose tokens it takes, and for whom they must be."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, as_map, why
 from tljudge.resources.api_definitions import definition, schemes
 from tljudge.resources.routes import APIS
 from tljudge.resources.tags import emptiness
@@ -23,8 +22,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         for name, scheme in schemes(document).items() if isinstance(document, dict) else ():
             body = scheme.get(_EXTENSION) if isinstance(scheme, dict) else None
             if isinstance(body, dict) and str(body.get("type", "")).lower() == "jwt":
-                marks = getattr(scheme, "marks", {})
-                mark = marks.get(_EXTENSION, resource.mark_of("Body"))
+                mark = as_map(scheme).marks.get(_EXTENSION, resource.mark_of("Body"))
                 inner = body.get("jwtConfiguration", NOVALUE)
                 yield from _tokens(inner, "issuer", "audience", mark, f"{name[:40]}: ")
         return
@@ -42,7 +40,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         yield from _filled(resource.get("AuthorizerUri"), "function", resource.mark)
 
 
-def _tokens(value: Any, issuer: str, audience: str, mark: Mark, where: str) -> Iterator[Verdict]:
+def _tokens(value: Value, issuer: str, audience: str, mark: Mark, where: str) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
         yield unknown(f"{where}whose tokens it takes is not known: {why(value)}", mark)
         return
@@ -51,10 +49,10 @@ def _tokens(value: Any, issuer: str, audience: str, mark: Mark, where: str) -> I
     yield from _filled(inner.get(audience, NOVALUE), f"{where}audience", mark)
 
 
-def _filled(value: Any, what: str, mark: Mark) -> Iterator[Verdict]:
-    if isinstance(value, dict):
-        value = list(value)
-    values = value if isinstance(value, list) else [] if value is NOVALUE else [value]
+def _filled(value: Value, what: str, mark: Mark) -> Iterator[Verdict]:
+    values: Iterable[Value] = [] if value is NOVALUE else [value]
+    if isinstance(value, dict | list):
+        values = list(value)
     states = [emptiness(one) for one in values]
     if not states or "empty" in states:
         yield fail(f"names no {what}" if ": " not in what else f"{what} is not named", mark)

@@ -1,13 +1,23 @@
 """TL_EDGE_4: cross-origin access is given to named origins, methods and headers only."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from tljudge.decode.nodes import Mark
+from tljudge.decode.nodes import Map, Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, is_plain, pieces, why
+from tljudge.resolve.values import (
+    EMPTY,
+    NOVALUE,
+    Text,
+    Unknown,
+    Value,
+    as_map,
+    display,
+    is_plain,
+    pieces,
+    why,
+)
 from tljudge.resources.api_definitions import definition, operations
 from tljudge.resources.routes import HTTP_API, METHOD, REST_API
 
@@ -34,7 +44,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             yield from _document(document, resource.mark_of("Body"))
 
 
-def _settings(value: Any, mark: Mark, names: tuple[str, ...]) -> Iterator[Verdict]:
+def _settings(value: Value, mark: Mark, names: tuple[str, ...]) -> Iterator[Verdict]:
     if value is NOVALUE:
         return
     if not isinstance(value, dict):
@@ -47,15 +57,15 @@ def _settings(value: Any, mark: Mark, names: tuple[str, ...]) -> Iterator[Verdic
     with_cookies = ", with credentials" if str(credentials).lower() == "true" else ""
     for name in names:
         inner = value.get(name, NOVALUE)
-        at = getattr(value, "marks", {}).get(name, mark)
-        marks = getattr(inner, "marks", None) if isinstance(inner, list) else None
+        at = value.marks.get(name, mark)
+        marks = inner.marks if isinstance(inner, list) else None
         listed = inner if isinstance(inner, list) else [] if inner is NOVALUE else [inner]
         for index, one in enumerate(listed):
             place = marks[index] if marks else at
             yield from _judged(one, f"{name[0].upper()}{name[1:]}", place, with_cookies)
 
 
-def _judged(value: Any, what: str, mark: Mark, more: str = "") -> Iterator[Verdict]:
+def _judged(value: Value, what: str, mark: Mark, more: str = "") -> Iterator[Verdict]:
     if isinstance(value, dict | list):
         yield unknown(f"{what} has a shape that is not known", mark)
         return
@@ -66,45 +76,49 @@ def _judged(value: Any, what: str, mark: Mark, more: str = "") -> Iterator[Verdi
         yield unknown(f"{what} may have a wildcard: {why(value)}", mark)
 
 
-def _headers(value: Any, mark: Mark) -> Iterator[Verdict]:
+def _headers(value: Value, mark: Mark) -> Iterator[Verdict]:
     """Parameters of a response, by the header they set."""
     if isinstance(value, Unknown):
         yield unknown(f"which headers it answers is not known: {why(value)}", mark)
     for name, inner in value.items() if isinstance(value, dict) else ():
         header = name.rsplit(".", 1)[-1]
         if header.lower().startswith(_HEADER):
-            at = getattr(value, "marks", {}).get(name, mark)
-            yield from _judged(inner, header, at)
+            yield from _judged(inner, header, as_map(value).marks.get(name, mark))
 
 
-def _responses(value: Any, listed: str, parameters: str, mark: Mark) -> Iterator[Verdict]:
+def _responses(value: Value, listed: str, parameters: str, mark: Mark) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
         yield unknown(f"what it answers is not known: {why(value)}", mark)
         return
-    answers = value.get(listed, []) if isinstance(value, dict) else []
-    if isinstance(answers, dict):
-        answers = list(answers.values())
-    for answer in answers if isinstance(answers, list) else [answers]:
+    found = value.get(listed, NOVALUE) if isinstance(value, dict) else NOVALUE
+    answers: Iterable[Value] = [found]
+    if isinstance(found, dict):
+        answers = found.values()
+    elif isinstance(found, list):
+        answers = found
+    for answer in answers:
         if isinstance(answer, Unknown):
             yield unknown(f"what it answers is not known: {why(answer)}", mark)
         elif isinstance(answer, dict):
-            at = getattr(answer, "marks", {}).get(parameters, mark)
-            yield from _headers(answer.get(parameters, {}), at)
+            at = answer.marks.get(parameters, mark)
+            yield from _headers(answer.get(parameters, EMPTY), at)
 
 
-def _document(document: dict[str, Any], mark: Mark) -> Iterator[Verdict]:
-    marks = getattr(document, "marks", {})
+def _document(document: Map[Value], mark: Mark) -> Iterator[Verdict]:
+    marks = document.marks
     name = "x-amazon-apigateway-cors"
     lists = tuple(f"{one[0].lower()}{one[1:]}" for one in _LISTS)
     yield from _settings(document.get(name, NOVALUE), marks.get(name, mark), lists)
     name = "x-amazon-apigateway-gateway-responses"
-    answers = document.get(name, {})
+    answers = document.get(name, EMPTY)
     for answer in answers.values() if isinstance(answers, dict) else ():
-        inner = answer.get("responseParameters", {}) if isinstance(answer, dict) else answer
+        inner = answer.get("responseParameters", EMPTY) if isinstance(answer, dict) else answer
         yield from _headers(inner, marks.get(name, mark))
     for _, _, body, at in operations(document, mark):
-        inner = body.get("x-amazon-apigateway-integration", {}) if isinstance(body, dict) else {}
-        yield from _responses(inner, "responses", "responseParameters", at)
+        calls: Value = EMPTY
+        if isinstance(body, dict):
+            calls = body.get("x-amazon-apigateway-integration", EMPTY)
+        yield from _responses(calls, "responses", "responseParameters", at)
 
 
 RULE = Rule(

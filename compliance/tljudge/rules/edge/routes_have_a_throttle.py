@@ -1,12 +1,11 @@
 """TL_EDGE_3: every route has a limit of its own, beside its stage's default."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Deployment, Resource
-from tljudge.resolve.values import NOVALUE, Unknown, key_of, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Unknown, Value, key_of, why
 from tljudge.resources.routes import APIS, METHOD, ROUTE, Endpoint, api_key, api_of, endpoints
 from tljudge.resources.stages import (
     DEPLOYMENT,
@@ -135,9 +134,9 @@ def _by_method(
     return found[0][:1] if found else [(True, "no MethodSettings are about it")]
 
 
-def _plans(deployment: Deployment, key: str, stage: Stage) -> list[Any]:
+def _plans(deployment: Deployment, key: str, stage: Stage) -> list[Value]:
     """The limits of the usage plans that a stage is part of."""
-    found = []
+    found: list[Value] = []
     for plan in deployment.of_type("AWS::ApiGateway::UsagePlan"):
         listed = plan.get("ApiStages")
         for one in listed if isinstance(listed, list) else ():
@@ -146,7 +145,7 @@ def _plans(deployment: Deployment, key: str, stage: Stage) -> list[Any]:
                 itself = isinstance(named, Unknown) and deployment.at(named.origin) is stage.owner
                 if itself or key_of(named) == key_of(stage.name):
                     limits = plan.get("Throttle")
-                    found.append({} if limits is NOVALUE else limits)
+                    found.append(EMPTY if limits is NOVALUE else limits)
     return found
 
 

@@ -1,12 +1,11 @@
 """TL_EDGE_5: every stage writes an access log, somewhere and in a form."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, why
+from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, why
 from tljudge.resources.routes import APIS, api_of
 from tljudge.resources.stages import DEPLOYMENT, HTTP_STAGE, REST_STAGE, stage_of, stages
 from tljudge.resources.tags import emptiness
@@ -23,7 +22,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     name = "AccessLogSetting"
     if resource.type not in (REST_STAGE, DEPLOYMENT):
         name = "AccessLogSettings"
-    settings: Any = stage.get(name)
+    settings: Value = stage.get(name)
     mark = stage.mark_of(name)
     if isinstance(settings, Unknown | Text):
         yield unknown(f"whether access is logged is not known: {why(settings)}", mark)

@@ -4,14 +4,23 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from tljudge.decode.nodes import Mark
+from tljudge.decode.nodes import Mark, made_map
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Verdict, fail, unknown
 from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.parameters import number
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, key_of, pieces, why
+from tljudge.resolve.values import (
+    NOVALUE,
+    Text,
+    Unknown,
+    Value,
+    as_map,
+    display,
+    key_of,
+    pieces,
+    why,
+)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # No packet leaves: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
@@ -23,16 +32,15 @@ _BROADCAST = "255.255.255.255/32"
 class Egress:
     """One rule, inline or standalone, of the group `owner`."""
 
-    body: Any
+    body: Value
     mark: Mark
     owner: str
 
-    def get(self, name: str) -> Any:
-        return self.body.get(name, NOVALUE)
+    def get(self, name: str) -> Value:
+        return as_map(self.body).get(name, NOVALUE)
 
     def at(self, name: str) -> Mark:
-        found: Mark = getattr(self.body, "marks", {}).get(name, self.mark)
-        return found
+        return as_map(self.body).marks.get(name, self.mark)
 
 
 def judged(rule: Egress, deployment: Deployment, policy: Policy) -> Iterator[Verdict]:
@@ -54,7 +62,7 @@ def judged(rule: Egress, deployment: Deployment, policy: Policy) -> Iterator[Ver
         yield fail("an egress rule names no destination", rule.mark)
 
 
-def _prefix_list(value: Any, mark: Mark, policy: Policy) -> Iterator[Verdict]:
+def _prefix_list(value: Value, mark: Mark, policy: Policy) -> Iterator[Verdict]:
     if isinstance(value, Unknown | Text):
         if not _is_declared(value):
             yield unknown(f"a prefix list is not known: {why(value)}", mark)
@@ -62,12 +70,12 @@ def _prefix_list(value: Any, mark: Mark, policy: Policy) -> Iterator[Verdict]:
         yield fail(f"reaches the prefix list {str(value)[:40]}, which the policy has not", mark)
 
 
-def _is_declared(value: Any) -> bool:
+def _is_declared(value: Value) -> bool:
     return isinstance(value, Unknown) and value.origin is not None
 
 
 def _cidr(
-    value: Any, rule: Egress, mark: Mark, deployment: Deployment, policy: Policy
+    value: Value, rule: Egress, mark: Mark, deployment: Deployment, policy: Policy
 ) -> Iterator[Verdict]:
     if isinstance(value, Unknown | Text):
         last = pieces(value)[-1]
@@ -89,11 +97,11 @@ def _cidr(
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Value) -> str:
     return "all" if value is NOVALUE else display(value, 20)
 
 
-def network_of(value: Any) -> Network | None:
+def network_of(value: Value) -> Network | None:
     """The range a CIDR names, in any spelling; None where it names none."""
     if not isinstance(value, str) or "/" not in value or len(value) > 60:
         return None
@@ -131,7 +139,7 @@ def _inside(network: Network, other: Network | None) -> bool:
     return network.subnet_of(other)  # type: ignore[arg-type]
 
 
-def _is_own_range(value: Any, deployment: Deployment) -> bool:
+def _is_own_range(value: Value, deployment: Deployment) -> bool:
     """The range of a VPC or subnet declared here, whatever it will be."""
     keys = {
         key_of(one.get("CidrBlock"))
@@ -158,7 +166,7 @@ def rules_of(group: Resource) -> Iterator[Egress]:
     """The inline rules of a group, then the standalone ones that name it."""
     inline = group.get("SecurityGroupEgress")
     if isinstance(inline, list):
-        for one, mark in zip(inline, getattr(inline, "marks", ()), strict=False):
+        for one, mark in zip(inline, inline.marks, strict=False):
             yield Egress(one, mark, group.id)
     for standalone in group.deployment.all_of("AWS::EC2::SecurityGroupEgress"):
         if owner_of(standalone) is group and standalone.exists():
@@ -177,7 +185,7 @@ def standalone_rule(resource: Resource) -> Iterator[Egress]:
         (resource.mark_of(name) for name in names[:4] if body[name] is not NOVALUE), resource.mark
     )
     kept = {name: value for name, value in body.items() if value is not NOVALUE}
-    yield Egress(kept, mark, "" if owner is None else owner.id)
+    yield Egress(made_map(kept, {}), mark, "" if owner is None else owner.id)
 
 
 def owner_of(standalone: Resource) -> Resource | None:

@@ -1,12 +1,13 @@
 """TL_EGRESS_1: no security group reaches the internet."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Unknown, why
+from tljudge.resolve.values import NOVALUE, Unknown, Value, why
 from tljudge.rules.egress.destinations import (
     Egress,
     judged,
@@ -36,8 +37,10 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     elif not inline:
         yield fail("its egress is empty, so AWS allows all", mark)
     else:
-        inside = inline if isinstance(inline, list) else [inline]
-        for one, at in zip(inside, getattr(inline, "marks", [mark]), strict=False):
+        rows: Iterable[tuple[Value, Mark]] = [(inline, mark)]
+        if isinstance(inline, list):
+            rows = zip(inline, inline.marks, strict=True)
+        for one, at in rows:
             yield from judged(Egress(one, at, resource.id), resource.deployment, policy)
         yield from _union(resource)
 

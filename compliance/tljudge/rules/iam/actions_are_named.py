@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import display, is_plain, pieces, why
+from tljudge.resolve.values import Value, display, is_plain, pieces, why
 from tljudge.resources.statements import CARRIERS, ROLE, TRUST, document, statements
 
 PERMISSION = "AWS::Lambda::Permission"
@@ -28,7 +28,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
                 yield from _judged(action, mark)
 
 
-def _judged(action: object, mark: tuple[int, int]) -> Iterator[Verdict]:
+def _judged(action: Value, mark: tuple[int, int]) -> Iterator[Verdict]:
     literal = "".join(piece for piece in pieces(action) if isinstance(piece, str))
     if "*" in literal or "?" in literal:
         yield fail(f"allows {display(action)}", mark)

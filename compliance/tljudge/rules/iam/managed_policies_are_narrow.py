@@ -23,9 +23,8 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     value, mark = resource.get(name), resource.mark_of(name)
     if value is NOVALUE:
         return
-    if not isinstance(value, list):
-        value = [value]
-    for one, at in zip(value, getattr(value, "marks", [mark] * len(value)), strict=True):
+    rows = zip(value, value.marks, strict=True) if isinstance(value, list) else [(value, mark)]
+    for one, at in rows:
         if not isinstance(one, str | Text | Unknown):
             continue
         ending = for_matching(one, "\0").rsplit("/", 1)[-1].lower()

@@ -2,13 +2,21 @@
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Text, Unknown, display, for_matching, is_plain, why
+from tljudge.resolve.values import (
+    NOVALUE,
+    Text,
+    Unknown,
+    Value,
+    display,
+    for_matching,
+    is_plain,
+    why,
+)
 from tljudge.resources.statements import (
     ON_RESOURCES,
     Statement,
@@ -95,7 +103,7 @@ def _judged(statement: Statement, keys: tuple[str, ...], policy: Policy) -> Iter
                 yield unknown(f"whom it lets in is not known: {why(value)}", mark)
 
 
-def _principals(statement: Statement) -> Iterator[tuple[str, Any, Mark]]:
+def _principals(statement: Statement) -> Iterator[tuple[str, Value, Mark]]:
     principal = statement.body["Principal"]
     mark = mark_in(statement.body, "Principal", statement.mark)
     if not isinstance(principal, dict):
@@ -131,11 +139,13 @@ def _by_address(statement: Statement) -> bool:
     return False
 
 
-def _is_world(value: Any) -> bool:
+def _is_world(value: Value) -> bool:
     """Whether an address range is all there is, or nobody knows."""
+    if not isinstance(value, str | int):
+        return True
     try:
         return ipaddress.ip_network(value, strict=False).prefixlen == 0
-    except (ValueError, TypeError):
+    except ValueError:
         return True
 
 
@@ -155,7 +165,7 @@ def _permission(resource: Resource) -> Iterator[Verdict]:
         yield fail(f"lets {text} call for any account: no SourceArn or SourceAccount", mark)
 
 
-def _everybody(value: Any, message: str, mark: Mark) -> Iterator[Verdict]:
+def _everybody(value: Value, message: str, mark: Mark) -> Iterator[Verdict]:
     if isinstance(value, dict | list) or value is NOVALUE:
         return
     if not for_matching(value, "*").strip("*"):

@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.decode.nodes import Mark, as_text
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import Text, Unknown, display, for_matching, is_plain, pieces, why
+from tljudge.resolve.values import (
+    Text,
+    Unknown,
+    Value,
+    display,
+    for_matching,
+    is_plain,
+    pieces,
+    why,
+)
 from tljudge.resources.statements import (
     NARROW_OPERATORS,
     Statement,
@@ -40,7 +48,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 
 
 def _judged(
-    statement: Statement, kind: str, value: Any, mark: Mark, policy: Policy
+    statement: Statement, kind: str, value: Value, mark: Mark, policy: Policy
 ) -> Iterator[Verdict]:
     text = for_matching(value, "*") if not isinstance(value, int) else as_text(value).zfill(12)
     if kind == "Service":
@@ -59,7 +67,7 @@ def _judged(
         yield from _account(statement, value, text, mark, policy)
 
 
-def _service(value: Any) -> str:
+def _service(value: Value) -> str:
     """A service without its region: `logs.eu-central-1.amazonaws.com` is `logs.amazonaws.com`."""
     text = for_matching(value, "x").lower()
     return re.sub(r"^([a-z.-]+?)\.([a-z]{2}(-[a-z]+)+-[0-9]|x)\.", r"\1.", text)
@@ -76,13 +84,13 @@ def _need(
 
 
 def _account(
-    statement: Statement, value: Any, text: str, mark: Mark, policy: Policy
+    statement: Statement, value: Value, text: str, mark: Mark, policy: Policy
 ) -> Iterator[Verdict]:
     whole = re.fullmatch(r"[0-9]{12}", text)
     root = text.endswith((":root", ":*"))
     if not whole and not root:
         return
-    account: Any = value
+    account: Value = value
     if not whole:
         known = "".join(p if isinstance(p, str) else "\0" for p in pieces(value)).split(":")
         account = known[4] if len(known) > 4 else ""
@@ -101,7 +109,7 @@ def _account(
         )
 
 
-def _federated(statement: Statement, value: Any, mark: Mark) -> Iterator[Verdict]:
+def _federated(statement: Statement, value: Value, mark: Mark) -> Iterator[Verdict]:
     """Judge what a provider's token must say; AWS itself checks the audience of SAML."""
     if not any(_takes_web_identity(action) for action in statement.actions()):
         return
@@ -132,7 +140,7 @@ def _takes_web_identity(action: str) -> bool:
     return "saml" not in action and action not in ("sts:tagsession", "sts:setsourceidentity")
 
 
-def _narrowing(block: Any) -> Iterator[tuple[str, Any]]:
+def _narrowing(block: Value) -> Iterator[tuple[str, Value]]:
     """Key in lower case and value of each test that a token without the key does not pass."""
     for operator, tests in block.items() if isinstance(block, dict) else ():
         narrows = operator.lower().removeprefix("foranyvalue:") in NARROW_OPERATORS
@@ -143,7 +151,7 @@ def _narrowing(block: Any) -> Iterator[tuple[str, Any]]:
                 yield key.lower(), "x" if exact else one
 
 
-def _is_everything(value: Any, unclear: str) -> bool:
+def _is_everything(value: Value, unclear: str) -> bool:
     return not re.sub(r"^[a-z_]+:", "", for_matching(value, unclear)).strip("*?:/")
 
 

@@ -1,9 +1,8 @@
 """TL_LOGS_1: every log group expires when the policy says."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from tljudge.decode.nodes import Map
+from tljudge.decode.nodes import Map, Node
 from tljudge.decode.references import calls
 from tljudge.engine.policy import SERVICE_RETENTION_DAYS, Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
@@ -42,7 +41,7 @@ def _loose(resource: Resource) -> str:
     return _loose_in(resource.stack, raw)
 
 
-def _loose_in(stack: Stack, raw: Any) -> str:
+def _loose_in(stack: Stack, raw: Node) -> str:
     for call in calls(raw):
         name = call.argument if call.name == "Ref" and isinstance(call.argument, str) else ""
         declared = stack.template.parameters.get(name)
@@ -51,15 +50,15 @@ def _loose_in(stack: Stack, raw: Any) -> str:
         if stack.parent is not None:
             passed = stack.parent.resources[stack.parent_id].body.get("Properties")
             inner = passed.get("Parameters") if isinstance(passed, Map) else None
-            if isinstance(inner, Map) and call.argument in inner:
-                return _loose_in(stack.parent, inner[call.argument])
+            if isinstance(inner, Map) and name in inner:
+                return _loose_in(stack.parent, inner[name])
             if "Default" in declared:
                 continue
-        elif call.argument in stack.deployment.given:
+        elif name in stack.deployment.given:
             continue
         least, most = declared.get("MinValue"), declared.get("MaxValue")
         if "AllowedValues" not in declared and (least is None or least != most):
-            return str(call.argument)
+            return name
     return ""
 
 

@@ -1,13 +1,12 @@
 """TL_LOGS_2: whatever writes logs writes to a group that is declared."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import NOVALUE, Unknown, display, for_matching, join, why
+from tljudge.resolve.values import EMPTY, NOVALUE, Unknown, Value, display, for_matching, join, why
 from tljudge.resources.log_groups import function_group, is_declared
 
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
@@ -30,7 +29,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             yield fail(f"writes to {display(names[0])}, declared nowhere", mark)
 
 
-def _groups(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
+def _groups(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
     if resource.type in FUNCTIONS:
         yield function_group(resource), resource.mark_of("LoggingConfig", "LogGroup")
     elif resource.type in STAGES:
@@ -51,18 +50,21 @@ def _groups(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
         yield from _cache(resource)
 
 
-def _build(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
+def _build(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
     config = resource.get("LogsConfig")
     mark = resource.mark_of("LogsConfig")
     inner = config.get("CloudWatchLogs", NOVALUE) if isinstance(config, dict) else config
     if isinstance(inner, Unknown):
         yield (inner,), mark
         return
-    inner = inner if isinstance(inner, dict) else {}
-    if inner.get("Status") == "DISABLED":
+    settings = inner if isinstance(inner, dict) else EMPTY
+    if settings.get("Status") == "DISABLED":
         return
-    if "GroupName" in inner:
-        yield (inner["GroupName"],), resource.mark_of("LogsConfig", "CloudWatchLogs", "GroupName")
+    if "GroupName" in settings:
+        yield (
+            (settings["GroupName"],),
+            resource.mark_of("LogsConfig", "CloudWatchLogs", "GroupName"),
+        )
         return
     itself = Unknown(f"{resource.stack.path}{resource.id}", "", True, True)
     names = [join(["/aws/codebuild/", itself])]
@@ -71,7 +73,7 @@ def _build(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
     yield tuple(names), mark
 
 
-def _cache(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
+def _cache(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
     name = "LogDeliveryConfigurations"
     configurations = resource.get(name)
     mark = resource.mark_of(name)
@@ -81,7 +83,7 @@ def _cache(resource: Resource) -> Iterator[tuple[tuple[Any, ...], Mark]]:
         if isinstance(one, Unknown):
             yield (one,), mark
         elif isinstance(one, dict) and one.get("DestinationType") != "kinesis-firehose":
-            value: Any = one
+            value: Value = one
             for step in ("DestinationDetails", "CloudWatchLogsDetails", "LogGroup"):
                 value = value.get(step, "") if isinstance(value, dict) else value
             yield (value,), mark

