@@ -148,6 +148,8 @@ def test_what_bills_is_the_queue_and_the_endpoint() -> None:
             "RouterUser",
             "NodeUser",
             "QueueHealthUser",
+            "WakerUser",
+            "StopUser",
             "QueueUsers",
         )
     ]

@@ -1,12 +1,13 @@
-"""Calls of the queue, for its tests."""
+"""Calls of the queue, and what fills it, for its tests."""
 
+import json
 from collections.abc import Callable
 
 import redis
 
-from tinyllama.utils.queue import job_queue
+from node.claims import Claim, Claims
 from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
-from tinyllama.utils.queue.redis_keys import STREAM
+from tinyllama.utils.queue.redis_keys import TURNS, WAITING, waiting_key
 
 NOW_MS = 1_700_000_000_000
 
@@ -27,16 +28,30 @@ def contents(client: redis.Redis) -> dict[str, object]:
     """All that Redis holds, as {key: value}; of a throttle only how many requests it counts."""
     read: dict[str, Callable[[str], object]] = {
         "string": client.get,
-        "stream": client.xrange,
+        "zset": lambda key: client.zrange(key, 0, -1),
+        "list": lambda key: client.lrange(key, 0, -1),
+        "hash": client.hgetall,
     }
     keys = sorted(str(key) for key in client.scan_iter())
     found = {key: read[str(client.type(key))](key) for key in keys}
     return {k: len(str(v).split()) if k.startswith("throttle:") else v for k, v in found.items()}
 
 
-def fill_with_expired(client: redis.Redis) -> None:
-    """As many entries as the queue holds, all older than a job can be."""
+def fill(client: redis.Redis, count: int, accepted_ms: int, sub: str = "") -> None:
+    """Let jobs wait since `accepted_ms`: each of a user of its own, or all of `sub`."""
     with client.pipeline() as pipeline:
-        for number in range(job_queue.MAX_JOBS):
-            pipeline.xadd(STREAM, {"id": f"w{number}"}, id=f"{NOW_MS}-{number}")
+        for number in range(count):
+            owner = sub or f"user-{number}"
+            pipeline.zadd(WAITING, {f"w{number} {owner}": accepted_ms})
+            pipeline.rpush(waiting_key(owner), f"w{number}")
+            pipeline.lrem(TURNS, 0, owner)
+            pipeline.rpush(TURNS, owner)
+            pipeline.set(f"job:w{number}", json.dumps({"sub": owner, "body": ""}))
         pipeline.execute()
+
+
+def claimed(client: redis.Redis, consumer: str = "i-1") -> Claim:
+    """The job that a worker gets next; there must be one."""
+    claim = Claims(client, consumer, life_s=300).next(0.01)
+    assert claim is not None
+    return claim

@@ -1,17 +1,20 @@
-"""The queue in a real Redis: what each call leaves, answers and refuses."""
+"""The queue in a real Redis: what accepting and withdrawing a job leave, answer and refuse."""
 
 import json
 import time
+from typing import Any
 
 import pytest
 import redis
 
-from tests.processes import expires_after, until
-from tests.unit.queue_calls import NOW_MS, accept, contents, fill_with_expired
+from node.claims import Answer, Claims
+from tests.processes import expires_after
+from tests.queue_time import expire, make_older
+from tests.unit.queue_calls import NOW_MS, accept, claimed, contents, fill
 from tinyllama.utils.queue import job_queue
-from tinyllama.utils.queue.errors import KeyReused, QueueFull, RateLimited
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState
-from tinyllama.utils.queue.redis_keys import GROUP, HEARTBEAT, STREAM
+from tinyllama.utils.queue.errors import KeyReused, QueueFull, RateLimited, TooManyWaiting
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.redis_keys import HEARTBEAT, WAITING, waiting_key
 
 
 @pytest.fixture
@@ -20,17 +23,13 @@ def jobs(redis_client: redis.Redis) -> JobQueue:
     return JobQueue(redis_client)
 
 
-def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """An accepted job is one key of 300 s with all fields, and one stream entry that it knows."""
+def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """An accepted job is one key of 300 s with all fields, and stands in its owner's line; the
+    owner stands in the ring of turns once, and the bell is rung once."""
     assert expires_after(redis_client, "job:j1", 300, lambda: accept(jobs))
 
     found = contents(redis_client)
-    assert sorted(found) == ["job:j1", "jobs", "throttle:ann"]
-    entries = found["jobs"]
-    assert isinstance(entries, list)
-    [(entry, fields)] = entries
-    assert fields == {"id": "j1"}
-    assert json.loads(str(found["job:j1"])) == {
+    assert json.loads(str(found.pop("job:j1"))) == {
         "id": "j1",
         "prompt": 'hé\n"}',
         "idle": 5,
@@ -38,8 +37,19 @@ def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) 
         "reply": "reply:j1",
         "ts": NOW_MS,
         "body": "2a373b952877edc22771bcd6e2fcc3c0",
-        "entry": entry,
     }
+    assert found == {
+        "bell": ["1"],
+        "throttle:ann": 1,
+        "turns": ["ann"],
+        "waiting": ["j1 ann"],
+        "waiting:ann": ["j1"],
+    }
+    transaction: Any = redis_client.pipeline()
+    accepted_ms, ends_ms = (
+        transaction.zscore(WAITING, "j1 ann").execute_command("PEXPIRETIME", "job:j1").execute()
+    )
+    assert ends_ms == accepted_ms + 300_000
     assert expires_after(redis_client, "throttle:ann", 61, lambda: accept(jobs, "j2"))
 
 
@@ -58,11 +68,9 @@ def test_accept_repeat_returns_the_job_and_queues_nothing(
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
     assert contents(redis_client) == before | {"throttle:ann": 2}
 
-    body = json.loads(str(redis_client.get("job:j1")))["body"]
-    redis_client.delete("job:j1", "jobs")
-    redis_client.set("reply:j1", json.dumps({"sub": "ann", "status": "done", "body": body}))
+    Claims(redis_client, "i-1", life_s=300).answer(claimed(redis_client), Answer("done", "r"))
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
-    assert redis_client.exists("job:j1", "jobs") == 0
+    assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann"]
 
 
 @pytest.mark.parametrize(("prompt", "idle"), [("other", 5), ('hé\n"}', 6)])
@@ -111,34 +119,90 @@ def test_accept_passes_a_clock_that_was_set_back(jobs: JobQueue, redis_client: r
 
 
 def test_accept_refuses_when_the_queue_is_full(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """At `MAX_JOBS` entries nothing more is queued and nothing is written."""
-    with redis_client.pipeline() as pipeline:
-        for number in range(job_queue.MAX_JOBS):
-            pipeline.xadd(STREAM, {"id": f"w{number}"})
-        pipeline.execute()
+    """While `MAX_JOBS` jobs wait nothing more is queued and nothing is written."""
+    fill(redis_client, job_queue.MAX_JOBS, time.time_ns() // 1_000_000)
+    before = contents(redis_client)
     with pytest.raises(QueueFull) as refused:
         accept(jobs)
-    assert refused.value.code == "error"
-    assert sorted(contents(redis_client)) == ["jobs"]
+    assert (refused.value.code, refused.value.outcome) == ("error", "none")
+    assert contents(redis_client) == before
 
 
-def test_accept_lets_expired_entries_make_room(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Entries older than a job's life have no job; a queue full of them is not full."""
-    fill_with_expired(redis_client)
+def test_accept_refuses_too_many_jobs_of_one_user(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """At 20 waiting jobs their owner is refused, whole; others are not. Retry-After is a turn of
+    all users, and never longer than the oldest of those jobs can wait."""
+    fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
+    before = contents(redis_client)
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 10
+    assert contents(redis_client) == before
+    assert accept(jobs, "k1", sub="bob").repeated is False
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 20
+    make_older(redis_client, "w0", "ann", 299_000)
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 1
+
+
+def test_accept_counts_no_job_that_a_worker_holds(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """The bound is on what waits: once a job is claimed its place is free."""
+    fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
+    claimed_id = str(redis_client.lindex(waiting_key("ann"), 0))
+    document = {"sub": "ann", "prompt": "p", "body": "b", "idle": 5}
+    redis_client.set(f"job:{claimed_id}", json.dumps(document), ex=300)
+    assert claimed(redis_client).job_id == claimed_id
+    assert accept(jobs).repeated is False
+    with pytest.raises(TooManyWaiting):
+        accept(jobs, "j2")
+
+
+@pytest.mark.parametrize(("count", "sub"), [(job_queue.MAX_JOBS, ""), (20, "ann")])
+def test_accept_lets_expired_jobs_make_room(
+    jobs: JobQueue, redis_client: redis.Redis, count: int, sub: str
+) -> None:
+    """Jobs whose life has ended leave no trace, and a queue full of them is not full."""
+    fill(redis_client, count, NOW_MS, sub)
     accept(jobs)
-    entries = redis_client.xrange(STREAM) or []
-    assert [fields for _, fields in entries] == [{"id": "j1"}]
+    left = contents(redis_client)
+    assert sorted(left) == ["bell", "job:j1", "throttle:ann", "turns", "waiting", "waiting:ann"]
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+
+
+def test_accept_of_an_expired_id_has_one_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """An id that is sent again after its job expired stands in the line once."""
+    accept(jobs)
+    expire(redis_client, "j1", "ann")
+    assert accept(jobs).repeated is False
+    left = contents(redis_client)
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+    assert jobs.depth().waiting == 1
+    # And when the queue was so full that what expired is dropped first.
+    fill(redis_client, 20, NOW_MS, sub="ann")
+    expire(redis_client, "j1", "ann")
+    assert accept(jobs).repeated is False
+    left = contents(redis_client)
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+    assert claimed(redis_client).job_id == "j1"
 
 
 def test_withdraw_leaves_nothing(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Neither job nor entry remain, with and without a worker group; the request still counted."""
+    """Neither the job nor its place remain; the request still counted."""
     accept(jobs, "j1")
-    assert jobs.withdraw("j1") is True
-    redis_client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     accept(jobs, "j2")
+    assert jobs.withdraw("j1") is True
+    assert sorted(contents(redis_client)) == [
+        *("bell", "job:j2", "throttle:ann", "turns", "waiting", "waiting:ann")
+    ]
     assert jobs.withdraw("j2") is True
     assert jobs.withdraw("j2") is False
-    assert contents(redis_client) == {"jobs": [], "throttle:ann": 2}
+    assert contents(redis_client) == {"throttle:ann": 2}
 
 
 def test_withdraw_leaves_a_job_that_a_worker_holds(
@@ -146,80 +210,6 @@ def test_withdraw_leaves_a_job_that_a_worker_holds(
 ) -> None:
     """A claimed job is answered, so it is not taken away."""
     accept(jobs)
-    redis_client.xgroup_create(STREAM, GROUP, id="0")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
+    claimed(redis_client)
     assert jobs.withdraw("j1") is False
-    assert sorted(contents(redis_client)) == ["job:j1", "jobs", "throttle:ann"]
-
-
-def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
-    jobs: JobQueue, redis_client: redis.Redis
-) -> None:
-    """The others learn that somebody looks, then the outcome; an empty one lets the next look."""
-    said: list[str | None] = []
-    assert expires_after(redis_client, "node:start", 10, lambda: said.append(jobs.begin_start()))
-    assert [*said, jobs.begin_start()] == [None, ""]
-    assert expires_after(redis_client, "node:start", 2, lambda: jobs.end_start("no_capacity"))
-    jobs.end_start("no_capacity")
-    assert jobs.begin_start() == "no_capacity"
-    jobs.end_start("")
-    assert jobs.begin_start() is None
-
-
-@pytest.mark.parametrize(
-    ("stored", "expected"),
-    [
-        ({}, None),
-        ({"job:j1": {"sub": "ann"}}, JobState("queued")),
-        ({"job:j1": {"sub": "bob"}}, None),
-        ({"job:j1": {"sub": "ann"}, "state:j1": "running"}, JobState("running")),
-        ({"state:j1": "running"}, None),
-        (
-            {"reply:j1": {"sub": "ann", "status": "done", "reply": "hi"}},
-            JobState("done", reply="hi"),
-        ),
-        ({"reply:j1": {"sub": "bob", "status": "done", "reply": "hi"}}, None),
-        (
-            {"job:j1": {"sub": "ann"}, "reply:j1": {"sub": "bob", "status": "done", "reply": "x"}},
-            None,
-        ),
-        (
-            {"reply:j1": {"sub": "ann", "status": "failed", "error": "model_timeout"}},
-            JobState("failed", error="model_timeout"),
-        ),
-    ],
-)
-def test_state_answers_only_the_owner(
-    jobs: JobQueue,
-    redis_client: redis.Redis,
-    stored: dict[str, object],
-    expected: JobState | None,
-) -> None:
-    """State and reply go to the owner stored with them; a foreign and an unknown id look alike."""
-    for key, value in stored.items():
-        redis_client.set(key, json.dumps(value))
-    assert jobs.state("j1", "ann") == expected
-
-
-def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Without a stream, without a group and with one: what waits, what is held, and since when."""
-    assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
-    accept(jobs, "j1")
-    accept(jobs, "j2")
-    assert (jobs.depth().waiting, jobs.depth().in_flight) == (2, 0)
-    redis_client.xgroup_create(STREAM, GROUP, id="0")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"}, count=1)
-    first = jobs.depth()
-    assert (first.waiting, first.in_flight) == (1, 1)
-    until(lambda: jobs.depth().oldest_age_ms > first.oldest_age_ms, what="the age grows")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
-    assert jobs.depth() == job_queue.QueueDepth(0, 2, 0)
-
-
-def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:
-    """The health has depth and jobs in flight beside the time of a PING."""
-    accept(jobs)
-    began_s = time.perf_counter()
-    health = jobs.health()
-    assert (health.depth, health.in_flight) == (1, 0)
-    assert 0 < health.latency_ms < (time.perf_counter() - began_s) * 1000
+    assert sorted(contents(redis_client)) == ["job:j1", "running", "throttle:ann"]

@@ -83,7 +83,7 @@ def test_repeat_under_a_key_gives_the_first_id(redis_client: redis.Redis) -> Non
     first, second = post(headers=headers), post(headers=headers)
     assert first == second
     assert first["body"]["id"] == id_for_key(tokens.SUB, "order-1")
-    assert redis_client.xlen("jobs") == 1
+    assert redis_client.zcard("waiting") == 1
     changed = post('{"prompt": "another"}', headers=headers)
     assert changed == refusal(422, error="idempotency_key_reused")
     assert post(sub=OTHER, headers=headers)["body"]["id"] != first["body"]["id"]
@@ -143,7 +143,7 @@ def test_user_is_throttled_and_others_are_not(
         "headers": {"Retry-After": "1"},
         "body": {"error": "rate_limited"},
     }
-    assert redis_client.xlen("jobs") == 5
+    assert redis_client.zcard("waiting") == 5
     assert post(sub=OTHER)["status"] == 202
     logged, metrics = lines(capsys)
     assert [line["status"] for line in logged] == [202] * 5 + [429, 202]
