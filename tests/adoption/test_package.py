@@ -151,8 +151,10 @@ def test_source_distribution_builds_the_same_wheel(
     }  # fmt: skip
     with tarfile.open(sdist) as archive:
         # Python before 3.11.4 has no filters; the archive is the one that was made above.
-        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        archive.extractall(tmp_path, **safely)  # noqa: S202
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(tmp_path, filter="data")
+        else:
+            archive.extractall(tmp_path)  # noqa: S202
     dist = tmp_path / "dist"
     dist.mkdir()
     again, _ = built(python, tmp_path / f"tljudge-{VERSION}", dist)
