@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,13 +14,21 @@ import pytest
 import redis
 import trustme
 
-from tests.processes import RedisServer, access_string, free_port, until
+from node.claims import Answer, Claim, Claims
+from tests.processes import RedisServer, free_port, until
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.client import connect
-from tinyllama.utils.queue.errors import KeyReused, QueueFull, QueueUnavailable, RateLimited
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState
-from tinyllama.utils.queue.redis_keys import GROUP, HEARTBEAT, STREAM
+from tinyllama.utils.queue.connection import QueuePool
+from tinyllama.utils.queue.errors import (
+    KeyReused,
+    QueueFull,
+    QueueUnavailable,
+    RateLimited,
+    TooManyWaiting,
+)
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState, StopVerdict, Sweep
+from tinyllama.utils.queue.redis_keys import HEARTBEAT, RUNNING, TURNS, WAITING, waiting_key
 from tinyllama.utils.settings import QueueAddress
 
 NOW_MS = 1_700_000_000_000
@@ -48,32 +57,54 @@ def contents(client: redis.Redis) -> dict[str, object]:
     """All that Redis holds, as {key: value}; of a throttle only how many requests it counts."""
     read: dict[str, Callable[[str], object]] = {
         "string": client.get,
-        "stream": client.xrange,
+        "zset": lambda key: client.zrange(key, 0, -1),
+        "list": lambda key: client.lrange(key, 0, -1),
+        "hash": client.hgetall,
     }
     keys = sorted(str(key) for key in client.scan_iter())
     found = {key: read[str(client.type(key))](key) for key in keys}
     return {k: len(str(v).split()) if k.startswith("throttle:") else v for k, v in found.items()}
 
 
-def fill_with_expired(client: redis.Redis) -> None:
-    """As many entries as the queue holds, all older than a job can be."""
+def fill(client: redis.Redis, count: int, accepted_ms: int, sub: str = "") -> None:
+    """Let jobs wait since `accepted_ms`: each of a user of its own, or all of `sub`."""
     with client.pipeline() as pipeline:
-        for number in range(job_queue.MAX_JOBS):
-            pipeline.xadd(STREAM, {"id": f"w{number}"}, id=f"{NOW_MS}-{number}")
+        for number in range(count):
+            owner = sub or f"user-{number}"
+            pipeline.zadd(WAITING, {f"w{number} {owner}": accepted_ms})
+            pipeline.rpush(waiting_key(owner), f"w{number}")
+            pipeline.lrem(TURNS, 0, owner)
+            pipeline.rpush(TURNS, owner)
+            pipeline.set(f"job:w{number}", json.dumps({"sub": owner, "body": ""}))
         pipeline.execute()
 
 
-def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """An accepted job is one key of 300 s with all fields, and one stream entry that it knows."""
+def claimed(client: redis.Redis, consumer: str = "i-1") -> Claim:
+    """The job that a worker gets next; there must be one."""
+    claim = Claims(client, consumer, life_s=300).next(0.01)
+    assert claim is not None
+    return claim
+
+
+def expire(client: redis.Redis, job_id: str, sub: str = "ann") -> None:
+    """What 300 s do to a waiting job."""
+    client.delete(f"job:{job_id}")
+    client.zincrby(WAITING, -300_000, f"{job_id} {sub}")
+
+
+def end_lease(client: redis.Redis, job_id: str) -> None:
+    """What 60 s without a beat do to a job that a worker holds."""
+    lease = json.loads(str(client.hget(RUNNING, job_id)))
+    client.hset(RUNNING, job_id, json.dumps(lease | {"until": lease["accepted"]}))
+
+
+def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """An accepted job is one key of 300 s with all fields, and stands in its owner's line; the
+    owner stands in the ring of turns once, and the bell is rung once."""
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=False)
 
     found = contents(redis_client)
-    assert sorted(found) == ["job:j1", "jobs", "throttle:ann"]
-    entries = found["jobs"]
-    assert isinstance(entries, list)
-    [(entry, fields)] = entries
-    assert fields == {"id": "j1"}
-    assert json.loads(str(found["job:j1"])) == {
+    assert json.loads(str(found.pop("job:j1"))) == {
         "id": "j1",
         "prompt": 'hé\n"}',
         "idle": 5,
@@ -81,8 +112,15 @@ def test_accept_writes_job_and_entry(jobs: JobQueue, redis_client: redis.Redis) 
         "reply": "reply:j1",
         "ts": NOW_MS,
         "body": "2a373b952877edc22771bcd6e2fcc3c0",
-        "entry": entry,
     }
+    assert found == {
+        "bell": ["1"],
+        "throttle:ann": 1,
+        "turns": ["ann"],
+        "waiting": ["j1 ann"],
+        "waiting:ann": ["j1"],
+    }
+    assert abs(redis_client.zscore(WAITING, "j1 ann") - time.time() * 1000) < 5000
     assert 299 <= redis_client.ttl("job:j1") <= 300
     assert 60 <= redis_client.ttl("throttle:ann") <= 61
 
@@ -102,11 +140,9 @@ def test_accept_repeat_returns_the_job_and_queues_nothing(
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
     assert contents(redis_client) == before | {"throttle:ann": 2}
 
-    body = json.loads(str(redis_client.get("job:j1")))["body"]
-    redis_client.delete("job:j1", "jobs")
-    redis_client.set("reply:j1", json.dumps({"sub": "ann", "status": "done", "body": body}))
+    Claims(redis_client, "i-1", life_s=300).answer(claimed(redis_client), Answer("done", "r"))
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
-    assert redis_client.exists("job:j1", "jobs") == 0
+    assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann"]
 
 
 @pytest.mark.parametrize(("prompt", "idle"), [("other", 5), ('hé\n"}', 6)])
@@ -155,34 +191,90 @@ def test_accept_passes_a_clock_that_was_set_back(jobs: JobQueue, redis_client: r
 
 
 def test_accept_refuses_when_the_queue_is_full(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """At `MAX_JOBS` entries nothing more is queued and nothing is written."""
-    with redis_client.pipeline() as pipeline:
-        for number in range(job_queue.MAX_JOBS):
-            pipeline.xadd(STREAM, {"id": f"w{number}"})
-        pipeline.execute()
+    """While `MAX_JOBS` jobs wait nothing more is queued and nothing is written."""
+    fill(redis_client, job_queue.MAX_JOBS, time.time_ns() // 1_000_000)
+    before = contents(redis_client)
     with pytest.raises(QueueFull) as refused:
         accept(jobs)
-    assert refused.value.code == "error"
-    assert sorted(contents(redis_client)) == ["jobs"]
+    assert (refused.value.code, refused.value.outcome) == ("error", "none")
+    assert contents(redis_client) == before
 
 
-def test_accept_lets_expired_entries_make_room(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Entries older than a job's life have no job; a queue full of them is not full."""
-    fill_with_expired(redis_client)
+def test_accept_refuses_too_many_jobs_of_one_user(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """At 20 waiting jobs their owner is refused, whole; others are not. Retry-After is a turn of
+    all users, and never longer than the oldest of those jobs can wait."""
+    fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
+    before = contents(redis_client)
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 10
+    assert contents(redis_client) == before
+    assert accept(jobs, "k1", sub="bob").repeated is False
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 20
+    redis_client.zincrby(WAITING, -299_000, "w0 ann")
+    with pytest.raises(TooManyWaiting) as refused:
+        accept(jobs)
+    assert refused.value.retry_after_s == 1
+
+
+def test_accept_counts_no_job_that_a_worker_holds(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """The bound is on what waits: once a job is claimed its place is free."""
+    fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
+    claimed_id = redis_client.lindex(waiting_key("ann"), 0)
+    document = {"sub": "ann", "prompt": "p", "body": "b"}
+    redis_client.set(f"job:{claimed_id}", json.dumps(document), ex=300)
+    assert claimed(redis_client).job_id == claimed_id
+    assert accept(jobs).repeated is False
+    with pytest.raises(TooManyWaiting):
+        accept(jobs, "j2")
+
+
+@pytest.mark.parametrize(("count", "sub"), [(job_queue.MAX_JOBS, ""), (20, "ann")])
+def test_accept_lets_expired_jobs_make_room(
+    jobs: JobQueue, redis_client: redis.Redis, count: int, sub: str
+) -> None:
+    """Jobs whose life has ended leave no trace, and a queue full of them is not full."""
+    fill(redis_client, count, NOW_MS, sub)
     accept(jobs)
-    entries = redis_client.xrange(STREAM) or []
-    assert [fields for _, fields in entries] == [{"id": "j1"}]
+    left = contents(redis_client)
+    assert sorted(left) == ["bell", "job:j1", "throttle:ann", "turns", "waiting", "waiting:ann"]
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+
+
+def test_accept_of_an_expired_id_has_one_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """An id that is sent again after its job expired stands in the line once."""
+    accept(jobs)
+    expire(redis_client, "j1")
+    assert accept(jobs).repeated is False
+    left = contents(redis_client)
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+    assert jobs.depth().waiting == 1
+    # And when the queue was so full that what expired is dropped first.
+    fill(redis_client, 20, NOW_MS, sub="ann")
+    expire(redis_client, "j1")
+    assert accept(jobs).repeated is False
+    left = contents(redis_client)
+    assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
+    assert claimed(redis_client).job_id == "j1"
 
 
 def test_withdraw_leaves_nothing(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Neither job nor entry remain, with and without a worker group; the request still counted."""
+    """Neither the job nor its place remain; the request still counted."""
     accept(jobs, "j1")
-    assert jobs.withdraw("j1") is True
-    redis_client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
     accept(jobs, "j2")
+    assert jobs.withdraw("j1") is True
+    assert sorted(contents(redis_client)) == [
+        *("bell", "job:j2", "throttle:ann", "turns", "waiting", "waiting:ann")
+    ]
     assert jobs.withdraw("j2") is True
     assert jobs.withdraw("j2") is False
-    assert contents(redis_client) == {"jobs": [], "throttle:ann": 2}
+    assert contents(redis_client) == {"throttle:ann": 2}
 
 
 def test_withdraw_leaves_a_job_that_a_worker_holds(
@@ -190,10 +282,9 @@ def test_withdraw_leaves_a_job_that_a_worker_holds(
 ) -> None:
     """A claimed job is answered, so it is not taken away."""
     accept(jobs)
-    redis_client.xgroup_create(STREAM, GROUP, id="0")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
+    claimed(redis_client)
     assert jobs.withdraw("j1") is False
-    assert sorted(contents(redis_client)) == ["job:j1", "jobs", "throttle:ann"]
+    assert sorted(contents(redis_client)) == ["job:j1", "running", "throttle:ann"]
 
 
 def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
@@ -215,8 +306,6 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
         ({}, None),
         ({"job:j1": {"sub": "ann"}}, JobState("queued")),
         ({"job:j1": {"sub": "bob"}}, None),
-        ({"job:j1": {"sub": "ann"}, "state:j1": "running"}, JobState("running")),
-        ({"state:j1": "running"}, None),
         (
             {"reply:j1": {"sub": "ann", "status": "done", "reply": "hi"}},
             JobState("done", reply="hi"),
@@ -229,6 +318,10 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
         (
             {"reply:j1": {"sub": "ann", "status": "failed", "error": "model_timeout"}},
             JobState("failed", error="model_timeout"),
+        ),
+        (
+            {"reply:j1": {"sub": "ann", "status": "failed", "error": "x", "reason": "none"}},
+            JobState("failed", error="x", reason="none"),
         ),
     ],
 )
@@ -244,19 +337,138 @@ def test_state_answers_only_the_owner(
     assert jobs.state("j1", "ann") == expected
 
 
+def test_state_is_running_while_a_worker_holds_the_job_and_beats(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """A job is `queued` again when its worker is gone or its lease has ended; `node_awake` is the
+    heartbeat, and the age counts from the acceptance all the while."""
+
+    def seen() -> tuple[str, bool]:
+        state = jobs.state("j1", "ann")
+        assert state is not None
+        assert 0 <= state.age_ms < 5000
+        return state.status, state.node_awake
+
+    accept(jobs)
+    assert seen() == ("queued", False)
+    until(lambda: jobs.state("j1", "ann").age_ms > 5, what="the job ages")  # type: ignore[union-attr]
+    redis_client.set(HEARTBEAT, "i-1")
+    assert seen() == ("queued", True)
+    claimed(redis_client)
+    assert seen() == ("running", True)
+    until(lambda: jobs.state("j1", "ann").age_ms > 10, what="the age goes on")  # type: ignore[union-attr]
+    redis_client.delete(HEARTBEAT)
+    assert seen() == ("queued", False)
+    redis_client.set(HEARTBEAT, "i-1")
+    end_lease(redis_client, "j1")
+    assert seen() == ("queued", True)
+
+
 def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Without a stream, without a group and with one: what waits, what is held, and since when."""
+    """What waits, what is held, and since when; a job whose lease has ended waits, and one whose
+    life has ended does neither."""
     assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
     accept(jobs, "j1")
     accept(jobs, "j2")
     assert (jobs.depth().waiting, jobs.depth().in_flight) == (2, 0)
-    redis_client.xgroup_create(STREAM, GROUP, id="0")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"}, count=1)
+    claimed(redis_client)
     first = jobs.depth()
     assert (first.waiting, first.in_flight) == (1, 1)
     until(lambda: jobs.depth().oldest_age_ms > first.oldest_age_ms, what="the age grows")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
+    claimed(redis_client, "i-2")
     assert jobs.depth() == job_queue.QueueDepth(0, 2, 0)
+    end_lease(redis_client, "j1")
+    abandoned = jobs.depth()
+    assert (abandoned.waiting, abandoned.in_flight) == (1, 1)
+    assert abandoned.oldest_age_ms > 0
+    lease = {"consumer": "i-1", "until": 1, "accepted": 1, "begun": 0, "sub": "ann"}
+    redis_client.hset(RUNNING, "j1", json.dumps(lease))
+    accept(jobs, "j3")
+    expire(redis_client, "j3")
+    assert jobs.depth() == job_queue.QueueDepth(0, 1, 0)
+
+
+def test_sweep_fails_what_waits_for_too_long(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Old jobs that wait, and old jobs whose lease has ended, are failed with code and reason;
+    young jobs and jobs that a worker holds are counted."""
+    for number in range(4):
+        accept(jobs, f"j{number}", sub=f"user-{number}")
+    claimed(redis_client, "i-1")
+    claimed(redis_client, "i-2")
+    end_lease(redis_client, "j0")
+    told = {"error": "node_unavailable", "reason": "no_capacity"}
+    assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(3, 1, node_awake=False, failed=0)
+    redis_client.zincrby(WAITING, -230_000, "j2 user-2")
+    for job_id in ("j0", "j1"):
+        lease = json.loads(str(redis_client.hget(RUNNING, job_id)))
+        lease["accepted"] -= 230_000
+        redis_client.hset(RUNNING, job_id, json.dumps(lease))
+    redis_client.set(HEARTBEAT, "i-1")
+    assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(1, 1, node_awake=True, failed=2)
+    failed = JobState("failed", error="node_unavailable", reason="no_capacity")
+    states = [jobs.state(f"j{number}", f"user-{number}") for number in range(4)]
+    assert states == [failed, JobState("running"), failed, JobState("queued")]
+    assert accept(jobs, "j2", sub="user-2").repeated is True
+    assert jobs.sweep(older_than_ms=0, error="not_started").failed == 1
+    assert jobs.state("j3", "user-3") == JobState("failed", error="not_started")
+
+
+def test_sweep_forgets_what_has_expired(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """A job whose life has ended leaves no place and no lease, and its owner is told nothing."""
+    accept(jobs, "j1")
+    accept(jobs, "j2")
+    claimed(redis_client)
+    redis_client.delete("job:j1")
+    end_lease(redis_client, "j1")
+    expire(redis_client, "j2")
+    until(lambda: jobs.sweep(older_than_ms=0, error="not_started").waiting == 0, what="an end")
+    assert contents(redis_client) == {"throttle:ann": 2}
+
+
+def test_stop_request_is_refused_while_others_use_the_node(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """A job of another user that waits or runs is in the way, one's own is not; nothing changes."""
+    accept(jobs, "j1", sub="bob")
+    before = contents(redis_client)
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert contents(redis_client) == before | {"throttle:ann": 1}
+    claimed(redis_client)
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    end_lease(redis_client, "j1")
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert jobs.stop_request("bob", force=False) == StopVerdict(in_use=False, failed=1)
+    assert jobs.state("j1", "bob") == JobState("failed", error="node_stopped")
+    assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
+
+
+def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Jobs in hand and jobs that wait are failed, so nothing has the node started again; the
+    worker's own answer comes too late."""
+    accept(jobs, "j1", sub="bob")
+    accept(jobs, "j2", sub="eve")
+    claim = claimed(redis_client)
+    assert jobs.stop_request("ann", force=True) == StopVerdict(in_use=False, failed=2)
+    stopped = JobState("failed", error="node_stopped")
+    assert [jobs.state("j1", "bob"), jobs.state("j2", "eve")] == [stopped, stopped]
+    worker = Claims(redis_client, "i-1", life_s=300)
+    assert worker.beat("i-1", claim) is False
+    assert worker.answer(claim, Answer("done", "late")) is False
+    assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
+
+
+def test_stop_request_is_limited_like_infer(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Both count together: the sixth request within a second is refused and changes nothing."""
+    frozen = JobQueue(redis_client, clock_us=lambda: 1_000_000_000)
+    for number in range(3):
+        accept(frozen, f"j{number}")
+    for _ in range(2):
+        frozen.stop_request("ann", force=False)
+    before = contents(redis_client)
+    with pytest.raises(RateLimited) as refused:
+        frozen.stop_request("ann", force=True)
+    assert refused.value.retry_after_s == 1
+    assert contents(redis_client) == before
 
 
 def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:
@@ -282,11 +494,16 @@ def call_every_method(jobs: JobQueue) -> dict[str, str]:
         "begin_start": outcome(jobs.begin_start),
         "end_start": outcome(lambda: jobs.end_start("none")),
         "state": outcome(lambda: jobs.state("j1", "ann")),
+        "sweep": outcome(lambda: jobs.sweep(older_than_ms=0, error="not_started")),
+        "stop_request": outcome(lambda: jobs.stop_request("ann", force=True)),
         "health": outcome(jobs.health),
     }
 
 
-METHODS = ("accept", "withdraw", "begin_start", "end_start", "state", "health")
+METHODS = (
+    *("accept", "withdraw", "begin_start", "end_start", "state"),
+    *("sweep", "stop_request", "health"),
+)
 
 
 def test_redis_that_is_not_there_is_refused() -> None:
@@ -375,51 +592,6 @@ def test_accept_is_one_round_trip(jobs: JobQueue, redis_client: redis.Redis) -> 
     assert evaluations == {"cmdstat_evalsha"}
     assert stats["cmdstat_evalsha"]["calls"] == 1
     assert redis_client.info("stats")["total_commands_processed"] <= 20
-
-
-@pytest.mark.parametrize(
-    ("user", "methods", "needed"),
-    [
-        (
-            "RouterUser",
-            METHODS[:-1],
-            "+time +evalsha +script|load +get +mget +set +del +xadd +xdel +xlen +xpending +xrange",
-        ),
-        (
-            "QueueHealthUser",
-            METHODS[-1:],
-            "+ping +time +evalsha +script|load +xlen +xpending +xrange +xinfo|groups",
-        ),
-    ],
-)
-def test_every_method_works_with_the_template_s_commands(
-    redis_server: RedisServer,
-    redis_client: redis.Redis,
-    user: str,
-    methods: tuple[str, ...],
-    needed: str,
-) -> None:
-    """A user's access string holds the commands it needs and no other; one less is `auth`."""
-    words = f"on nopass {access_string(user)}".split()
-    assert {word for word in words if word.startswith("+")} == set(needed.split())
-    for missing in [None, *needed.split()]:
-        given = [word for word in words if word != missing]
-        redis_client.flushall()
-        redis_client.script_flush()
-        redis_client.execute_command(  # type: ignore[no-untyped-call]
-            "ACL", "SETUSER", "fn", "reset", *given
-        )
-        pool = redis.ConnectionPool(
-            host="127.0.0.1", port=redis_server.port, username="fn", password="x", protocol=2
-        )
-        with contextlib.closing(redis.Redis.from_pool(pool)) as client:
-            jobs = JobQueue(client)
-            redis_client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
-            fill_with_expired(redis_client)
-            outcomes = call_every_method(jobs)
-        refused = "auth" in [outcomes[method] for method in methods]
-        assert refused == (missing is not None), missing
-    redis_client.acl_deluser("fn")
 
 
 class TlsListener:
