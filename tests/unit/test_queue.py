@@ -27,7 +27,7 @@ from tinyllama.utils.queue.errors import (
     RateLimited,
     TooManyWaiting,
 )
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState, StopVerdict, Sweep
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState, Sweep
 from tinyllama.utils.queue.redis_keys import HEARTBEAT, RUNNING, TURNS, WAITING, waiting_key
 from tinyllama.utils.settings import QueueAddress
 
@@ -292,7 +292,7 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
 ) -> None:
     """The others learn that somebody looks, then the outcome; an empty one lets the next look."""
     assert [jobs.begin_start(), jobs.begin_start()] == [None, ""]
-    assert 9 <= redis_client.ttl("node:start") <= 10
+    assert 14 <= redis_client.ttl("node:start") <= 15
     jobs.end_start("no_capacity")
     assert jobs.begin_start() == "no_capacity"
     assert 1 <= redis_client.ttl("node:start") <= 2
@@ -431,13 +431,16 @@ def test_stop_request_is_refused_while_others_use_the_node(
     """A job of another user that waits or runs is in the way, one's own is not; nothing changes."""
     accept(jobs, "j1", sub="bob")
     before = contents(redis_client)
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert jobs.stop_request("ann", force=False) is False
     assert contents(redis_client) == before | {"throttle:ann": 1}
     claimed(redis_client)
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert jobs.stop_request("ann", force=False) is False
     end_lease(redis_client, "j1")
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
-    assert jobs.stop_request("bob", force=False) == StopVerdict(in_use=False, failed=1)
+    assert jobs.stop_request("ann", force=False) is False
+    assert jobs.stop_request("bob", force=False) is True
+    assert jobs.state("j1", "bob") == JobState("queued")
+    assert jobs.stop_jobs("ann", force=False) == 0
+    assert jobs.stop_jobs("bob", force=False) == 1
     assert jobs.state("j1", "bob") == JobState("failed", error="node_stopped")
     assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
 
@@ -448,7 +451,8 @@ def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: r
     accept(jobs, "j1", sub="bob")
     accept(jobs, "j2", sub="eve")
     claim = claimed(redis_client)
-    assert jobs.stop_request("ann", force=True) == StopVerdict(in_use=False, failed=2)
+    assert jobs.stop_request("ann", force=True) is True
+    assert jobs.stop_jobs("ann", force=True) == 2
     stopped = JobState("failed", error="node_stopped")
     assert [jobs.state("j1", "bob"), jobs.state("j2", "eve")] == [stopped, stopped]
     worker = Claims(redis_client, "i-1", life_s=300)
@@ -469,6 +473,28 @@ def test_stop_request_is_limited_like_infer(jobs: JobQueue, redis_client: redis.
         frozen.stop_request("ann", force=True)
     assert refused.value.retry_after_s == 1
     assert contents(redis_client) == before
+
+
+def test_stop_tells_only_the_owners_jobs_without_force(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """A job that another user sends between the question and the stop waits on."""
+    accept(jobs, "j1", sub="ann")
+    accept(jobs, "j2", sub="ann")
+    claimed(redis_client)
+    accept(jobs, "j3", sub="bob")
+    assert jobs.stop_jobs("ann", force=False) == 2
+    stopped = JobState("failed", error="node_stopped")
+    assert [jobs.state("j1", "ann"), jobs.state("j2", "ann")] == [stopped, stopped]
+    assert jobs.state("j3", "bob") == JobState("queued")
+
+
+def test_start_is_noted_once_and_taken_once(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """One note however often EC2 is asked, one taker however many see the node awake."""
+    assert [jobs.note_start(), jobs.note_start()] == [True, False]
+    assert 290 <= redis_client.ttl("node:asked") <= 300
+    assert [jobs.take_start(), jobs.take_start()] == [True, False]
+    assert contents(redis_client) == {}
 
 
 def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:
@@ -496,13 +522,16 @@ def call_every_method(jobs: JobQueue) -> dict[str, str]:
         "state": outcome(lambda: jobs.state("j1", "ann")),
         "sweep": outcome(lambda: jobs.sweep(older_than_ms=0, error="not_started")),
         "stop_request": outcome(lambda: jobs.stop_request("ann", force=True)),
+        "stop_jobs": outcome(lambda: jobs.stop_jobs("ann", force=True)),
+        "note_start": outcome(jobs.note_start),
+        "take_start": outcome(jobs.take_start),
         "health": outcome(jobs.health),
     }
 
 
 METHODS = (
     *("accept", "withdraw", "begin_start", "end_start", "state"),
-    *("sweep", "stop_request", "health"),
+    *("sweep", "stop_request", "stop_jobs", "note_start", "take_start", "health"),
 )
 
 
