@@ -137,10 +137,10 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "each request counted as a start",
         "cold boot",
-        "handlers/tinyllama/router/wake.py",
+        "handlers/tinyllama/utils/waking/wake.py",
         "    published = queue.begin_start()\n",
         """    published = queue.begin_start()
-    metrics.emit(settings.stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
+    metrics.emit(stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
 """,
     ),
     Sabotage(

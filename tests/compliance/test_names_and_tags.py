@@ -22,6 +22,7 @@ INNER = frozenset(
         # References to what stands beside it.
         ("AWS::ElastiCache::ReplicationGroup", "CacheParameterGroupName"),
         ("AWS::ElastiCache::ReplicationGroup", "CacheSubnetGroupName"),
+        ("AWS::Lambda::EventInvokeConfig", "FunctionName"),
         ("AWS::Lambda::Permission", "FunctionName"),
     }
 )

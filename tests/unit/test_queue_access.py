@@ -50,6 +50,8 @@ def router(client: redis.Redis, admin: redis.Redis) -> None:
     assert queue.begin_start() == ""
     queue.end_start("none")
     queue.end_start("")
+    assert queue.note_start() is True
+    assert queue.take_start() is True
 
 
 def node(client: redis.Redis, admin: redis.Redis) -> None:
@@ -102,6 +104,8 @@ def waker(client: redis.Redis, admin: redis.Redis) -> None:
     assert queue.begin_start() is None
     queue.end_start("none")
     queue.end_start("")
+    assert queue.note_start() is True
+    assert queue.take_start() is True
 
 
 def stop(client: redis.Redis, admin: redis.Redis) -> None:
@@ -111,12 +115,13 @@ def stop(client: redis.Redis, admin: redis.Redis) -> None:
     accept(admin, "j1", "bob")
     accept(admin, "gone", "eve")
     expire(admin, "gone", "eve")
-    assert queue.stop_request("ann", force=False).in_use is True
+    assert queue.stop_request("ann", force=False) is False
     assert Claims(admin, "i-1", life_s=300).next(0.01) is not None
-    assert queue.stop_request("ann", force=False).in_use is True
+    assert queue.stop_request("ann", force=False) is False
     end_lease(admin, "j1")
     accept(admin, "j2", "bob")
-    assert queue.stop_request("ann", force=True).failed == 2
+    assert queue.stop_request("bob", force=False) is True
+    assert queue.stop_jobs("bob", force=False) == 2
 
 
 ROLES: dict[str, Callable[[redis.Redis, redis.Redis], None]] = {

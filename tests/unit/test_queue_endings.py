@@ -11,7 +11,7 @@ from tests.queue_time import change_lease, end_lease, expire, make_older
 from tests.unit.queue_calls import accept, claimed, contents
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.errors import RateLimited
-from tinyllama.utils.queue.job_queue import JobQueue, JobState, StopVerdict, Sweep
+from tinyllama.utils.queue.job_queue import JobQueue, JobState, Sweep
 from tinyllama.utils.queue.redis_keys import HEARTBEAT, RUNNING
 
 
@@ -63,13 +63,16 @@ def test_stop_request_is_refused_while_others_use_the_node(
     """A job of another user that waits or runs is in the way, one's own is not; nothing changes."""
     accept(jobs, "j1", sub="bob")
     before = contents(redis_client)
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert jobs.stop_request("ann", force=False) is False
     assert contents(redis_client) == before | {"throttle:ann": 1}
     claimed(redis_client)
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    assert jobs.stop_request("ann", force=False) is False
     end_lease(redis_client, "j1")
-    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
-    assert jobs.stop_request("bob", force=False) == StopVerdict(in_use=False, failed=1)
+    assert jobs.stop_request("ann", force=False) is False
+    assert jobs.stop_request("bob", force=False) is True
+    assert jobs.state("j1", "bob") == JobState("queued")
+    assert jobs.stop_jobs("ann", force=False) == 0
+    assert jobs.stop_jobs("bob", force=False) == 1
     assert jobs.state("j1", "bob") == JobState("failed", error="node_stopped")
     assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
 
@@ -80,7 +83,8 @@ def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: r
     accept(jobs, "j1", sub="bob")
     accept(jobs, "j2", sub="eve")
     claim = claimed(redis_client)
-    assert jobs.stop_request("ann", force=True) == StopVerdict(in_use=False, failed=2)
+    assert jobs.stop_request("ann", force=True) is True
+    assert jobs.stop_jobs("ann", force=True) == 2
     stopped = JobState("failed", error="node_stopped")
     assert [jobs.state("j1", "bob"), jobs.state("j2", "eve")] == [stopped, stopped]
     worker = Claims(redis_client, "i-1", life_s=300)
@@ -101,3 +105,17 @@ def test_stop_request_is_limited_like_infer(jobs: JobQueue, redis_client: redis.
         frozen.stop_request("ann", force=True)
     assert refused.value.retry_after_s == 1
     assert contents(redis_client) == before
+
+
+def test_stop_tells_only_the_owners_jobs_without_force(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """A job that another user sends between the question and the stop waits on."""
+    accept(jobs, "j1", sub="ann")
+    accept(jobs, "j2", sub="ann")
+    claimed(redis_client)
+    accept(jobs, "j3", sub="bob")
+    assert jobs.stop_jobs("ann", force=False) == 2
+    stopped = JobState("failed", error="node_stopped")
+    assert [jobs.state("j1", "ann"), jobs.state("j2", "ann")] == [stopped, stopped]
+    assert jobs.state("j3", "bob") == JobState("queued")

@@ -36,13 +36,16 @@ def call_every_method(jobs: JobQueue) -> dict[str, str]:
         "state": outcome(lambda: jobs.state("j1", "ann")),
         "sweep": outcome(lambda: jobs.sweep(older_than_ms=0, error="not_started")),
         "stop_request": outcome(lambda: jobs.stop_request("ann", force=True)),
+        "stop_jobs": outcome(lambda: jobs.stop_jobs("ann", force=True)),
+        "note_start": outcome(jobs.note_start),
+        "take_start": outcome(jobs.take_start),
         "health": outcome(jobs.health),
     }
 
 
 METHODS = (
     *("accept", "withdraw", "begin_start", "end_start", "state"),
-    *("sweep", "stop_request", "health"),
+    *("sweep", "stop_request", "stop_jobs", "note_start", "take_start", "health"),
 )
 
 

@@ -25,13 +25,22 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
 ) -> None:
     """The others learn that somebody looks, then the outcome; an empty one lets the next look."""
     said: list[str | None] = []
-    assert expires_after(redis_client, "node:start", 10, lambda: said.append(jobs.begin_start()))
+    assert expires_after(redis_client, "node:start", 15, lambda: said.append(jobs.begin_start()))
     assert [*said, jobs.begin_start()] == [None, ""]
     assert expires_after(redis_client, "node:start", 2, lambda: jobs.end_start("no_capacity"))
     jobs.end_start("no_capacity")
     assert jobs.begin_start() == "no_capacity"
     jobs.end_start("")
     assert jobs.begin_start() is None
+
+
+def test_start_is_noted_once_and_taken_once(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """One note however often EC2 is asked, one taker however many see the node awake."""
+    said: list[bool] = []
+    assert expires_after(redis_client, "node:asked", 300, lambda: said.append(jobs.note_start()))
+    assert [*said, jobs.note_start()] == [True, False]
+    assert [jobs.take_start(), jobs.take_start()] == [True, False]
+    assert redis_client.dbsize() == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import cache
 
 from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws.sigv4 import from_environment
-from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.errors import ApiError
 from tinyllama.utils.http.responses import Event, Response, respond, serve
 from tinyllama.utils.observability import metrics
@@ -16,7 +16,6 @@ from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
 
-ADMINS = "admins"
 SCHEDULE = "schedule"
 SLOW_MS = 200.0
 TIMEOUT_S = 0.5

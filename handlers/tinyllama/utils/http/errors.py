@@ -79,6 +79,7 @@ TABLE: tuple[Row[Any], ...] = (
     Row(401, "invalid_token", InvalidToken),
     Row(403, "forbidden"),
     Row(404, "not_found"),
+    Row(409, "node_in_use"),
     Row(409, "node_starting"),
     Row(410, "job_gone"),
     Row(422, "idempotency_key_reused", KeyReused),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tinyllama.utils.queue.errors import KeyReused, QueueFull, RateLimited, TooManyWaiting
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import START, reply_key
+from tinyllama.utils.queue.redis_keys import ASKED, START, reply_key
 from tinyllama.utils.queue.scripts import Script
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ MAX_JOBS: Final = 1000
 MAX_WAITING_PER_USER: Final = 20
 """Most jobs of one user that may wait: what the throttle passes within a minute."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_START_LIFE_S: Final = 10
+_START_LIFE_S: Final = 15
+"""The time limit of the functions that look for the node: no look takes longer."""
+_ASKED_LIFE_S: Final = 300
 _OUTCOME_LIFE_S: Final = 2
 
 
@@ -87,14 +89,6 @@ class Sweep:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class StopVerdict:
-    """`in_use`: a job of others waits or runs, and none was changed; else how many jobs failed."""
-
-    in_use: bool
-    failed: int
-
-
 class JobQueue:
     """What functions do with the queue. Every method can raise `QueueUnavailable`.
 
@@ -112,7 +106,9 @@ class JobQueue:
         self._depth = Script(client, "depth", "jobs")
         self._sweep = Script(client, "sweep", "jobs")
         self._stop_request = Script(client, "stop_request", "throttle", "jobs")
+        self._stop_jobs = Script(client, "stop_jobs", "jobs")
         self._begin_start = Script(client, "begin_start")
+        self._note_start = Script(client, "note_start")
 
     def accept(self, *, job_id: str, sub: str, prompt: str, idle: int, now_ms: int) -> Acceptance:
         """Throttle the owner, recognise a repeat, queue the job: one script, all or nothing.
@@ -176,6 +172,20 @@ class JobQueue:
             else:
                 self._client.delete(START)
 
+    def note_start(self) -> bool:
+        """Note, before EC2 is asked to start the node, that one start is to be counted.
+
+        Returns:
+            False if an earlier start is noted: nobody has seen yet whether it worked.
+        """
+        with translated_errors(writes=True):
+            return bool(self._note_start(_ASKED_LIFE_S))
+
+    def take_start(self) -> bool:
+        """Take the note back; true to the one caller that may count the start."""
+        with translated_errors(writes=True):
+            return bool(self._client.delete(ASKED))
+
     def state(self, job_id: str, sub: str) -> JobState | None:
         """Read this owner's job; None if Redis has no such job, or another owner's."""
         with translated_errors():
@@ -206,22 +216,31 @@ class JobQueue:
             waiting, in_flight, is_awake, failed = self._sweep(older_than_ms, error, reason or "")
         return Sweep(waiting, in_flight, node_awake=is_awake == 1, failed=failed)
 
-    def stop_request(self, sub: str, *, force: bool) -> StopVerdict:
-        """Throttle the owner; unless others use the node, fail all jobs with `node_stopped`.
-
-        Jobs that wait fail too: left waiting, they would have the node started again.
+    def stop_request(self, sub: str, *, force: bool) -> bool:
+        """Throttle the owner; true if they may stop the node: no job of others waits or runs.
 
         Args:
-            force: fail the jobs of others too.
+            force: true although others use the node.
 
         Raises:
             RateLimited: requests to stop and to infer count together.
         """
         with translated_errors(writes=True):
-            verdict, value = self._stop_request(sub, int(force), "node_stopped", self._now_us())
+            verdict, value = self._stop_request(sub, int(force), self._now_us())
         if verdict == 0:
             raise RateLimited(value)
-        return StopVerdict(in_use=verdict == 1, failed=value)
+        return bool(verdict == 2)
+
+    def stop_jobs(self, sub: str, *, force: bool) -> int:
+        """Fail the owner's jobs with `node_stopped`; return how many.
+
+        Jobs that wait fail too: left waiting, they would have the node started again.
+
+        Args:
+            force: fail the jobs of others too.
+        """
+        with translated_errors(writes=True):
+            return int(self._stop_jobs(sub, int(force), "node_stopped"))
 
     def depth(self) -> QueueDepth:
         """Count the jobs that wait and the jobs that workers hold."""
