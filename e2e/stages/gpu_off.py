@@ -8,7 +8,7 @@ from tools.deploy.listings import LISTINGS
 
 
 def run(run: Run) -> str:
-    """Cache and endpoint go; the API stays and answers 503 `queue_unavailable`, /queue-health `off`."""
+    """Cache and endpoint go; /infer answers 503 `queue_unavailable`, /queue-health 503 `off`."""
     parameters, tags = run.settings()
     billing = ids_of(run, "AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
     # MiniStack's change sets ignore a change of conditions alone; its updates do not.

@@ -7,8 +7,8 @@ import pytest
 from tests.compliance.templates import Template, named, ours, properties, read
 
 TOPIC = {"Ref": "AlarmTopic"}
-# Alarms on what only exists when something happened; silence is their good state. All others watch a
-# check that runs on a schedule, whose silence means that it does not run.
+# Alarms on what only exists when something happened: silence is their good state. All others watch
+# a check that runs on a schedule, whose silence means that it does not run.
 QUIET_IS_GOOD = frozenset({"AccessLogVolumeAlarm"})
 
 

@@ -1,7 +1,5 @@
 """A function stands beside its role and its log group; a route has an authorizer and a limit."""
 
-from typing import Any
-
 import pytest
 
 from tests.compliance.templates import Template, named, ours, policy_statements, properties, read
@@ -39,10 +37,10 @@ def lonely_functions(template: Template) -> list[str]:
 
 
 def open_routes(template: Template) -> list[str]:
-    """Routes without a JWT authorizer, without a limit of their own on every stage, or conditional.
+    """Routes without a JWT authorizer, without a limit on every stage, or conditional.
 
-    API Gateway merges new route settings into the old ones. A key of a route that is gone stays, and
-    the next change of the stage fails: "Unable to find Route by key" (ADR 0012).
+    API Gateway merges new route settings into the old ones. A key of a route that is gone stays,
+    and the next change of the stage fails: "Unable to find Route by key" (ADR 0012).
     """
     authorizers = {
         logical_id

@@ -47,7 +47,7 @@ def test_zones_are_two_or_none(zones: tuple[str, str], is_taken: bool) -> None:
 
 
 def test_each_subnet_takes_the_zone_that_is_given() -> None:
-    """The node, the EC2 endpoint and a private subnet share ZoneA; the cache and functions span both."""
+    """Node, EC2 endpoint and a private subnet share ZoneA; cache and functions span both zones."""
     first, second = (
         {"Fn::If": ["ZonesGiven", {"Ref": zone}, {"Fn::Select": [index, {"Fn::GetAZs": ""}]}]}
         for index, zone in enumerate(("ZoneA", "ZoneB"))

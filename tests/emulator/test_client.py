@@ -63,7 +63,7 @@ def test_sign_in_without_a_form_says_where_it_looked(page: Answer) -> None:
 
 
 class _Pool:
-    """Pages whose codes are bound to a verifier; a refused exchange consumes the code, or does not."""
+    """Pages whose codes are bound to a verifier; a refused exchange consumes a code, or not."""
 
     def __init__(self, *, consumes: bool, checks: bool = True) -> None:
         self._consumes, self._checks = consumes, checks

@@ -45,9 +45,7 @@ def _update(run: Run, body: str, **changed: str) -> None:
 
 def _stage(run: Run) -> dict[str, Any]:
     api_id = run.outputs["ApiEndpoint"].split("//")[1].split(".")[0]
-    stage: dict[str, Any] = run.client("apigatewayv2").get_stage(
-        ApiId=api_id, StageName="$default"
-    )
+    stage: dict[str, Any] = run.client("apigatewayv2").get_stage(ApiId=api_id, StageName="$default")
     return stage
 
 
