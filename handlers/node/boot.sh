@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Install the node's package in the version that its stack names, then become the worker.
+# Install the node's package in the version that its stack names, and the environment it runs in.
 #
-# systemd runs this at every start, so a stack update reaches the node when it next wakes, without a
-# login and without a push to a machine that is usually off.
+# `boot.sh install` runs at the installation, and as root before every start of the worker, so a stack
+# update reaches the node when it next wakes, without a login and without a push to a machine that is
+# usually off. The worker itself runs as a user who can change none of it.
+#
+# Without an argument it then becomes the worker: the units of a node that was launched before
+# tinyllama-node.service had a user of its own call it so, and no update reaches those units.
 #
 # Reads    TL_SETTINGS_PARAMETER   SSM parameter with the settings document; "package" in it is the
 #                                  ARN of the layer version that holds node.zip
@@ -80,16 +84,30 @@ list_sha256="$(sha256_of "${fresh}")"
 environment="${home}/venv-${list_sha256//[!a-zA-Z0-9]/}"
 if [[ ! -f "${environment}/complete" ]]; then
   say "making ${environment}"
-  # Delete older environments first: the disk is small, and the worker uses the new one alone.
-  rm -rf "${home}"/venv-*
+  rm -rf "${environment}"
   "${python}" -m venv "${environment}"
   "${environment}/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
     --require-hashes --only-binary :all: --requirement "${fresh}"
   touch "${environment}/complete"
 fi
-
-# exec does not run the trap.
 rm -f "${fresh}"
+
+# The units name the environment by this link. The environment before it stays until the next one is
+# made, because the watchdog may still read from it; older ones go, as the disk is small.
+previous="$(readlink "${home}/venv" || true)"
+if [[ "${previous}" != "${environment}" ]]; then
+  ln -sfn "${environment}" "${home}/.venv.fresh"
+  mv -fT "${home}/.venv.fresh" "${home}/venv"
+  for old in "${home}"/venv-*; do
+    if [[ "${old}" != "${environment}" && "${old}" != "${previous}" ]]; then
+      rm -rf "${old}"
+    fi
+  done
+fi
+
+if [[ "${1:-}" == install ]]; then
+  exit 0
+fi
 mkdir -p "${state}"
 exec "${environment}/bin/python" -I "${package}" run \
   --settings-parameter "${TL_SETTINGS_PARAMETER}" --state-dir "${state}"

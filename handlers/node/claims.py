@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import redis
 
+from node.activity import DEFAULT_IDLE_MIN
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.redis_errors import translated_errors
@@ -26,7 +27,8 @@ _LOOK_AT_OTHERS_S = 15
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker holds. `deadline_s`: end of its life by the monotonic clock."""
+    """A job that this worker holds. `deadline_s`: end of its life by the monotonic clock;
+    `idle_min`: how long its owner wants the node to stay up after it."""
 
     entry: str
     job_id: str
@@ -35,6 +37,7 @@ class Claim:
     body: str
     deadline_s: float
     deliveries: int
+    idle_min: int = DEFAULT_IDLE_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ class Claims:
                 body=job["body"],
                 deadline_s=time.monotonic() + left_ms / 1000,
                 deliveries=deliveries,
+                idle_min=int(job["idle"]),
             )
         except (ValueError, TypeError, KeyError):
             # Another version wrote it. Its owner is unknown, and it would end every start.

@@ -18,6 +18,7 @@ class Metric(StrEnum):
     QUEUE_DEPTH = "QueueDepth"
     QUEUE_AGE_SECONDS = "QueueAgeSeconds"
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
+    AUTO_STOPS = "AutoStops"
 
     @property
     def unit(self) -> str:
