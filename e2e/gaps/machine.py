@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 RESTART_AFTER_CRASH_S, RESTART_AFTER_S = 0.2, 5.0
-"""systemd starts a unit again also when it has not crashed; after a crash here sooner than there."""
+"""systemd starts a unit again also if it has not crashed; after a crash, sooner here than there."""
 WATCHDOG_OPTIONS = "watchdog.json"
 SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
 

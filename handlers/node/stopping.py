@@ -65,8 +65,9 @@ class Stopper:
         )
 
     def _stop_instance(self) -> None:
+        node_id = self._node_id()
         boto3, once = _libraries()
-        boto3.client("ec2", config=once).stop_instances(InstanceIds=[self._node_id()])
+        boto3.client("ec2", config=once).stop_instances(InstanceIds=[node_id])
 
 
 def _count(stack: str, reason: Reason) -> None:

@@ -159,6 +159,7 @@ class Node:
     authority_file: Path
     command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "node"])
     grace_s: float = 10.0
+    boot: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -166,6 +167,8 @@ class Node:
         self.state_dir.mkdir(exist_ok=True)
         arguments = ["run", "--settings-file", str(self.settings_file), "--node-id", self.node_id]
         arguments += ["--state-dir", str(self.state_dir), "--grace-s", str(self.grace_s)]
+        if self.boot:
+            arguments += ["--boot", self.boot]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(HANDLERS),
