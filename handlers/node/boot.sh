@@ -26,6 +26,10 @@ state="${STATE_DIRECTORY:-/var/lib/tinyllama}"
 python="${TL_PYTHON:-python3.11}"
 package="${home}/node.zip"
 
+# Without limits a network that is not there takes minutes to say so.
+export AWS_MAX_ATTEMPTS=2
+soon=(--cli-connect-timeout 5 --cli-read-timeout 15)
+
 say() { printf 'boot: %s\n' "$*" >&2; }
 
 # The SHA-256 as Lambda writes it, in base64. Python computes it, as it must be installed anyway.
@@ -41,12 +45,12 @@ sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' "${pack
 }
 
 settings="$(aws ssm get-parameter --name "${TL_SETTINGS_PARAMETER}" \
-  --query Parameter.Value --output text)"
+  --query Parameter.Value --output text "${soon[@]}")"
 layer="$("${python}" -I -c 'import json, sys; print(json.load(sys.stdin)["package"])' \
   <<<"${settings}")"
 # Not read from a pipe: a pipe would hide a failing call.
 content="$(aws lambda get-layer-version-by-arn --arn "${layer}" \
-  --query '[Content.Location, Content.CodeSha256]' --output text)"
+  --query '[Content.Location, Content.CodeSha256]' --output text "${soon[@]}")"
 read -r location sha256 <<<"${content}"
 
 mkdir -p "${home}"
@@ -94,12 +98,13 @@ rm -f "${fresh}"
 
 # The units name the environment by this link. The environment before it stays until the next one is
 # made, because the watchdog may still read from it; older ones go, as the disk is small.
+newest="${environment##*/}"
 previous="$(readlink "${home}/venv" || true)"
-if [[ "${previous}" != "${environment}" ]]; then
-  ln -sfn "${environment}" "${home}/.venv.fresh"
+if [[ "${previous}" != "${newest}" ]]; then
+  ln -sfn "${newest}" "${home}/.venv.fresh"
   mv -fT "${home}/.venv.fresh" "${home}/venv"
   for old in "${home}"/venv-*; do
-    if [[ "${old}" != "${environment}" && "${old}" != "${previous}" ]]; then
+    if [[ "${old##*/}" != "${newest}" && "${old##*/}" != "${previous}" ]]; then
       rm -rf "${old}"
     fi
   done

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from functools import cache
 
 from tinyllama.utils.auth.key_store import KeyStore
@@ -29,7 +30,7 @@ def handler(event: Event, context: object) -> Response:
     No client can make the gateway send an event with a `source`: only EventBridge sends it, and the
     function's permission names a single rule of EventBridge.
     """
-    if event.get("source") == "aws.events":
+    if isinstance(event, Mapping) and event.get("source") == "aws.events":
         return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measure()})
     return serve(event, context, ROUTES)
 

@@ -49,7 +49,10 @@ def error_response(error: Exception) -> Response:
 
 
 def serve(event: object, context: object, routes: Mapping[str, Route]) -> Response:
-    """Answer `event` by the route it names and log one line; no exception leaves this function."""
+    """Answer `event` by the route it names and log one line; no exception leaves this function.
+
+    An event that the gateway cannot have sent is `internal`: something else calls the function.
+    """
     request: Event = event if isinstance(event, Mapping) else {}
     started = time.perf_counter()
     code: str | None = None
@@ -58,6 +61,8 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
     key = request.get("routeKey")
     route = routes.get(key) if isinstance(key, str) else None
     try:
+        if (fault := _fault(event)) is not None:
+            raise ApiError("internal", why=fault)
         if route is None:
             raise ApiError("not_found", why="no such route")
         response = route(request)
@@ -78,6 +83,23 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
         at=at,
     )
     return response
+
+
+def _fault(event: object) -> str | None:
+    """Why `event` is none of an HTTP API, or None; the routes rely on these types."""
+    if not isinstance(event, Mapping):
+        return "the event is no object"
+    for name in ("headers", "requestContext", "pathParameters"):
+        value = event.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            return f"the event's {name} is no object"
+    for name in ("headers", "pathParameters"):
+        values = (event.get(name) or {}).values()
+        if not all(isinstance(value, str) for value in values):
+            return f"the event's {name} holds more than text"
+    if not isinstance(event.get("body"), str | bytes | None):
+        return "the event's body is no text"
+    return None
 
 
 def _level(status: int, code: str | None) -> logs.Level:
