@@ -1,8 +1,8 @@
 """JSON strictly by RFC 8259: refuses what `json` accepts beyond it, and what makes `json` fail.
 
-Refused are duplicate members, objects of more than 256 members, NaN, Infinity, numbers that overflow
-to infinity, and nesting beyond a stated depth. `loads` raises `InvalidJson` only, no input makes it
-recurse, and its cost grows with the length of the text and no faster.
+Refused are duplicate members, objects of more than 256 members, NaN, Infinity, numbers that
+overflow to infinity, and nesting beyond a stated depth. `loads` raises `InvalidJson` only, no input
+makes it recurse, and its cost grows with the length of the text and no faster.
 """
 
 import json

@@ -51,7 +51,7 @@ def error_response(error: Exception) -> Response:
 def serve(event: object, context: object, routes: Mapping[str, Route]) -> Response:
     """Answer `event` by the route it names and log one line; no exception leaves this function.
 
-    An event that the gateway cannot have sent is `internal`: something else calls the function.
+    The gateway sends no event of another form; one that comes all the same is named in the log.
     """
     request: Event = event if isinstance(event, Mapping) else {}
     started = time.perf_counter()
@@ -61,10 +61,11 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
     key = request.get("routeKey")
     route = routes.get(key) if isinstance(key, str) else None
     try:
-        if (fault := _fault(event)) is not None:
-            raise ApiError("internal", why=fault)
         if route is None:
-            raise ApiError("not_found", why="no such route")
+            is_object = isinstance(event, Mapping)
+            raise ApiError("not_found", why="no such route" if is_object else "no object")
+        if (fault := _fault(request)) is not None:
+            raise ApiError("internal", why=fault)
         response = route(request)
     except Exception as error:  # noqa: BLE001 - the one place where everything unexpected ends
         api_error = to_api_error(error)
@@ -85,17 +86,15 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
     return response
 
 
-def _fault(event: object) -> str | None:
-    """Why `event` is none of an HTTP API, or None; the routes rely on these types."""
-    if not isinstance(event, Mapping):
-        return "the event is no object"
-    for name in ("headers", "requestContext", "pathParameters"):
-        value = event.get(name)
-        if value is not None and not isinstance(value, Mapping):
-            return f"the event's {name} is no object"
+def _fault(event: Event) -> str | None:
+    """Name what in `event` is not of the type on which the routes rely, or None."""
     for name in ("headers", "pathParameters"):
-        values = (event.get(name) or {}).values()
-        if not all(isinstance(value, str) for value in values):
+        value = event.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            return f"the event's {name} is no object"
+        if not all(isinstance(text, str) for text in value.values()):
             return f"the event's {name} holds more than text"
     if not isinstance(event.get("body"), str | bytes | None):
         return "the event's body is no text"
