@@ -37,12 +37,12 @@ def steps(call: Callable[[], object]) -> int:
 class CountedText(str):
     """Text that counts how often a text of its kind is compared or hashed."""
 
-    count = 0
+    touched = 0
 
     def __eq__(self, other: object) -> bool:
-        CountedText.count += 1
+        CountedText.touched += 1
         return str.__eq__(self, other)
 
     def __hash__(self) -> int:
-        CountedText.count += 1
+        CountedText.touched += 1
         return str.__hash__(self)
