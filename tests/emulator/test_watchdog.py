@@ -43,7 +43,7 @@ def _auto_stops(run: Run, reason: str) -> float:
         Period=3600,
         Statistics=["Sum"],
     )
-    return sum(point["Sum"] for point in statistics["Datapoints"])
+    return float(sum(point["Sum"] for point in statistics["Datapoints"]))
 
 
 @pytest.mark.parametrize(

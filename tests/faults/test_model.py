@@ -201,7 +201,8 @@ def test_ask_holds_the_deadline_for_every_byte(serve: Serve, first: bytes, drip:
     started = time.monotonic()
     with pytest.raises(ModelTimeout):
         model.ask(serve(first, *[drip] * 1000, every_s=0.02), "p", started + 0.15)
-    assert 0.15 <= time.monotonic() - started < 0.4
+    # The whole response would take 20 s.
+    assert 0.15 <= time.monotonic() - started < 2
 
 
 def test_ask_holds_the_deadline_while_it_sends() -> None:
@@ -211,7 +212,7 @@ def test_ask_holds_the_deadline_while_it_sends() -> None:
         started = time.monotonic()
         with pytest.raises(ModelTimeout):
             model.ask(address(listener.getsockname()[1]), "p" * 30_000_000, started + 0.5)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2
 
 
 def test_ask_reads_no_more_than_an_answer_has(serve: Serve) -> None:

@@ -90,8 +90,16 @@ def test_parse_takes_8_hours_for_no_uptime() -> None:
     assert parse(json.dumps(DOCUMENT | {"maxUptimeHours": "1"})).max_uptime_h == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "[" * 4000, " " * 5000])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "[" * 4000])
 def test_parse_refuses_what_is_no_object(text: str) -> None:
     """Not JSON, or JSON of another kind."""
     with pytest.raises(SettingsError, match="the settings are not"):
         parse(text)
+
+
+def test_parse_refuses_what_no_parameter_holds() -> None:
+    """A parameter of the standard tier has 4,096 characters at most; more is not even parsed."""
+    document = json.dumps(DOCUMENT)
+    assert parse(document + " " * (4096 - len(document))) == parse(document)
+    with pytest.raises(SettingsError, match="longer than 4096 characters"):
+        parse(document + " " * (4097 - len(document)))

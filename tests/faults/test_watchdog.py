@@ -129,6 +129,7 @@ def test_running_job_keeps_the_machine_on(
     jobs.accept(job_id="j1", sub="ann", prompt="p", idle=1, now_ms=0)
     until(lambda: model.calls["p"] == 1, what="the run")
     machine.watch("--idle-min", "1", "--queue-gone-min", "1", "--stuck-min", "1")
+    until(lambda: bool(machine.lines("watch")), what="the watchdog")
     assert machine.stays_on(1.5)
     model.release()
     until(machine.is_off, what="power off")
@@ -194,8 +195,9 @@ def test_garbled_record_stops_no_job(machine: Machine, jobs: JobQueue, model: Mo
     until(lambda: model.calls["p"] == 1, what="the run")
     (machine.node.state_dir / FILE).write_text("{")
     machine.watch("--queue-gone-min", "9999")
-    assert machine.stays_on(2)
+    until(lambda: len(machine.lines("watchdog")) > 20, what="a time that is over every limit")
     assert {line["why"] for line in machine.lines("watchdog")} == {"garbled"}
+    assert not machine.is_off()
     machine.node.kill()
     model.release()
 
