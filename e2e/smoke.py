@@ -46,6 +46,7 @@ from e2e.stages import (
     throttle,
     turns,
     verify,
+    watchdog,
     worker_crash,
 )
 from tljudge.cli.errors import UsageError
@@ -99,6 +100,7 @@ STAGES = (
     Stage("stop in use", stop_in_use.run, servers=True),
     Stage("no capacity", no_capacity.run, servers=True),
     Stage("stopping", stopping.run, servers=True),
+    Stage("watchdog", watchdog.run, servers=True),
     Stage("stop", stop.run),
     Stage("gpu off", gpu_off.run, life=True),
     Stage("destroy", destroy.run, life=True),

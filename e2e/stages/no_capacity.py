@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 import redis
 
-from e2e.gaps.instance import Behaviour
+from e2e.gaps.instance_behaviour import Behaviour
 from e2e.run import Run, expect, wait_until
 from e2e.stages.replies import answered
 from e2e.stages.waker import tick

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from e2e.gaps.instance import Behaviour
+from e2e.gaps.instance_behaviour import Behaviour
 from e2e.gaps.model_server import fingerprint, reply_to
 from e2e.run import Run, StageFailed, expect, wait_until
 from e2e.stages.waker import tick

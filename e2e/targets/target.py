@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import redis
 
 from e2e.gaps.gap import Gap
-from e2e.gaps.instance import Behaviour
+from e2e.gaps.instance_behaviour import Behaviour
 
 
 @dataclass(frozen=True, slots=True)
