@@ -10,11 +10,13 @@
 local id, sub, body, accepted, status, answer = unpack(ARGV)
 local stored = redis.call('GET', JOB_OF .. id)
 local lease = lease_of(id)
-local since = redis.call('ZSCORE', WAITING, member_of(id, sub)) or (lease and lease.accepted)
+local waits_since = redis.call('ZSCORE', WAITING, member_of(id, sub))
+local since = tonumber(waits_since or (lease and lease.accepted) or accepted)
 local is_another = stored and cjson.decode(stored).body ~= body
-local is_later = since and tonumber(since) ~= tonumber(accepted)
+local is_later = since ~= tonumber(accepted)
 
-if lease and lease.accepted == tonumber(accepted) then
+if waits_since and lease then
+    -- The lease is of the first job, because a job that waits is held by nobody.
     redis.call('HDEL', RUNNING, id)
 end
 if is_another or (is_later and status == 'failed') then

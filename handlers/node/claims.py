@@ -1,9 +1,9 @@
 """Claiming jobs so that a crash at any point loses none.
 
-A claimed job stays in `running` under the worker's name until the worker answers it. The claim gives
-a worker first what it holds already: its name is its instance's id and survives a reboot. Then it
-gives what another worker held until its lease ended, then the next turn's job. A reply that was lost
-on its way costs nothing: the next claim gives the same job, and only `begin` counts.
+A claimed job stays in `running` under the worker's name until the worker answers it. The claim
+gives a worker first what it holds already: its name is its instance's id, also after a reboot. Then
+it gives what another worker held until its lease ended, then the next turn's job. A reply that was
+lost on its way costs nothing: the next claim gives the same job, and only `begin` counts.
 """
 
 import json
@@ -28,6 +28,7 @@ class Claim:
 
     `accepted_ms` tells it from a later job under the same id. `deadline_s`: the end of its life by
     the monotonic clock. `begun`: how often a worker had asked the model before this claim.
+    `idle_min`: how long its owner wants the node to stay up after it.
     """
 
     job_id: str
@@ -37,6 +38,7 @@ class Claim:
     accepted_ms: int
     deadline_s: float
     begun: int
+    idle_min: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Claims:
                 accepted_ms=accepted_ms,
                 deadline_s=time.monotonic() + left_ms / 1000,
                 begun=begun,
+                idle_min=int(job["idle"]),
             )
         except (ValueError, TypeError, KeyError):
             # Another version wrote it. It would end every start; the next claim drops the rest.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 HANDLERS = Path(__file__).parents[2] / "handlers"
 
@@ -29,7 +30,7 @@ class TlsFront:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.port = 0
 
-    def __enter__(self) -> "TlsFront":
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait(10)
         return self

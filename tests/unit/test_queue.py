@@ -16,10 +16,10 @@ import trustme
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, free_port, until
+from tests.queue_time import change_lease, end_lease, expire, make_older
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.client import connect
-from tinyllama.utils.queue.connection import QueuePool
 from tinyllama.utils.queue.errors import (
     KeyReused,
     QueueFull,
@@ -27,7 +27,7 @@ from tinyllama.utils.queue.errors import (
     RateLimited,
     TooManyWaiting,
 )
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState, Sweep
+from tinyllama.utils.queue.job_queue import Acceptance, JobQueue, JobState, StopVerdict, Sweep
 from tinyllama.utils.queue.redis_keys import HEARTBEAT, RUNNING, TURNS, WAITING, waiting_key
 from tinyllama.utils.settings import QueueAddress
 
@@ -86,18 +86,6 @@ def claimed(client: redis.Redis, consumer: str = "i-1") -> Claim:
     return claim
 
 
-def expire(client: redis.Redis, job_id: str, sub: str = "ann") -> None:
-    """What 300 s do to a waiting job."""
-    client.delete(f"job:{job_id}")
-    client.zincrby(WAITING, -300_000, f"{job_id} {sub}")
-
-
-def end_lease(client: redis.Redis, job_id: str) -> None:
-    """What 60 s without a beat do to a job that a worker holds."""
-    lease = json.loads(str(client.hget(RUNNING, job_id)))
-    client.hset(RUNNING, job_id, json.dumps(lease | {"until": lease["accepted"]}))
-
-
 def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """An accepted job is one key of 300 s with all fields, and stands in its owner's line; the
     owner stands in the ring of turns once, and the bell is rung once."""
@@ -120,7 +108,7 @@ def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis
         "waiting": ["j1 ann"],
         "waiting:ann": ["j1"],
     }
-    assert abs(redis_client.zscore(WAITING, "j1 ann") - time.time() * 1000) < 5000
+    assert abs((redis_client.zscore(WAITING, "j1 ann") or 0) - time.time() * 1000) < 5000
     assert 299 <= redis_client.ttl("job:j1") <= 300
     assert 60 <= redis_client.ttl("throttle:ann") <= 61
 
@@ -215,7 +203,7 @@ def test_accept_refuses_too_many_jobs_of_one_user(
     with pytest.raises(TooManyWaiting) as refused:
         accept(jobs)
     assert refused.value.retry_after_s == 20
-    redis_client.zincrby(WAITING, -299_000, "w0 ann")
+    make_older(redis_client, "w0", "ann", 299_000)
     with pytest.raises(TooManyWaiting) as refused:
         accept(jobs)
     assert refused.value.retry_after_s == 1
@@ -226,8 +214,8 @@ def test_accept_counts_no_job_that_a_worker_holds(
 ) -> None:
     """The bound is on what waits: once a job is claimed its place is free."""
     fill(redis_client, 20, time.time_ns() // 1_000_000, sub="ann")
-    claimed_id = redis_client.lindex(waiting_key("ann"), 0)
-    document = {"sub": "ann", "prompt": "p", "body": "b"}
+    claimed_id = str(redis_client.lindex(waiting_key("ann"), 0))
+    document = {"sub": "ann", "prompt": "p", "body": "b", "idle": 5}
     redis_client.set(f"job:{claimed_id}", json.dumps(document), ex=300)
     assert claimed(redis_client).job_id == claimed_id
     assert accept(jobs).repeated is False
@@ -250,14 +238,14 @@ def test_accept_lets_expired_jobs_make_room(
 def test_accept_of_an_expired_id_has_one_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """An id that is sent again after its job expired stands in the line once."""
     accept(jobs)
-    expire(redis_client, "j1")
+    expire(redis_client, "j1", "ann")
     assert accept(jobs).repeated is False
     left = contents(redis_client)
     assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
     assert jobs.depth().waiting == 1
     # And when the queue was so full that what expired is dropped first.
     fill(redis_client, 20, NOW_MS, sub="ann")
-    expire(redis_client, "j1")
+    expire(redis_client, "j1", "ann")
     assert accept(jobs).repeated is False
     left = contents(redis_client)
     assert (left["turns"], left["waiting"], left["waiting:ann"]) == (["ann"], ["j1 ann"], ["j1"])
@@ -381,10 +369,9 @@ def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis
     abandoned = jobs.depth()
     assert (abandoned.waiting, abandoned.in_flight) == (1, 1)
     assert abandoned.oldest_age_ms > 0
-    lease = {"consumer": "i-1", "until": 1, "accepted": 1, "begun": 0, "sub": "ann"}
-    redis_client.hset(RUNNING, "j1", json.dumps(lease))
+    change_lease(redis_client, "j1", accepted=1)
     accept(jobs, "j3")
-    expire(redis_client, "j3")
+    expire(redis_client, "j3", "ann")
     assert jobs.depth() == job_queue.QueueDepth(0, 1, 0)
 
 
@@ -398,11 +385,10 @@ def test_sweep_fails_what_waits_for_too_long(jobs: JobQueue, redis_client: redis
     end_lease(redis_client, "j0")
     told = {"error": "node_unavailable", "reason": "no_capacity"}
     assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(3, 1, node_awake=False, failed=0)
-    redis_client.zincrby(WAITING, -230_000, "j2 user-2")
+    make_older(redis_client, "j2", "user-2", 230_000)
     for job_id in ("j0", "j1"):
         lease = json.loads(str(redis_client.hget(RUNNING, job_id)))
-        lease["accepted"] -= 230_000
-        redis_client.hset(RUNNING, job_id, json.dumps(lease))
+        change_lease(redis_client, job_id, accepted=lease["accepted"] - 230_000)
     redis_client.set(HEARTBEAT, "i-1")
     assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(1, 1, node_awake=True, failed=2)
     failed = JobState("failed", error="node_unavailable", reason="no_capacity")
@@ -420,7 +406,7 @@ def test_sweep_forgets_what_has_expired(jobs: JobQueue, redis_client: redis.Redi
     claimed(redis_client)
     redis_client.delete("job:j1")
     end_lease(redis_client, "j1")
-    expire(redis_client, "j2")
+    expire(redis_client, "j2", "ann")
     until(lambda: jobs.sweep(older_than_ms=0, error="not_started").waiting == 0, what="an end")
     assert contents(redis_client) == {"throttle:ann": 2}
 
@@ -431,16 +417,16 @@ def test_stop_request_is_refused_while_others_use_the_node(
     """A job of another user that waits or runs is in the way, one's own is not; nothing changes."""
     accept(jobs, "j1", sub="bob")
     before = contents(redis_client)
-    assert jobs.stop_request("ann", force=False) is False
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
     assert contents(redis_client) == before | {"throttle:ann": 1}
     claimed(redis_client)
-    assert jobs.stop_request("ann", force=False) is False
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
     end_lease(redis_client, "j1")
-    assert jobs.stop_request("ann", force=False) is False
-    assert jobs.stop_request("bob", force=False) is True
+    assert jobs.stop_request("ann", force=False) == StopVerdict(in_use=True, failed=0)
+    free = StopVerdict(in_use=False, failed=0)
+    assert jobs.stop_request("bob", force=False, tell=False) == free
     assert jobs.state("j1", "bob") == JobState("queued")
-    assert jobs.stop_jobs("ann", force=False) == 0
-    assert jobs.stop_jobs("bob", force=False) == 1
+    assert jobs.stop_request("bob", force=False) == StopVerdict(in_use=False, failed=1)
     assert jobs.state("j1", "bob") == JobState("failed", error="node_stopped")
     assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
 
@@ -451,8 +437,7 @@ def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: r
     accept(jobs, "j1", sub="bob")
     accept(jobs, "j2", sub="eve")
     claim = claimed(redis_client)
-    assert jobs.stop_request("ann", force=True) is True
-    assert jobs.stop_jobs("ann", force=True) == 2
+    assert jobs.stop_request("ann", force=True) == StopVerdict(in_use=False, failed=2)
     stopped = JobState("failed", error="node_stopped")
     assert [jobs.state("j1", "bob"), jobs.state("j2", "eve")] == [stopped, stopped]
     worker = Claims(redis_client, "i-1", life_s=300)
@@ -487,6 +472,8 @@ def test_stop_tells_only_the_owners_jobs_without_force(
     stopped = JobState("failed", error="node_stopped")
     assert [jobs.state("j1", "ann"), jobs.state("j2", "ann")] == [stopped, stopped]
     assert jobs.state("j3", "bob") == JobState("queued")
+    assert jobs.stop_jobs("ann", force=True) == 1
+    assert jobs.state("j3", "bob") == stopped
 
 
 def test_start_is_noted_once_and_taken_once(jobs: JobQueue, redis_client: redis.Redis) -> None:

@@ -4,8 +4,8 @@ Opening a connection may take `socket_connect_timeout` for each step, the handsh
 them; every later command may take `socket_timeout`. redis-py applies the short limit to both, and
 the handshake of a function's first invocation takes longer than that.
 
-An idle connection is not a failing queue: the network forgets it without a word. A connection that was
-unused for `IDLE_S`, or that the server has closed, is opened anew before the command is sent, once.
+An idle connection is not a failing queue: the network forgets it without a word. A connection that
+was unused for `IDLE_S`, or that the server has closed, is opened anew before the command is sent.
 Errors up to there carry `NOT_SENT`; after it, a command may have been carried out.
 """
 
@@ -71,8 +71,8 @@ class QueueConnection(SSLConnection):
             # A frozen function's monotonic clock may stand still, a wall clock may be set back.
             idle_s = max(now - then for now, then in zip(_clocks(), self._used_at, strict=True))
             if idle_s >= IDLE_S:
-                self.disconnect()
-        super().connect()
+                self.disconnect()  # type: ignore[no-untyped-call]
+        super().connect()  # type: ignore[no-untyped-call]
         self._used_at = _clocks()
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:

@@ -2,7 +2,8 @@
 
 job:{id}         JSON object, 300 s: id, prompt, idle, sub, reply, ts, body (fingerprint)
 reply:{id}       JSON object, 600 s: sub, status, reply or error and reason, ts, body; written once
-waiting          sorted set of the jobs that wait: "{id} {sub}" by the time of acceptance (server, ms)
+waiting          sorted set of the jobs that wait: "{id} {sub}" by the time of acceptance (server's
+                 clock, ms)
 waiting:{sub}    list of one user's ids in `waiting`, oldest first
 turns            list of the users in `waiting`, each once: the next claim serves its head, and puts
                  that user to its tail if more of their jobs wait
@@ -15,8 +16,8 @@ node:start       the lock of the request that looks for the node: empty for 15 s
                  then for 2 s the outcome
 node:asked       300 s: EC2 was asked to start the node, and nobody has counted that start yet
 
-The scripts know these names from here (`scripts.py`). `waiting`, its lists and `turns` change in one
-script or not at all; Redis deletes each of them, like `running`, when its last element goes.
+The scripts know these names from here (`scripts.py`). `waiting`, its lists and `turns` change in
+one script or not at all; Redis deletes each of them, like `running`, when its last element goes.
 """
 
 from typing import Final

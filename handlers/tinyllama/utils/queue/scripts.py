@@ -1,7 +1,7 @@
 """The Lua scripts: each operation on the queue is one, so that Redis does all of it or nothing.
 
-A script gets its keys' names from `redis_keys` and computes the keys itself, because the next turn's
-user decides which job it touches. Redis allows that as long as the cache is no cluster
+A script gets its keys' names from `redis_keys` and computes the keys itself, because the user whose
+turn it is decides which job it touches. Redis allows that as long as the cache is no cluster
 (`queue.yaml`: cluster mode stays disabled).
 """
 
