@@ -3,6 +3,9 @@
 A process of `machine.py` stands in for the machine. It starts when the instance starts, and gets
 SIGTERM when the instance stops. An instance whose machine powers itself off becomes `stopped`, as
 its shutdown behaviour says.
+
+A test sets how long `pending` and `stopping` last, and how EC2 fails a start: it posts a JSON
+object of the fields of `Behaviour` to `PATH`. The smoke sets nothing: then both states pass at once.
 """
 
 import base64
@@ -16,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +33,32 @@ GAP = Gap(
     stand_in="a local process boots the node's package with the instance's own role and settings",
 )
 
+PATH = "/_gaps/instance"
 POWER_OFF_LIMIT_S = 20.0
 _CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
+
+@dataclass(slots=True)
+class Behaviour:
+    """How long states last, and what becomes of a start.
+
+    `start_error` is the code with which EC2 refuses to start an instance. With `lose_answer` it
+    starts the instance and answers with an empty body.
+    """
+
+    pending_s: float = 0
+    stopping_s: float = 0
+    start_error: str = ""
+    lose_answer: bool = False
+
+
+_behaviour = Behaviour()
 _machines: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def install() -> None:
-    """Register the type and the lifecycle in a MiniStack process."""
+    """Register the type, the lifecycle and `PATH` in a MiniStack process."""
+    from ministack import app as ministack_app
     from ministack.services import ec2, tagging
     from ministack.services.cloudformation import provisioners
 
@@ -59,6 +81,18 @@ def install() -> None:
     }
     provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
     tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
+    inner = ministack_app.app
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await inner(scope, receive, send)
+            return
+        for name, value in json.loads((await receive())["body"]).items():
+            setattr(_behaviour, name, value)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    ministack_app.app = app
 
 
 def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
@@ -106,14 +140,20 @@ def _delete(physical_id: str, props: Props) -> None:
 
 
 def _start_instances(params: Any) -> Any:
-    return _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
+    from ministack.services import ec2
+
+    if _behaviour.start_error:
+        return ec2._error(_behaviour.start_error, "as a test asked for", 500)
+    answer = _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
+    return (200, {"Content-Type": "text/xml"}, b"") if _behaviour.lose_answer else answer
 
 
 def _stop_instances(params: Any) -> Any:
     def stop(instance: Props) -> None:
         _set(instance, "stopping")
+        instance["_stopped_at"] = time.monotonic() + _behaviour.stopping_s
         if not _power_off(instance["InstanceId"], signal.SIGTERM):
-            _set(instance, "stopped")
+            _after(_behaviour.stopping_s, _set, instance, "stopped")
 
     return _transition(params, "StopInstances", "running", {"stopping", "stopped"}, stop)
 
@@ -178,20 +218,39 @@ def _power_on(instance: Props, first_boot: bool = False) -> None:
     environment |= _role_credentials(instance)
     _set(instance, "pending")
     instance["LaunchTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr, env=environment)
-    _machines[instance_id] = process
-    assert process.stdin is not None  # noqa: S101 - asked for above; for the type checker
-    process.stdin.write(json.dumps(boot).encode())
-    process.stdin.close()
-    _set(instance, "running")
-    context = contextvars.copy_context()
-    threading.Thread(
-        target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
-    ).start()
+
+    def run() -> None:
+        if instance["State"]["Name"] != "pending":
+            return  # terminated meanwhile
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=sys.stderr, env=environment
+        )
+        _machines[instance_id] = process
+        assert process.stdin is not None  # noqa: S101 - asked for above; for the type checker
+        process.stdin.write(json.dumps(boot).encode())
+        process.stdin.close()
+        _set(instance, "running")
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
+        ).start()
+
+    _after(0 if first_boot else _behaviour.pending_s, run)
+
+
+def _after(delay_s: float, act: Callable[..., None], *arguments: Any) -> None:
+    """Act after a while, for the same account and region; now if there is nothing to wait for."""
+    if not delay_s:
+        act(*arguments)
+        return
+    timer = threading.Timer(delay_s, contextvars.copy_context().run, (act, *arguments))
+    timer.daemon = True
+    timer.start()
 
 
 def _follow(instance: Props, process: subprocess.Popen[bytes]) -> None:
     process.wait()
+    time.sleep(max(0.0, instance.pop("_stopped_at", 0) - time.monotonic()))
     if _machines.get(instance["InstanceId"]) is process:
         _machines.pop(instance["InstanceId"], None)
         _set(instance, "stopped")
