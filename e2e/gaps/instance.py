@@ -5,7 +5,7 @@ SIGTERM when the instance stops. An instance whose machine powers itself off bec
 its shutdown behaviour says.
 
 A test sets how long `pending` and `stopping` last, and how EC2 fails a start: it posts a JSON
-object of the fields of `Behaviour` to `PATH`. The smoke sets nothing: then both states pass at once.
+object of the fields of `Behaviour` to `PATH`. The smoke sets nothing: both states pass at once.
 """
 
 import base64

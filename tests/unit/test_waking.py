@@ -78,7 +78,7 @@ def get(job: str, sub: str = tokens.SUB) -> tuple[int, dict[str, Any]]:
 
 def scheduled() -> None:
     """What EventBridge does every minute."""
-    assert waker.handler(event("scheduled"), None) is None
+    waker.handler(event("scheduled"), None)
 
 
 def _called(name: str, sub: str, **changes: Any) -> tuple[int, dict[str, Any]]:
