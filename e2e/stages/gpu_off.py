@@ -30,7 +30,7 @@ def run(run: Run) -> str:
     }
     expect(endpoints & set(billing), set(), "endpoints that bill by the hour")
     token, logs = run.users["operator"].token, (run.function_log("router"),)
-    health = run.api.call("GET", "/queue-health", token)
+    health = run.api.ask("GET", "/queue-health", token)
     expect(health.status, 404, "GET /queue-health without a queue", logs=logs)
     answer = run.api.infer(token, "is anybody there")
     expect(
@@ -39,6 +39,6 @@ def run(run: Run) -> str:
         "POST /infer",
         logs=logs,
     )
-    expect(run.api.call("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
+    expect(run.api.ask("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
     expect(run.node_state(), "stopped", "the node")
     return "no cache, no interface endpoint; the API answers"

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("compliance", "requirements", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE",
-        ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
+OURS = ("compliance", "requirements", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md",
+        "LICENSE", ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
 CHILD = """\
 Parameters:
   Range: {Type: String}
@@ -83,7 +83,7 @@ def run(words: list[str], folder: Path, **environment: str) -> subprocess.Comple
     env = {**os.environ, **git, "GIT_CONFIG_GLOBAL": os.devnull, "PATH": path, **environment}
     return subprocess.run(
         words, cwd=folder, env=env, check=False, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=110,
+        stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
 
 

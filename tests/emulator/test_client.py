@@ -4,12 +4,16 @@ The page here does what AWS's does: `authorize` redirects, the page sets a cooki
 bring cookie and hidden field back.
 """
 
+import contextlib
 from urllib.parse import parse_qs
 
 import pytest
 
+from e2e import api
 from e2e.api import Api
 from e2e.hosted_page import Browser, PageFailed, sign_in
+from e2e.run import StageFailed
+from e2e.stages import throttle
 from tests.loopback import Answer, Request, endpoint
 
 CALLBACK = "http://127.0.0.1:8765/callback"
@@ -67,3 +71,52 @@ def test_call_waits_for_the_gateway_and_not_for_the_router() -> None:
     with endpoint(lambda _: answers.pop(0)) as aws:
         seen = Api(aws.url).call("POST", "/infer", "token", {"prompt": "p"})
         assert (seen.status, seen.json, len(aws.requests)) == (429, {"error": "rate_limited"}, 3)
+
+
+def test_send_repeats_under_one_key_until_it_is_taken() -> None:
+    """503 and 502 are a busy machine's, 429 says how long to wait; each repeat is the same job."""
+    answers = [
+        Answer(503, b'{"error":"queue_unavailable"}'),
+        Answer(502),
+        Answer(429, b'{"error":"rate_limited"}', {"retry-after": "1"}),
+        Answer(202, b'{"id":"a"}'),
+    ]
+    with endpoint(lambda _: answers.pop(0)) as aws:
+        seen = Api(aws.url).send("token", "p", key="k")
+        assert (seen.status, seen.json) == (202, {"id": "a"})
+        sent = {(one.headers["idempotency-key"], one.body) for one in aws.requests}
+        assert (len(aws.requests), sent) == (4, {("k", b'{"prompt": "p"}')})
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 410, 500])
+def test_ask_takes_every_other_answer_as_it_is(status: int) -> None:
+    """A defect is not asked again until it looks better."""
+    with endpoint(lambda _: Answer(status)) as aws:
+        assert Api(aws.url).ask("GET", "/ping", "token").status == status
+        assert len(aws.requests) == 1
+
+
+def test_ask_gives_the_last_refusal_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What refuses for ever is not waited for for ever; nor is a wait begun that ends too late."""
+    monkeypatch.setattr(api, "BUSY_LIMIT_S", 0.25)
+    with endpoint(lambda _: Answer(503)) as aws:
+        assert Api(aws.url).ask("GET", "/ping", "token").status == 503
+        assert len(aws.requests) == 2
+    with endpoint(lambda _: Answer(429, headers={"retry-after": "60"})) as aws:
+        assert Api(aws.url).ask("GET", "/ping", "token").status == 429
+
+
+@pytest.mark.parametrize(
+    ("passed", "took_s", "fails"),
+    [(5, 0.9, False), (6, 0.9, True), (10, 1.2, False), (11, 1.2, True)],
+)
+def test_throttle_is_judged_by_the_time_that_a_burst_took(
+    passed: int, took_s: float, fails: bool
+) -> None:
+    """A slow machine may let more of a burst pass, and never more than its time has room for."""
+    answers = [api.Answer(202, {}, b"")] * passed + [api.Answer(429, {}, b"")]
+    outcome: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if fails:
+        outcome = pytest.raises(StageFailed, match=f"{passed} of {passed + 1} requests passed")
+    with outcome:
+        throttle._within(answers, 5, took_s, 1, ())

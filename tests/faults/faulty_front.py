@@ -47,13 +47,16 @@ class FaultyFront(TlsFront):
 
     def end(self) -> None:
         """Close every connection as a server does that ends it."""
-        for writer in list(self._writers):
-            self._loop.call_soon_threadsafe(writer.close)
+        self._do(self._close)
+
+    def _close(self) -> None:
+        for writer in self._writers:
+            writer.close()
 
     def forget_connections(self) -> None:
         """From now on no open connection carries anything, and none is closed: what a network does
         to an idle connection."""
-        self._loop.call_soon_threadsafe(lambda: self._silent.update(self._writers))
+        self._do(lambda: self._silent.update(self._writers))
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

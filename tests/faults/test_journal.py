@@ -55,8 +55,9 @@ def test_answers_are_forgotten_after_900_s(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not given out any more, and gone from the file with the next write."""
-    journal.write("j1", "b1", "a secret reply")
     now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s)
+    journal.write("j1", "b1", "a secret reply")
     monkeypatch.setattr(time, "time", lambda: now_s + 899)
     assert journal.answer("j1", "b1") == "a secret reply"
     monkeypatch.setattr(time, "time", lambda: now_s + 901)

@@ -1,7 +1,11 @@
-"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone."""
+"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone.
+
+Long because each crash is a story of its own in the same house: cache, model, nodes, and a queue.
+"""
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import get_args
@@ -10,7 +14,7 @@ import redis
 
 from node.claims import Claims
 from tests.faults.parts import ModelServer, Node, TlsFront
-from tests.processes import RedisServer, until
+from tests.processes import RedisServer, expires_after, until
 from tinyllama.utils.observability.logs import Level
 from tinyllama.utils.queue.job_id import JobId, id_for_key
 from tinyllama.utils.queue.job_queue import JobQueue, JobState
@@ -69,10 +73,11 @@ def test_node_answers_its_owner(
     worker.start()
     until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
     assert accept(jobs, prompt="grüß dich") is False
-    assert answered(jobs) == JobState("done", reply="reply to grüß dich")
+    reply = f"reply:{KEYED}"
+    assert expires_after(client, reply, 600, lambda: answered(jobs))
+    assert jobs.state(KEYED, "ann") == JobState("done", reply="reply to grüß dich")
     assert jobs.state(KEYED, "bob") is None
     assert is_empty(client)
-    assert 590 <= client.ttl(f"reply:{KEYED}") <= 600
     assert accept(jobs, prompt="grüß dich") is True
     assert model.calls == {"grüß dich": 1}
 
@@ -242,6 +247,7 @@ def test_heartbeat_keeps_the_lease_and_reports_what_waits(
 ) -> None:
     """While a job runs its lease moves on, and a change of the depth is reported."""
     worker = mid_job(node, jobs, model)
+    began_s = time.monotonic()
     accept(jobs, JobId("waits"), "q")
 
     def end_of_lease() -> int:
@@ -255,12 +261,16 @@ def test_heartbeat_keeps_the_lease_and_reports_what_waits(
     until(is_renewed, what="a renewed lease")
 
     def reported() -> dict[str, object]:
-        return worker.events("queue")[-1]
+        return (worker.events("queue") or [{}])[-1]
 
-    until(lambda: (reported()["QueueDepth"], reported()["inFlight"]) == (1, 1), what="a report")
-    report = reported()
-    assert isinstance(report["QueueAgeSeconds"], float)
-    assert 0 < report["QueueAgeSeconds"] < 10
+    def is_reported() -> bool:
+        report = reported()
+        return (report.get("QueueDepth"), report.get("inFlight")) == (1, 1)
+
+    until(is_reported, what="a report")
+    age_s = reported()["QueueAgeSeconds"]
+    assert isinstance(age_s, float)
+    assert 0 < age_s < time.monotonic() - began_s
 
 
 def test_two_workers_answer_each_job_once(
@@ -346,13 +356,23 @@ def test_model_that_refuses_fails_the_job_once(
 def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """`model_timeout`, although the job itself has expired: its owner is told."""
+    """`model_timeout`, although the job itself has expired: its owner is told.
+
+    A machine that needs a job's whole life to begin it drops the job; its owner sends it again.
+    """
     model.hold()
     worker = node(life_s=1)
     worker.start()
     until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
-    accept(jobs)
-    assert answered(jobs) == JobState("failed", error="model_timeout")
+
+    def is_answered() -> bool:
+        state = jobs.state(KEYED, "ann")
+        if state is None:
+            accept(jobs)
+        return state is not None and state.status == "failed"
+
+    until(is_answered, what="an answer")
+    assert jobs.state(KEYED, "ann") == JobState("failed", error="model_timeout")
 
 
 def test_worker_without_a_journal_answers(

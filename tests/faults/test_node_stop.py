@@ -30,7 +30,7 @@ def test_stop_while_idle(node: MakeNode, client: redis.Redis) -> None:
     """Exit 0 and no heartbeat, so that the next request wakes a node."""
     worker = started(node(), client)
     worker.terminate()
-    assert worker.exit_code(within_s=5) == 0
+    assert worker.exit_code() == 0
     assert client.get("node:heartbeat") is None
     assert worker.events("stop")[0]["unfinished"] is False
 
@@ -49,7 +49,7 @@ def test_stop_finishes_the_job_in_hand_and_claims_no_other(
     assert worker.process is not None
     assert worker.process.poll() is None
     model.release()
-    assert worker.exit_code(within_s=5) == 0
+    assert worker.exit_code() == 0
     assert jobs.state("running", "running") == JobState("done", reply="reply to running")
     assert jobs.state("waiting", "waiting") == JobState("queued")
     assert model.calls == {"running": 1}
@@ -64,7 +64,7 @@ def test_stop_leaves_a_long_job_for_the_next_start(
     accept(jobs, "long")
     until(lambda: model.calls["long"] == 1, what="the run")
     worker.terminate()
-    assert worker.exit_code(within_s=5) == 0
+    assert worker.exit_code() == 0
     assert worker.events("stop")[0]["unfinished"] is True
     assert jobs.state("long", "long") == JobState("queued")
     assert jobs.withdraw("long") is False
@@ -80,7 +80,7 @@ def test_stop_while_the_cache_is_away(
     worker = started(node(), client)
     cache.kill()
     worker.terminate()
-    assert worker.exit_code(within_s=15) == 0
+    assert worker.exit_code() == 0
 
 
 FAULTY = """

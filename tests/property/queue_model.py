@@ -297,13 +297,15 @@ class Run:
         assert seen == (len(due), waiting, len(self.model.held) - self.abandoned())
 
     def stop(self, sub: str, *, force: bool) -> None:
-        """Refused while a job of others waits or runs; else every job is failed."""
+        """Refused while a job of others waits or runs; else the jobs it ends are failed."""
         jobs = [*self.model.waiting(), *self.model.held]
         is_in_use = not force and any(self.model.owner[job_id] != sub for job_id in jobs)
-        found = self.queue.stop_request(sub, force=force)
-        unexpired = [job_id for job_id in jobs if job_id not in self.model.expired]
-        assert (found.in_use, found.failed) == (is_in_use, 0 if is_in_use else len(unexpired))
-        for job_id in [] if is_in_use else jobs:
+        assert self.queue.stop_request(sub, force=force) is not is_in_use
+        # The owner's own jobs end also if a job of others came meanwhile.
+        ended = [job_id for job_id in jobs if force or self.model.owner[job_id] == sub]
+        unexpired = [job_id for job_id in ended if job_id not in self.model.expired]
+        assert self.queue.stop_jobs(sub, force=force) == len(unexpired)
+        for job_id in ended:
             stopped = JobState("failed", error="node_stopped")
             self.model.end(job_id, stopped if job_id in unexpired else None)
             self.model.expired.discard(job_id)

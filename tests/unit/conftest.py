@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import loopback, tokens
+from tinyllama.utils.aws import dynamodb
 
 STACK = "tinyllama-dev"
 PROJECT = "tinyllama"
@@ -45,6 +46,8 @@ def function_environment(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    # A busy machine may answer later than AWS does.
+    monkeypatch.setattr(dynamodb, "TIMEOUT_S", 60.0)
     _forget()
     yield environment
     _forget()

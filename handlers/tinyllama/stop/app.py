@@ -93,7 +93,7 @@ def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
     if current.queue is None:
         return
     try:
-        if current.queue.stop_request(sub, force=force, tell=False).in_use:
+        if not current.queue.stop_request(sub, force=force):
             raise ApiError("node_in_use")
     except RateLimited:
         metrics.emit(current.settings.stack, Metric.API_RATE_LIMIT_BREACHES)

@@ -89,14 +89,6 @@ class Sweep:
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class StopVerdict:
-    """`in_use`: a job of others waits or runs, and none was changed; else how many jobs failed."""
-
-    in_use: bool
-    failed: int
-
-
 class JobQueue:
     """What functions do with the queue. Every method can raise `QueueUnavailable`.
 
@@ -224,28 +216,25 @@ class JobQueue:
             waiting, in_flight, is_awake, failed = self._sweep(older_than_ms, error, reason or "")
         return Sweep(waiting, in_flight, node_awake=is_awake == 1, failed=failed)
 
-    def stop_request(self, sub: str, *, force: bool, tell: bool = True) -> StopVerdict:
-        """Throttle the owner; unless others use the node, fail all jobs with `node_stopped`.
-
-        Jobs that wait fail too: left waiting, they would have the node started again.
+    def stop_request(self, sub: str, *, force: bool) -> bool:
+        """Throttle the owner; true if they may stop the node: no job of others waits or runs.
 
         Args:
-            force: fail the jobs of others too.
-            tell: fail the jobs; else only say whether the owner may stop the node.
+            force: true although others use the node.
 
         Raises:
             RateLimited: requests to stop and to infer count together.
         """
         with translated_errors(writes=True):
-            verdict, value = self._stop_request(
-                sub, int(force), "node_stopped", self._now_us(), int(tell)
-            )
+            verdict, value = self._stop_request(sub, int(force), self._now_us())
         if verdict == 0:
             raise RateLimited(value)
-        return StopVerdict(in_use=verdict == 1, failed=value)
+        return bool(verdict == 2)
 
     def stop_jobs(self, sub: str, *, force: bool) -> int:
-        """Fail the owner's jobs with `node_stopped`, once the node stops; return how many.
+        """Fail the owner's jobs with `node_stopped`; return how many.
+
+        Jobs that wait fail too: left waiting, they would have the node started again.
 
         Args:
             force: fail the jobs of others too.
