@@ -2,10 +2,7 @@
 
 A process of `machine.py` stands in for the machine. It starts when the instance starts, and gets
 SIGTERM when the instance stops. An instance whose machine powers itself off becomes `stopped`, as
-its shutdown behaviour says.
-
-A test sets how long `pending` and `stopping` last, and how EC2 fails a start: it posts a JSON
-object of the fields of `Behaviour` to `PATH`. The smoke sets nothing: both states pass at once.
+its shutdown behaviour says. `instance_behaviour.py` says how long states last.
 """
 
 import base64
@@ -19,11 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from e2e.gaps import instance_behaviour
 from e2e.gaps.gap import Gap
+from e2e.gaps.instance_behaviour import behaviour
 from e2e.gaps.instance_launch import Props, launch, tag_pairs
 
 GAP = Gap(
@@ -33,32 +31,14 @@ GAP = Gap(
     stand_in="a local process boots the node's package with the instance's own role and settings",
 )
 
-PATH = "/_gaps/instance"
 POWER_OFF_LIMIT_S = 20.0
 _CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
-
-@dataclass(slots=True)
-class Behaviour:
-    """How long states last, and what becomes of a start.
-
-    `start_error` is the code with which EC2 refuses to start an instance. With `lose_answer` it
-    starts the instance and answers with an empty body.
-    """
-
-    pending_s: float = 0
-    stopping_s: float = 0
-    start_error: str = ""
-    lose_answer: bool = False
-
-
-_behaviour = Behaviour()
 _machines: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def install() -> None:
-    """Register the type, the lifecycle and `PATH` in a MiniStack process."""
-    from ministack import app as ministack_app
+    """Register the type and the lifecycle in a MiniStack process."""
     from ministack.services import ec2, tagging
     from ministack.services.cloudformation import provisioners
 
@@ -81,18 +61,7 @@ def install() -> None:
     }
     provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
     tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
-    inner = ministack_app.app
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH:
-            await inner(scope, receive, send)
-            return
-        for name, value in json.loads((await receive())["body"]).items():
-            setattr(_behaviour, name, value)
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    ministack_app.app = app
+    instance_behaviour.install()
 
 
 def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
@@ -142,18 +111,18 @@ def _delete(physical_id: str, props: Props) -> None:
 def _start_instances(params: Any) -> Any:
     from ministack.services import ec2
 
-    if _behaviour.start_error:
-        return ec2._error(_behaviour.start_error, "as a test asked for", 500)
+    if behaviour.start_error:
+        return ec2._error(behaviour.start_error, "as a test asked for", 500)
     answer = _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
-    return (200, {"Content-Type": "text/xml"}, b"") if _behaviour.lose_answer else answer
+    return (200, {"Content-Type": "text/xml"}, b"") if behaviour.lose_answer else answer
 
 
 def _stop_instances(params: Any) -> Any:
     def stop(instance: Props) -> None:
         _set(instance, "stopping")
-        instance["_stopped_at"] = time.monotonic() + _behaviour.stopping_s
+        instance["_stopped_at"] = time.monotonic() + behaviour.stopping_s
         if not _power_off(instance["InstanceId"], signal.SIGTERM):
-            _after(_behaviour.stopping_s, _set, instance, "stopped")
+            _after(behaviour.stopping_s, _set, instance, "stopped")
 
     return _transition(params, "StopInstances", "running", {"stopping", "stopped"}, stop)
 
@@ -235,7 +204,7 @@ def _power_on(instance: Props, first_boot: bool = False) -> None:
             target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
         ).start()
 
-    _after(0 if first_boot else _behaviour.pending_s, run)
+    _after(0 if first_boot else behaviour.pending_s, run)
 
 
 def _after(delay_s: float, act: Callable[..., None], *arguments: Any) -> None:

@@ -22,7 +22,7 @@ import boto3
 import redis
 import trustme
 
-from e2e.gaps import code_cache, instance
+from e2e.gaps import code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
 from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
@@ -162,11 +162,11 @@ class MiniStack:
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
-    def play(self, behaviour: instance.Behaviour) -> None:
+    def play(self, behaviour: instance_behaviour.Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         with closing(connection):
-            connection.request("POST", instance.PATH, json.dumps(asdict(behaviour)))
+            connection.request("POST", instance_behaviour.PATH, json.dumps(asdict(behaviour)))
             connection.getresponse().read()
 
     def client(self, service: str) -> Any:

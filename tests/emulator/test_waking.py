@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from e2e import metrics
-from e2e.gaps.instance import Behaviour
+from e2e.gaps.instance_behaviour import Behaviour
 from e2e.gaps.model_server import reply_to
 from e2e.run import Run, wait_until
 from e2e.stages import deploy, destroy, sign_in
