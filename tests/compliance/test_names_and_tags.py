@@ -40,6 +40,7 @@ TAGGED_HERE = frozenset(
         "AWS::ElastiCache::User",
         "AWS::ElastiCache::UserGroup",
         "AWS::IAM::Role",
+        "AWS::SNS::Topic",
     }
 )
 COST_TAGS = ["Project", "Component", "Environment", "CostCenter"]

@@ -65,6 +65,7 @@ def test_statements_are_found_in_every_carrier() -> None:
         "edge.yaml": 3,
         "network.yaml": 3,
         "node.yaml": 4,
+        "ops.yaml": 1,
         "queue.yaml": 15,
         "router.yaml": 18,
         "stack.yaml": 0,

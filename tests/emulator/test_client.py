@@ -4,15 +4,21 @@ The page here does what AWS's does: `authorize` redirects, the page sets a cooki
 bring cookie and hidden field back.
 """
 
+import base64
 import contextlib
-from urllib.parse import parse_qs
+import hashlib
+import json
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from e2e import api
 from e2e.api import Api
 from e2e.hosted_page import Browser, PageFailed, sign_in
-from e2e.run import StageFailed
+from e2e.run import StageFailed, User
+from e2e.stages import sign_in as sign_in_stage
 from e2e.stages import throttle
 from tests.loopback import Answer, Request, endpoint
 
@@ -54,6 +60,57 @@ def test_sign_in_without_a_form_says_where_it_looked(page: Answer) -> None:
     """A pool without its pages is the usual cause."""
     with endpoint(lambda _: page) as aws, pytest.raises(PageFailed, match="no sign-in form at"):
         sign_in(aws.url, {"redirect_uri": CALLBACK}, "ada", "secret")
+
+
+class _Pool:
+    """Pages whose codes are bound to a verifier; a refused exchange consumes a code, or not."""
+
+    def __init__(self, *, consumes: bool, checks: bool = True) -> None:
+        self._consumes, self._checks = consumes, checks
+        self._challenges: dict[str, str] = {}
+        self._query: dict[str, list[str]] = {}
+
+    def answer(self, request: Request) -> Answer:
+        parts = urlsplit(request.path)
+        if parts.path == "/oauth2/authorize":
+            self._query = parse_qs(parts.query)
+            return Answer(200, b'<form action="/login" method="post"></form>')
+        if parts.path == "/login":
+            code = f"code-{len(self._challenges)}"
+            self._challenges[code] = self._query["code_challenge"][0]
+            state = self._query["state"][0]
+            return Answer(302, headers={"location": f"{CALLBACK}?code={code}&state={state}"})
+        sent = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        digest = hashlib.sha256(sent["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        is_right = self._challenges.get(sent["code"]) == challenge
+        if is_right or self._consumes:
+            self._challenges[sent["code"]] = ""
+        if is_right or not self._checks:
+            tokens = {"access_token": "access", "id_token": "id"}
+            return Answer(200, json.dumps(tokens).encode())
+        return Answer(400, b'{"error":"invalid_grant"}')
+
+
+def _signed_in(pool: _Pool) -> User:
+    user = User("ada", password="secret")
+    with endpoint(pool.answer) as aws:
+        target = SimpleNamespace(hosted_ui_url=lambda _: aws.url)
+        run: Any = SimpleNamespace(target=target, outputs={"HostedUiBase": "", "ClientId": "c"})
+        sign_in_stage._through_the_page(run, user)
+    return user
+
+
+@pytest.mark.parametrize("consumes", [True, False])
+def test_sign_in_stage_holds_whether_or_not_a_refusal_consumes_the_code(consumes: bool) -> None:
+    """A server may do either; the stage never sends a refused code again."""
+    assert _signed_in(_Pool(consumes=consumes)).token == "access"
+
+
+def test_sign_in_stage_fails_when_the_verifier_is_not_checked() -> None:
+    """Then PKCE protects no code."""
+    with pytest.raises(StageFailed, match="a code exchanged with the wrong verifier"):
+        _signed_in(_Pool(consumes=False, checks=False))
 
 
 def test_browser_ends_a_circle_of_redirects() -> None:

@@ -129,14 +129,26 @@ def test_bad_token_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert metrics(capsys) == {}
 
 
-def test_missing_queue_is_a_wrong_setting(
+def test_queue_that_is_off_is_503_and_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The function only exists beside a queue."""
+    """The function outlives the queue; the alarm, made after the queue, finds metrics of before."""
     for name in ("HOST", "PORT", "CACHE", "USER"):
         monkeypatch.setenv(f"TL_QUEUE_{name}", "")
+    assert asked() == (503, {"redis": "fail", "error": "off"})
+    assert metrics(capsys) == {"QueueHealthFailures": 0}
+    response = app.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, None)
+    assert response["statusCode"] == 503
+    assert metrics(capsys) == {"QueueHealthFailures": 0}
+
+
+def test_half_an_address_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A queue without its port is not an absent queue: nothing is sent, so the alarm rises."""
+    monkeypatch.setenv("TL_QUEUE_PORT", "")
     assert asked() == (500, {"error": "internal"})
-    assert json.loads(capsys.readouterr().out)["why"] == "TL_QUEUE_HOST is not set"
+    assert metrics(capsys) == {}
 
 
 def test_schedule_is_measured_without_a_token(

@@ -103,13 +103,21 @@ def test_tick_that_breaks_is_a_failure_and_raises_nothing(
     assert (log, failures) == (line | {"route": "schedule"}, 1)
 
 
+def test_tick_before_the_cache_is_made_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Turning the queue on does not begin with an alarm."""
+    for name in ("HOST", "PORT", "CACHE", "USER"):
+        monkeypatch.setenv(f"TL_QUEUE_{name}", "")
+    scheduled()
+    assert report(capsys) == ({"level": "INFO", "route": "schedule", "seen": "no_queue"}, 0)
+
+
 @pytest.mark.parametrize("name", ["TL_QUEUE_HOST", "TL_PROJECT"])
 def test_tick_names_the_setting_that_is_wrong(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The operator reads which variable to set."""
-    for other in ("HOST", "PORT", "CACHE", "USER") if name == "TL_QUEUE_HOST" else ():
-        monkeypatch.setenv(f"TL_QUEUE_{other}", "")
     monkeypatch.setenv(name, "")
     scheduled()
     line = {"level": "WARNING", "route": "schedule", "why": f"{name} is not set"}

@@ -107,6 +107,7 @@ TABLE: tuple[Row[Any], ...] = (
         fields=lambda error: {"reason": error.reason},
     ),
     # GET /queue-health answers an unhealthy queue with these.
+    Row(503, "off"),
     Row(503, "timeout"),
     Row(503, "refused"),
     Row(503, "auth"),
