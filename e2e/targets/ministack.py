@@ -24,6 +24,7 @@ import trustme
 
 from e2e.gaps import code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
+from e2e.gaps.machine import WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
 from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
@@ -159,8 +160,19 @@ class MiniStack:
 
     def kill_worker(self) -> None:
         """Crash the node's worker; the local machine starts it again, as systemd does."""
+        self._signal_worker(signal.SIGKILL)
+
+    def freeze_worker(self) -> None:
+        """Let the node's worker hang, until the machine is powered off."""
+        self._signal_worker(signal.SIGSTOP)
+
+    def set_watchdog(self, *options: str) -> None:
+        """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
+        (self._running().folder / "machines" / WATCHDOG_OPTIONS).write_text(json.dumps(options))
+
+    def _signal_worker(self, how: signal.Signals) -> None:
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
-        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        os.kill(int(pid_file.read_text()), how)
 
     def play(self, behaviour: instance_behaviour.Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""

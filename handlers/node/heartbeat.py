@@ -1,7 +1,8 @@
 """The heartbeat: shows the router that a worker is present, renews its lease, reports the queue.
 
 It has a thread of its own, because the worker's thread waits for the model. If Redis does not
-answer, the next beat comes 2 s later; the key lives 10 s.
+answer, the next beat comes 2 s later; the key lives 10 s. A heartbeat means that the worker makes
+progress: while its thread hangs there is none, and no lease is renewed.
 """
 
 import threading
@@ -48,7 +49,10 @@ class Heartbeat:
         """Beat every 2 s; if the queue does not answer, try again at the next beat."""
         while not self._stopping.is_set():
             try:
-                self._beat(time.monotonic())
+                if self._worker.is_stalled:
+                    logs.write("ERROR", event="worker_stalled")
+                else:
+                    self._beat(time.monotonic())
             except QueueUnavailable as error:
                 logs.write("WARNING", event="heartbeat", error=error.code)
             self._stopping.wait(BEAT_S)

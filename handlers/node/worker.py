@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from node.activity import Recorder
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
 from node.model import ModelError
@@ -19,6 +20,8 @@ from tinyllama.utils.queue.errors import QueueUnavailable
 
 MAX_ATTEMPTS = 3
 WAIT_S = 1.0
+STALL_S = 30.0
+"""A step of the worker takes less: a read of the queue, an attempt to begin or to publish."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
@@ -28,6 +31,7 @@ class Worker:
     Args:
         ask: (prompt, deadline by the monotonic clock) to reply; raises ModelError.
         stopping: another thread sets it; the worker claims no job after that.
+        recorder: keeps the worker's activity for the watchdog.
     """
 
     def __init__(
@@ -36,17 +40,26 @@ class Worker:
         journal: Journal,
         ask: Callable[[str, float], str],
         stopping: threading.Event,
+        recorder: Recorder,
     ) -> None:
         self._claims = claims
         self._journal = journal
         self._ask = ask
         self._stopping = stopping
+        self._recorder = recorder
+        self._next_step_s = time.monotonic() + STALL_S
         self.current_claim: Claim | None = None
+
+    @property
+    def is_stalled(self) -> bool:
+        """True if the worker's next step is overdue: its thread hangs, and answers no job."""
+        return time.monotonic() > self._next_step_s
 
     def run(self) -> None:
         """Claim and answer jobs; while the queue does not answer, wait and try again."""
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
+            self._next_step_s = time.monotonic() + STALL_S
             try:
                 claim = self._claims.next(WAIT_S)
             except QueueUnavailable as error:
@@ -55,9 +68,12 @@ class Worker:
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
             wait_s = _FIRST_WAIT_S
+            self._recorder.progress()
             if claim is not None:
                 self.current_claim = claim
+                self._recorder.begin()
                 self._handle(claim)
+                self._recorder.end(claim.idle_min)
                 self.current_claim = None
 
     def _handle(self, claim: Claim) -> None:
@@ -99,6 +115,7 @@ class Worker:
         """
         wait_s = _FIRST_WAIT_S
         while time.monotonic() < claim.deadline_s:
+            self._next_step_s = time.monotonic() + STALL_S
             try:
                 return self._claims.begin(claim)
             except QueueUnavailable as error:
@@ -108,6 +125,7 @@ class Worker:
         return False
 
     def _run(self, claim: Claim) -> Answer:
+        self._next_step_s = claim.deadline_s + STALL_S
         try:
             reply = self._ask(claim.prompt, claim.deadline_s)
         except ModelError as error:
@@ -124,6 +142,7 @@ class Worker:
         """Try until Redis takes the answer: without Redis there is no other job to run."""
         wait_s = _FIRST_WAIT_S
         while True:
+            self._next_step_s = time.monotonic() + STALL_S
             try:
                 return self._claims.answer(claim, answer)
             except QueueUnavailable as error:

@@ -36,6 +36,7 @@ FREE = frozenset(
         "AWS::EC2::VPCGatewayAttachment",
         "AWS::Events::Rule",
         "AWS::IAM::InstanceProfile",
+        "AWS::IAM::Policy",
         "AWS::IAM::Role",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Function",

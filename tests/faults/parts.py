@@ -174,6 +174,7 @@ class Node:
     authority_file: Path
     command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "node"])
     grace_s: float = 60.0
+    boot: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -181,6 +182,8 @@ class Node:
         self.state_dir.mkdir(exist_ok=True)
         arguments = ["run", "--settings-file", str(self.settings_file), "--node-id", self.node_id]
         arguments += ["--state-dir", str(self.state_dir), "--grace-s", str(self.grace_s)]
+        if self.boot:
+            arguments += ["--boot", self.boot]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(HANDLERS),

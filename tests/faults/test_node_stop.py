@@ -118,6 +118,37 @@ def test_heartbeat_that_fails_by_itself_ends_with_1(node: MakeNode) -> None:
     assert [line["error"] for line in worker.events("crash")] == ["TypeError"]
 
 
+STALLED = """
+import sys, threading
+from node import model, worker
+from node.__main__ import main
+
+worker.STALL_S = 0.5
+
+def ask(address, prompt, deadline_s):
+    threading.Event().wait(60)
+
+model.ask = ask
+sys.exit(main())
+"""
+
+
+def test_worker_that_hangs_has_no_heartbeat(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis
+) -> None:
+    """A thread that waits for a model past every deadline is no worker: another may be woken."""
+    worker = node(command=[sys.executable, "-c", STALLED], life_s=1)
+    worker.start()
+    until(lambda: client.get("node:heartbeat") == worker.node_id, what="a heartbeat")
+    accept(jobs, "hangs")
+    until(lambda: worker.events("worker_stalled"), what="a stall")
+    assert worker.process is not None
+    assert worker.process.poll() is None
+    client.delete("node:heartbeat")
+    until(lambda: len(worker.events("worker_stalled")) > 1, what="another beat's time")
+    assert client.get("node:heartbeat") is None
+
+
 def test_job_that_cannot_be_read_is_dropped(
     node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:

@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.processes import RedisServer
-from tests.property.queue_model import KINDS, TELLING, Step, check_agreement, check_turns
+from tests.property.queue_model import KINDS, TELLING, Step
+from tests.property.queue_run import check_agreement, check_turns
 
 BUSY = ("accept", "accept", "accept", "claim", "lost claim", "begin", "answer", "answer", "crash")
 

@@ -6,7 +6,8 @@ from unittest import mock
 import pytest
 
 from tests.processes import RedisServer
-from tests.property.queue_model import KINDS, TELLING, Step, check_agreement
+from tests.property.queue_model import KINDS, TELLING, Step
+from tests.property.queue_run import check_agreement
 from tinyllama.utils.queue import scripts
 
 CHANGES: list[tuple[str, str, str]] = [

@@ -5,6 +5,7 @@ The function stays when the queue is turned off (ADR 0012), and then says so.
 
 import os
 import time
+from collections.abc import Mapping
 from functools import cache
 
 from tinyllama.utils.auth.key_store import KeyStore
@@ -25,13 +26,13 @@ TIMEOUT_S = 0.5
 """Longer than the router's, so that a slow queue is measured instead of taken for a dead queue."""
 
 
-def handler(event: Event, context: object) -> Response:
+def handler(event: object, context: object) -> Response:
     """Answer a request, or measure at each event of the schedule; raise nothing.
 
     No client can make the gateway send an event with a `source`: only EventBridge sends it, and the
     function's permission names a single rule of EventBridge.
     """
-    if event.get("source") == "aws.events":
+    if isinstance(event, Mapping) and event.get("source") == "aws.events":
         return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measure()})
     return serve(event, context, ROUTES)
 

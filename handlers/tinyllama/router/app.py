@@ -51,7 +51,7 @@ def infer(event: Event) -> Response:
     """POST /infer: authenticate, validate, throttle and enqueue in one step, wake, answer 202."""
     claims = _authenticated(event)
     request = body.parse(event.get("body"), event.get("isBase64Encoded") is True)
-    key = body.idempotency_key(event["headers"].get("idempotency-key"))
+    key = body.idempotency_key((event.get("headers") or {}).get("idempotency-key"))
     job = job_id.new_id(claims.sub) if key is None else job_id.id_for_key(claims.sub, key)
     queue = job_queue()
     with _counted_failures():

@@ -36,6 +36,7 @@ class BodyReason(StrEnum):
     NOT_JSON = "not JSON"
     NOT_AN_OBJECT = "not an object"
     DUPLICATE = "occurs twice"
+    TOO_MANY = "too many members"
     UNKNOWN = "unknown field"
     NOT_TEXT = "not text"
     EMPTY = "empty"
@@ -134,6 +135,8 @@ def _members(text: str) -> Mapping[str, object]:
     except strict_json.InvalidJson as error:
         if error.duplicate is not None:
             raise InvalidBody(_echoable(error.duplicate), BodyReason.DUPLICATE) from None
+        if str(error) == BodyReason.TOO_MANY:
+            raise InvalidBody("body", BodyReason.TOO_MANY) from None
         raise InvalidBody("body", BodyReason.NOT_JSON) from None
     if not isinstance(members, dict):
         raise InvalidBody("body", BodyReason.NOT_AN_OBJECT)

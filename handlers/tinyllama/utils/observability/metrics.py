@@ -19,6 +19,7 @@ class Metric(StrEnum):
     QUEUE_AGE_SECONDS = "QueueAgeSeconds"
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
     WAKER_FAILURES = "WakerFailures"
+    AUTO_STOPS = "AutoStops"
 
     @property
     def unit(self) -> str:
