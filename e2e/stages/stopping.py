@@ -12,8 +12,8 @@ from e2e.stages.waker import tick
 
 # How long the node is `stopping`. Where the machine is so slow that the prompt came later, it is
 # tried again with a longer stop.
-STOPS_S = (0.7, 4, 15)
-COMES_IN_EVERY_S = 0.3
+STOPS_S = (0.4, 4, 15)
+COMES_IN_EVERY_S = 0.15
 
 
 def run(run: Run) -> str:

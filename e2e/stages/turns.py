@@ -7,7 +7,7 @@ from e2e.stages.replies import answered
 JOBS = 5
 # How long the model thinks. Where the machine is so slow that few jobs were left to wait when the
 # other user came, it is tried again with longer thoughts.
-THOUGHTS_S = (0.2, 1, 5)
+THOUGHTS_S = (0.12, 1, 5)
 # While k users wait, a prompt is answered after at most k + 1 jobs: here the job that runs and one
 # job of the one other user.
 MOST_BEFORE = 2

@@ -14,7 +14,7 @@ from e2e.run import Run, StageFailed, expect, wait_until
 MINUTES_S = (0.1, 0.5, 3)
 NEVER = "99999"
 # Longer than the limit of being idle, which begins when the node boots.
-THOUGHT_S = 1.0
+THOUGHT_S = 0.5
 
 
 def run(run: Run) -> str:
@@ -51,7 +51,7 @@ def _idle(run: Run) -> None:
 def _stuck(run: Run) -> None:
     """The worker hangs: its process lives, and makes no progress."""
     for minute_s in MINUTES_S:
-        before = _prepare(run, "stuck", minute_s, stuck="15")
+        before = _prepare(run, "stuck", minute_s, stuck="12")
         if _is_up(run, f"stuck, {minute_s}"):
             run.servers.freeze_worker()
             _is_stopped(run, "stuck", before)
@@ -75,7 +75,7 @@ def _queue_gone(run: Run) -> None:
 
 def _uptime(run: Run) -> None:
     """Up for as long as the parameter allows, whatever happens."""
-    before = _prepare(run, "uptime", uptime="5")
+    before = _prepare(run, "uptime", uptime="1")
     run.client("ec2").start_instances(InstanceIds=[run.outputs["NodeId"]])
     _is_stopped(run, "uptime", before)
 
