@@ -3,6 +3,8 @@
 A smoke that passes proves something only if it fails when it should. Each sabotage is applied to a
 copy of the tree. The text it replaces must occur exactly once, so that a sabotage that no longer
 fits the tree is an error and not a pass.
+
+Long because it is one table: a row a sabotage.
 """
 
 import shutil
@@ -253,7 +255,10 @@ ALL: tuple[Sabotage, ...] = (
         "a refused prompt stays in the queue",
         "no capacity",
         "handlers/tinyllama/router/app.py",
-        "        if _is_withdrawn(queue, accepted.job_id):\n            raise\n        return False\n",
+        """        if _is_withdrawn(queue, accepted.job_id):
+            raise
+        return False
+""",
         "        raise\n",
     ),
     Sabotage(
@@ -291,7 +296,11 @@ ALL: tuple[Sabotage, ...] = (
         "    if _job_runs(sight, limits):\n        return None\n",
         "",
         also=(
-            ("handlers/node/verdict.py", "return sight.jobs == (0, 0)", "return sight.jobs[0] == 0"),
+            (
+                "handlers/node/verdict.py",
+                "return sight.jobs == (0, 0)",
+                "return sight.jobs[0] == 0",
+            ),
         ),
     ),
     Sabotage(

@@ -38,7 +38,6 @@ def _is_answered(run: Run, by: str, stopping_s: float) -> bool:
         (lambda: run.api.reply(emil, job_id)) if by == "GET" else (lambda: tick(run))
     )
     with closing(run.servers.cache()) as cache:
-
         next_s = 0.0
 
         def reply() -> str | None:

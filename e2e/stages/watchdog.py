@@ -10,7 +10,7 @@ from contextlib import closing
 from e2e.gaps.model_server import fingerprint, reply_to
 from e2e.run import Run, StageFailed, expect, wait_until
 
-# A minute of the watchdog. On a slow machine, whose worker comes up too late, the next one is tried.
+# A minute of the watchdog. On a slow machine, whose worker comes up late, the next one is tried.
 MINUTES_S = (0.1, 0.5, 3)
 NEVER = "99999"
 # Longer than the limit of being idle, which begins when the node boots.
