@@ -1,4 +1,4 @@
-"""Edits of a template in long form: each writes or removes one value, and touches no other."""
+"""Edits of a template in long form: each edit writes or removes one value and leaves the rest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 
 
 class _Gone:
-    """Nothing: the key or element is taken away."""
+    """The type of `GONE`, the value of an edit that removes the key or element."""
 
     def __repr__(self) -> str:
         return "GONE"
@@ -21,10 +21,10 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`value` at `path`; of the template itself, or of another `file` beside it.
+    """Write `value` at `path`, in the mutated template or in another `file` of its template set.
 
-    A path that ends one past a list appends; mappings on the way are made; a file that is not there
-    is made too.
+    An index one past the end of a list appends. Missing mappings on the way, and a missing file,
+    are created.
     """
 
     path: Path
@@ -33,14 +33,14 @@ class Edit:
 
 
 Break = tuple[Edit, ...]
-"""One thing broken; the first edit is the place of it."""
+"""The edits of one mutant; the report names the place of the first edit."""
 
 
 def written(body: Any, path: Path, value: Any) -> Any:
-    """A copy of `body` with one value replaced.
+    """Copy `body` with the value at `path` replaced, added or (`GONE`) removed.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     if not path:
         return value
@@ -54,19 +54,19 @@ def written(body: Any, path: Path, value: Any) -> Any:
         else:
             copy[step] = written(copy[step], rest, value)
         return copy
-    found = dict(body)
+    changed = dict(body)
     if value is GONE and not rest:
-        del found[step]
+        del changed[step]
     else:
-        found[step] = written(found.get(step, {}), rest, value)
-    return found
+        changed[step] = written(changed.get(step, {}), rest, value)
+    return changed
 
 
 def at(body: Any, path: Path) -> Any:
-    """The value at a place.
+    """Return the value at `path`.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     for step in path:
         body = body[step]
@@ -74,7 +74,7 @@ def at(body: Any, path: Path) -> Any:
 
 
 def mappings(body: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every mapping at or below a value, the outer ones first, intrinsics included."""
+    """Yield path and body of every mapping at or below a value, outer first, with intrinsics."""
     if isinstance(body, dict):
         yield path, body
         for key, inner in body.items():
