@@ -1,8 +1,8 @@
-"""The one file that checkov runs: it finds the judge beside it, then installs the adapter.
+"""The entry point for checkov: puts the judge beside it on the path and installs the adapter.
 
-checkov runs each file that stands beside an `__init__.py`; `adapter/` has none, and is passed over.
-What such a file raises is logged and no more, so a fault here ends the run with exit code 2. Where
-checkov runs its frameworks in processes of their own it ignores their exit codes; there the fault
+checkov imports every file beside an `__init__.py`; `adapter/` has none, so checkov ignores it.
+checkov only logs an exception of such a file, so a fault here ends the run with exit code 2. Where
+checkov runs its frameworks in separate processes it ignores their exit codes, so there the fault
 becomes a failed record.
 """
 
@@ -12,13 +12,13 @@ import sys
 
 
 def load() -> None:
-    """Install the adapter that stands beside this file.
+    """Install the adapter beside this file.
 
     Raises:
-        SystemExit: it cannot be installed.
+        SystemExit: with code 2, if the adapter cannot be installed.
     """
-    here = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - also on an old Python
-    compliance = os.path.dirname(here)  # noqa: PTH120
+    folder = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 - also on an old Python
+    compliance = os.path.dirname(folder)  # noqa: PTH120
     try:
         sys.path.insert(0, compliance)
         try:
@@ -41,7 +41,7 @@ def load() -> None:
 
 
 def failed(message: str) -> object:
-    """The record that says why these rules did not run."""
+    """A failed record TL_CHECKOV_1 whose name is the reason why the rules did not run."""
     from checkov.common.models.enums import CheckResult
     from checkov.common.output.record import Record
 
@@ -61,7 +61,7 @@ def failed(message: str) -> object:
 
 
 def _report(message: str) -> None:
-    """Have the CloudFormation runner report it, with its own checks."""
+    """Make checkov's CloudFormation runner add the failed record to its report."""
     from checkov.cloudformation.runner import Runner
 
     original = Runner.check_definitions

@@ -191,7 +191,7 @@ def copied(folder: Path, file: str, old: str, new: str) -> Path:
 def test_comparison_trips_when_a_rule_is_missing(tmp_path: Path) -> None:
     """An adapter without TL_LOGS_1 differs by the findings of that rule, and by no other."""
     corpus.awkward(tmp_path / "templates")
-    broken = copied(tmp_path, "rules/__init__.py", "    groups_expire.RULE,\n", "")
+    broken = copied(tmp_path, "tljudge/rules/__init__.py", "    groups_expire.RULE,\n", "")
     found = theirs(checkov(tmp_path / "templates", rules=broken))
     missing = ours(tmp_path / "templates") - found
     assert found <= ours(tmp_path / "templates")
@@ -257,7 +257,7 @@ def test_adapter_without_its_project_ends_the_run(small: Path, tmp_path: Path) -
     shutil.copytree(RULES, tmp_path / "copy/checkov_rules")
     done = checkov(small, rules=tmp_path / "copy/checkov_rules")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "No module named 'compliance'" in done.stderr
+    assert "No module named 'tljudge'" in done.stderr
 
 
 def test_fault_of_the_judge_is_a_failed_record(small: Path, tmp_path: Path) -> None:

@@ -527,8 +527,8 @@ def test_command_judges_what_stands_and_says_what_drifted(
         (["--deployed", "no-such-stack"], "no-such-stack"),
         ([], "name templates or folders, or one deployed stack"),
         (["--deployed", "x", "cloudformation"], "name templates or folders, or one deployed stack"),
-        (["--deployed", "x", "--parameters", "p.json"], "--parameters is for templates"),
-        (["--deployed", "x", "--baseline", "b.json"], "--baseline is for templates"),
+        (["--deployed", "x", "--parameters", "p.json"], "--parameters applies to templates only"),
+        (["--deployed", "x", "--baseline", "b.json"], "--baseline applies to templates only"),
     ],
 )
 def test_command_says_in_one_line_what_is_wrong(

@@ -145,7 +145,7 @@ def test_baseline_entry_that_matches_nothing_fails() -> None:
         ),
         Finding(
             "TL_BASELINE_1", "FAIL", "b.json", 5, 1, "H",
-            f"t.json has no TL_EGRESS_1 any more: {OPEN_MESSAGE}", fix,
+            f"t.json has no TL_EGRESS_1 now: {OPEN_MESSAGE}", fix,
         ),
     ]  # fmt: skip
     assert found.exit_code() == 1
@@ -256,21 +256,21 @@ GOOD = {
     ("body", "words"),
     [
         ("{", "b.json: Expecting property name"),
-        ("<<<<<<< ours\n", "correct the JSON, or write it anew"),
-        ("[" * 100_000, "correct the JSON, or write it anew"),
-        ([], "a baseline has schema_version and findings; write it anew"),
+        ("<<<<<<< ours\n", "correct the JSON, or run --write-baseline again"),
+        ("[" * 100_000, "correct the JSON, or run --write-baseline again"),
+        ([], "is not a baseline, which has schema_version and findings; run "),
         ({"schema_version": 2, "findings": []}, "schema_version is 2, and this tl reads 1"),
         ({"schema_version": True, "findings": []}, "schema_version is True"),
-        ({"schema_version": 1, "findings": {}}, "findings is no list"),
+        ({"schema_version": 1, "findings": {}}, "findings is not a list; run"),
         ([GOOD, {**GOOD, "line": 3}], "b.json:1: an entry has file, resource, rule, verdict,"),
-        ([{**GOOD, "message": None}], "are texts; write them so"),
+        ([{**GOOD, "message": None}], "must be strings; correct it"),
         ([{**GOOD, "count": 0}], "count is 0; it takes a number from 1"),
         ([{**GOOD, "count": True}], "count is True; it takes a number from 1"),
         ([{**GOOD, "verdict": "PASS"}], "verdict is 'PASS'; it is FAIL or UNKNOWN"),
-        ([{**GOOD, "rule": "TL_WAIVER_1"}], "TL_WAIVER_1 is never for a baseline"),
-        ([{**GOOD, "rule": "TL_BASELINE_1"}], "TL_BASELINE_1 is never for a baseline"),
-        ([{**GOOD, "message": "x: the rest was not judged"}], "R is never for a baseline"),
-        ([GOOD, GOOD], "stands twice; add up the counts"),
+        ([{**GOOD, "rule": "TL_WAIVER_1"}], "TL_WAIVER_1 cannot be in a baseline"),
+        ([{**GOOD, "rule": "TL_BASELINE_1"}], "TL_BASELINE_1 cannot be in a baseline"),
+        ([{**GOOD, "message": "x: the rest was not judged"}], "R cannot be in a baseline"),
+        ([GOOD, GOOD], "repeats an earlier entry; keep one, and add up"),
     ],
 )
 def test_baseline_error_says_where_and_what(body: Any, words: str) -> None:

@@ -37,7 +37,7 @@ def test_one_bad_template_is_one_error_and_the_rest_are_judged(tmp_path: Path) -
 
 
 def test_summary_counts_what_nobody_looked_at(tmp_path: Path) -> None:
-    """Types without a rule, types nobody knows, properties nobody could resolve."""
+    """Types without a rule, unknown types, unresolved properties."""
     body = template(
         {
             "R": of_type("AWS::EC2::Route"),

@@ -497,7 +497,7 @@ def test_old_prices_are_a_finding(tmp_path: Path) -> None:
     chosen = replace(policy(tmp_path, "idle_month_usd = 100"), today=date(2027, 6, 1))
     found = findings(tmp_path, body(G=of_type("AWS::IAM::Group"), K=KEY, N=NAT), policy=chosen)
     assert [(o.rule, o.resource, o.verdict) for o in found] == [(CEILINGS, "K", "UNKNOWN")]
-    assert "191 days old, and 180 are believed" in found[0].message
+    assert "191 days old, and the limit is 180" in found[0].message
 
 
 def test_every_combination_is_priced_or_said_not_to_be(tmp_path: Path) -> None:

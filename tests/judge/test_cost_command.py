@@ -278,14 +278,14 @@ def test_chart_is_a_picture_and_nothing_else(tmp_path: Path) -> None:
     words = [element.text for element in root.iter() if element.tag.endswith("text")]
     assert "46.85 USD of 40.00" in words
     assert "and 5 more: 5.00" in words
-    assert "1 amount is not known: see tl cost" in words
+    assert "1 amount is unknown: see tl cost" in words
 
 
 def test_chart_of_nothing(tmp_path: Path) -> None:
     """What is free draws no bar, and no error."""
     found = priced(tmp_path, {"R": of_type("AWS::IAM::Role")})
     ET.fromstring(cost_chart.render(found))  # noqa: S314 - our own
-    assert cost_table.render(found).startswith("nothing here bills\n")
+    assert cost_table.render(found).startswith("no resource here is billed\n")
 
 
 # ---- the command ----

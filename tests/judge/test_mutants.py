@@ -104,7 +104,7 @@ def changes() -> Iterator[tuple[str, str, str]]:
             for operator in ALL:
                 for edits in operator.apply(target):
                     bodies = broken(template_set, target, edits)
-                    yield operator.name, template_set.shown(target.file), json.dumps(bodies)
+                    yield operator.name, template_set.display(target.file), json.dumps(bodies)
 
 
 def test_no_two_mutants_are_the_same() -> None:
@@ -241,8 +241,8 @@ def test_what_is_no_mutant_is_an_error(tmp_path: Path) -> None:
     """One that leads nowhere, or that nobody could deploy."""
     top = ("Resources", "G", "Properties")
     for edit, words in (
-        (Edit((*top, "VpcId"), GONE), "mine leads nowhere"),
-        (Edit((*top, "VpcId"), {"Ref": "Nobody"}), "mine is no template"),
+        (Edit((*top, "VpcId"), GONE), "mine edits a place that does not exist"),
+        (Edit((*top, "VpcId"), {"Ref": "Nobody"}), "mine makes an invalid template"),
     ):
         with pytest.raises(MutantError, match=words):
             judged(tmp_path, GROUP, edit)
@@ -251,7 +251,7 @@ def test_what_is_no_mutant_is_an_error(tmp_path: Path) -> None:
 def test_break_that_changes_nothing_is_no_mutant(tmp_path: Path) -> None:
     """It is said, and counts for nothing."""
     same = Edit(OTHER.path, "x")
-    why = "changes nothing: it is so already"
+    why = "changes nothing: the template has this value already"
     assert judged(tmp_path, GROUP, same) == [
         InapplicableMutation("mine", str(tmp_path / "t.yaml"), why)
     ]
@@ -370,7 +370,7 @@ survived: a/t.yaml:3 G P: mine
 -x
 +y
 
-killed by another rule than should notice, or by one that could not know:
+killed by an unexpected rule, or only by UNKNOWN:
 a/t.yaml:3 G Q: mine: TL_IAM_1
 
 mutate: FAIL: 2 of 3 mutants killed (1 operators, 0 equivalent)
@@ -426,7 +426,7 @@ def test_command_breaks_anybodys_template(
         '[tags]\nrequired = []\n'
     )  # fmt: skip
     assert command(*named, "--policy", str(policy), "--json", str(out)) == 1
-    assert "survived:\n" in capsys.readouterr().out
+    assert "\nsurvived:" in capsys.readouterr().out
     assert command(*named, "--policy", str(policy), "--json") == 1
     assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 
@@ -439,7 +439,7 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     for arguments, words in (
         (["--operator", "egress-omited"], "near are egress-omitted"),
         ([str(tmp_path / "nowhere")], "no file or folder"),
-        ([str(empty), "--operator", "tag-empty"], "nothing there that could be broken"),
+        ([str(empty), "--operator", "tag-empty"], "no operator applies to these templates"),
         ([str(empty), "--policy", "nowhere"], "nowhere"),
         ([str(empty), "--json", "nowhere/x"], "no folder"),
         ([str(empty), "--jobs", "-1"], "write 0 or more"),

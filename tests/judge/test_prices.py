@@ -55,23 +55,23 @@ def test_lines_and_lists_are_read(tmp_path: Path) -> None:
         ("dated = 2026-01-01", 'dated = "2026"', "dated is '2026'; write the day"),
         ("dated = 2026-01-01", "dated = 2999-01-01", "which is in the future"),
         ("dated = 2026-01-01", "dated = ", "correct the TOML here"),
-        ("[sources]\ns = ", "x = ", "no [sources]; name one"),
+        ("[sources]\ns = ", "x = ", "no [sources]; add a source"),
         ("dated = 2026-01-01", "dated = 2026-01-01\nx = 1", "unknown key 'x'; known are dated"),
-        ('seen = "read"', "seen = 1", "sources.s takes url and seen"),
-        ("https://example.com", "http://example.com", "it takes https://"),
-        ("usd = 0.02, ", "", "us-east-1.hour.ec2.t3.small takes usd and source"),
-        ("0.02", '"x"', "us-east-1.hour.ec2.t3.small.usd is 'x'; it takes a number"),
-        ("0.02", "-1", "usd is -1; it takes a number of USD, 0 or more"),
+        ('seen = "read"', "seen = 1", "write url and seen, both strings"),
+        ("https://example.com", "http://example.com", "write an https:// address"),
+        ("usd = 0.02, ", "", "us-east-1.hour.ec2.t3.small is {"),
+        ("0.02", '"x"', "us-east-1.hour.ec2.t3.small.usd is 'x'; write a number"),
+        ("0.02", "-1", "usd is -1; write a number of USD, 0 or more"),
         ("0.02", "nan", "usd is nan"),
         ("0.02", "true", "usd is True"),
         ('source = "s" }\nnat', 'source = "z" }\nnat', "source is 'z', not in [sources]"),
-        ("confirmed = false", "confirmed = 0", "confirmed is 0; it takes true or false"),
+        ("confirmed = false", "confirmed = 0", "confirmed is 0; write true or false"),
         ("confirmed = false", "sure = false", "unknown key 'sure'"),
         ("[us-east-1.hour]", "[us-east-1.minute]", "unknown unit us-east-1.minute; known are hour"),
         ("usd = 1.1", "usd = 0", "usd_per_eur.usd is 0"),
-        ("[[types.free]]", "[[types.cheap]]", "takes for KIND free, by_use, by_hour"),
-        ('"AWS::EC2::VPC"', '"AWS::IAM::*"', "AWS::IAM::* stands twice"),
-        ('"AWS::EC2::VPC"', "1", "it takes a list of types"),
+        ("[[types.free]]", "[[types.cheap]]", "has another KIND; write free, by_use, by_hour"),
+        ('"AWS::EC2::VPC"', '"AWS::IAM::*"', "AWS::IAM::* appears twice"),
+        ('"AWS::EC2::VPC"', "1", "write a list of types"),
     ],
 )
 def test_malformed_file_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -96,7 +96,7 @@ def test_old_prices_complain(tmp_path: Path) -> None:
     last = date(2026, 1, 1) + timedelta(days=MAX_AGE_DAYS)
     assert found.complaint(last) == ""
     assert found.complaint(last + timedelta(days=1)) == (
-        f"{found.path}: the prices are of 2026-01-01, 181 days old, and 180 are believed; "
+        f"{found.path}: the prices are of 2026-01-01, 181 days old, and the limit is 180; "
         "check the lines at their sources and set dated"
     )
     assert replace(found, dated=date(2000, 1, 1)).complaint() != ""

@@ -391,7 +391,7 @@ def test_text_tells_what_to_do_once_a_file_and_rule() -> None:
         "v.yaml:3: not judged: has no Resources; declare at least one\n"
         "\n"
         "no rule covers: AWS::A::B (2)\n"
-        "properties nobody could resolve: 4\n"
+        "unresolved properties: 4\n"
         "check: COULD NOT FINISH: 3 failed, 0 unknown, 1 waived, 1 not judged; 2 templates, "
         "1 resource\n"
     )

@@ -1,4 +1,4 @@
-"""A check for each rule, and a way into the report for what checkov gives to no check."""
+"""A checkov check for each rule, and the hook that puts every finding into checkov's report."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ from checkov.cloudformation.checks.resource.base_resource_check import BaseResou
 from checkov.cloudformation.runner import Runner
 from checkov.common.bridgecrew.platform_integration import bc_integration
 from checkov.common.models.enums import CheckCategories, CheckResult
+from checkov.common.output.record import Record
 from checkov.common.output.report import Report
 from checkov.common.runners.base_runner import filter_ignored_paths
 from checkov.runner_filter import RunnerFilter
@@ -28,7 +29,7 @@ _judged: Judgement | None = None
 
 
 class RuleCheck(BaseResourceCheck):  # type: ignore[misc,unused-ignore]
-    """One rule; its verdicts are looked up, because one resource alone does not have them."""
+    """The check of a rule: it looks up verdicts, because a rule judges whole templates."""
 
     def __init__(self, rule_id: str, title: str, source: str, types: Iterable[str]) -> None:
         category = _CATEGORIES.get(rule_id.split("_")[1], CheckCategories.CONVENTION)
@@ -42,26 +43,26 @@ class RuleCheck(BaseResourceCheck):  # type: ignore[misc,unused-ignore]
         entity_type: str,
         skip_info: Any,
     ) -> Any:
-        """What was found; a skip in the template changes nothing."""
-        word = "FAILED"  # another runner than CloudFormation's came by it: nobody judged the file
+        """Look up the verdict; ignore skip comments in the template."""
+        word = "FAILED"  # the file of another checkov runner, which `tl check` did not judge
         if _judged is not None:
             word = _judged.word(self.id, scanned_file, entity_name, entity_type)
         return {"result": CheckResult[word], "evaluated_keys": []}
 
     def scan_resource_conf(self, conf: dict[str, Any]) -> Any:
-        """Not asked, because `run` answers."""
+        """Required by checkov, but never called, because `run` replaces it."""
         return CheckResult.FAILED
 
 
 def install(failed: Callable[[str], Any]) -> None:
-    """Register the checks, and see to it that every finding gets into the report.
+    """Register the checks, and replace `Runner.check_definitions` so that it reports every finding.
 
     Args:
-        failed: makes the record of a fault.
+        failed: makes a failed record from a message.
 
     Raises:
-        ConfigurationError: TL_POLICY or TL_PARAMETERS names what cannot be used.
-        AttributeError: this is another checkov than the adapter was made for.
+        ConfigurationError: the file in TL_POLICY or TL_PARAMETERS cannot be used.
+        AttributeError: this version of checkov lacks a name that the adapter needs.
     """
     policy, given = configuration()
     for rule in ALL:
@@ -77,23 +78,23 @@ def install(failed: Callable[[str], Any]) -> None:
     ) -> None:
         global _judged
         _judged = None
-        everything = runner.definitions
-        # One resource whose Type is no text would end the run for all files.
-        whole = {path: body for path, body in everything.items() if _has_types(body)}
+        definitions = runner.definitions
+        # A resource whose Type is not a string would crash checkov for all files.
+        typed = {path: body for path, body in definitions.items() if _has_types(body)}
         try:
             _judged = judge(
                 root_folder,
-                [*everything, *report.parsing_errors],
-                everything.keys() - whole.keys(),
+                [*definitions, *report.parsing_errors],
+                definitions.keys() - typed.keys(),
                 bc_integration.scan_file,
                 policy,
                 given,
             )
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not look like a pass
+        except Exception as error:  # noqa: BLE001 - a fault in the judge must not look like a pass
             report.add_record(failed(f"the judge failed: {type(error).__name__}: {error}"))
-        runner.definitions = whole
+        runner.definitions = typed
         original(runner, root_folder, runner_filter, report)
-        runner.definitions = everything
+        runner.definitions = definitions
         if _judged is not None:
             _complete(_judged, runner_filter, report)
 
@@ -104,14 +105,15 @@ def install(failed: Callable[[str], Any]) -> None:
 def _has_types(template: Any) -> bool:
     resources = template.get("Resources") if isinstance(template, dict) else None
     return isinstance(resources, dict) and all(
-        isinstance(one, dict) and isinstance(one.get("Type"), str) for one in resources.values()
+        isinstance(resource, dict) and isinstance(resource.get("Type"), str)
+        for resource in resources.values()
     )
 
 
 def _complete(judged: Judgement, runner_filter: RunnerFilter, report: Report) -> None:
-    """Put one record for each finding in the place of one for each resource and rule."""
-    report.failed_checks = [one for one in report.failed_checks if one.check_id not in _checks]
-    report.skipped_checks = [one for one in report.skipped_checks if one.check_id not in _checks]
+    """Replace checkov's records for each resource and rule by a record for each finding."""
+    report.failed_checks = _without_ours(report.failed_checks)
+    report.skipped_checks = _without_ours(report.skipped_checks)
     if not any(_runs(rule.id, runner_filter) for rule in ALL):
         return
     unread = {os.path.realpath(path) for path in report.parsing_errors}
@@ -126,15 +128,22 @@ def _complete(judged: Judgement, runner_filter: RunnerFilter, report: Report) ->
             report.add_resource(f"{path}:{record.resource}")
 
 
+def _without_ours(records_of_checkov: Iterable[Record]) -> list[Record]:
+    return [record for record in records_of_checkov if record.check_id not in _checks]
+
+
 def _runs(rule_id: str, runner_filter: RunnerFilter) -> bool:
-    """Whether the command line asks for it; what is no rule can only be skipped."""
+    """Whether the command line selects a check.
+
+    Records that are not rules, such as TL_CHECKOV_1, can be skipped, but never selected.
+    """
     if rule_id in _checks and rule_id not in TITLES:
         return bool(runner_filter.should_run_check(_checks[rule_id], report_type="cloudformation"))
     return not RunnerFilter.check_matches(rule_id, None, runner_filter.skip_checks)
 
 
 def _skips(path: str, root: str | None, runner_filter: RunnerFilter) -> bool:
-    """Whether `--skip-path` names the file or a folder above it."""
+    """Whether `--skip-path` excludes the file or a folder above it."""
     if root is None or not runner_filter.excluded_paths:
         return False
     folder = Path(root)

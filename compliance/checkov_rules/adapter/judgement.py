@@ -1,4 +1,4 @@
-"""What `tl check` says of everything that checkov came by."""
+"""The verdicts of `tl check` on the folder or files that checkov scans."""
 
 import os
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ _RULES = {rule.id: rule for rule in ALL}
 
 
 class ConfigurationError(Exception):
-    """What the environment names cannot be used."""
+    """The file in TL_POLICY or TL_PARAMETERS cannot be used."""
 
 
 def configuration() -> tuple[Policy, Given]:
-    """The policy and the parameters that `TL_POLICY` and `TL_PARAMETERS` name.
+    """Read the files that `TL_POLICY` and `TL_PARAMETERS` name; return policy and parameters.
 
     Raises:
-        ConfigurationError: one of them cannot be used.
+        ConfigurationError: a file cannot be read, or its content is wrong.
     """
     policy_file, parameter_file = (os.environ.get(f"TL_{n}") for n in ("POLICY", "PARAMETERS"))
     try:
@@ -43,32 +43,39 @@ def configuration() -> tuple[Policy, Given]:
 
 @dataclass(slots=True)
 class Judgement:
-    """One run over one folder, or over named files."""
+    """The report on a folder, or on named files, with lookups for checkov's checks.
+
+    Attributes:
+        root: the folder; None for named files.
+        report: the report of `tl check`.
+        policy: thresholds and waivers.
+        given: `Parameters` and `Tags`, as in a parameter file.
+    """
 
     root: str | None
     report: Report
     policy: Policy
     given: Given
     _templates: dict[str, Template | None] = field(default_factory=dict)
-    _found: dict[tuple[str, str, str], list[Finding]] = field(default_factory=dict)
+    _findings: dict[tuple[str, str, str], list[Finding]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for one in self.report.findings:
-            key = (one.rule, os.path.realpath(one.file), one.resource)
-            self._found.setdefault(key, []).append(one)
+        for finding in self.report.findings:
+            key = (finding.rule, os.path.realpath(finding.file), finding.resource)
+            self._findings.setdefault(key, []).append(finding)
 
     def word(self, rule_id: str, scanned_file: str, name: str, kind: str) -> str:
-        """FAILED, SKIPPED, PASSED, or UNKNOWN where the rule has nothing to say.
+        """A rule's result on a resource: FAILED, SKIPPED, PASSED; UNKNOWN if it does not apply.
 
         Args:
-            rule_id: which rule.
-            scanned_file: as checkov writes it: `/relative/path`.
-            name: the resource's logical id.
-            kind: its type.
+            rule_id: id of the rule.
+            scanned_file: the path as checkov writes it, `/relative/path`.
+            name: logical id of the resource.
+            kind: type of the resource.
         """
         path = os.path.realpath(Path(self.root or ".") / scanned_file[1:])
-        if found := self._found.get((rule_id, path, name)):
-            return "SKIPPED" if all(one.waived for one in found) else "FAILED"
+        if findings := self._findings.get((rule_id, path, name)):
+            return "SKIPPED" if all(finding.waived for finding in findings) else "FAILED"
         rule = _RULES.get(rule_id)
         if rule is None or not rule.applies(self.policy) or self._template(path) is None:
             return "UNKNOWN"
@@ -76,7 +83,7 @@ class Judgement:
         return "PASSED" if kind in rule.types or "**" in rule.types or taggable else "UNKNOWN"
 
     def kind(self, finding: Finding) -> str:
-        """The type of a finding's resource; for what is none, what the finding is about."""
+        """The type of a finding's resource; for a finding on no resource, the rule's family."""
         path = os.path.realpath(finding.file)
         template = self._template(path) if path.endswith(SUFFIXES) else None
         body = None if template is None else template.resources.get(finding.resource)
@@ -93,34 +100,34 @@ class Judgement:
 
 def judge(
     root: str | None,
-    found: Iterable[str],
+    read: Iterable[str],
     broken: Iterable[str],
     named: Iterable[str],
     policy: Policy,
     given: Given,
 ) -> Judgement:
-    """Judge a folder as `tl check` does, and whatever else checkov came by.
+    """Judge a folder as `tl check` does, and every other file that checkov read.
 
     Args:
-        root: the folder; None when files were named.
-        found: files that checkov read.
-        broken: those of them that would end its run.
-        named: files named on the command line.
+        root: the folder; None for named files.
+        read: paths of files that checkov read.
+        broken: paths of the files that would crash checkov.
+        named: paths on the command line.
         policy: thresholds and waivers.
-        given: parameters and tags.
+        given: `Parameters` and `Tags`, as in a parameter file.
     """
     paths = [Path(name) for name in broken]
     if root is None:
-        paths += [Path(name) for name in (*found, *named) if _is_meant(name)]
+        paths += [Path(name) for name in (*read, *named) if _may_be_template(name)]
     else:
-        paths += [Path(root), *map(Path, found)]
+        paths += [Path(root), *map(Path, read)]
     distinct: dict[str, Path] = {}
     for path in paths:
         distinct.setdefault(os.path.realpath(path), path)
     return Judgement(root, check([*distinct.values()], policy, given), policy, given)
 
 
-def _is_meant(name: str) -> bool:
+def _may_be_template(name: str) -> bool:
     if not name.endswith(SUFFIXES):
         return False
     try:

@@ -1,4 +1,4 @@
-"""One record of checkov's report for one finding."""
+"""Records of checkov's report: a record for each finding of `tl check`."""
 
 import os
 from pathlib import Path
@@ -12,10 +12,11 @@ from tljudge.engine.findings import WAIVER, Finding
 from tljudge.rules import ALL
 
 UNJUDGED = "TL_TEMPLATE_2"
-"""A template that could not be judged: what `tl check` ends with exit code 3 for."""
+"""Check id of a template that could not be judged; for it `tl check` exits with 3."""
 RAN = "TL_CHECKOV_1"
+"""Check id of the record that shows that the rules ran."""
 TITLES = {
-    "TL_TEMPLATE_1": "Everything a template makes can be seen",
+    "TL_TEMPLATE_1": "The rules see the whole template",
     UNJUDGED: "Every template can be judged",
     WAIVER: "Every waiver is needed and in date",
     RAN: "The rules of tl check ran",
@@ -24,16 +25,25 @@ _RULES = {rule.id: rule for rule in ALL}
 
 
 def records(judged: Judgement) -> list[Record]:
-    """Every finding, every template that could not be judged, and that somebody looked."""
+    """A record for each finding, for each template that was not judged, and for the run itself."""
     unjudged = [
-        Finding(UNJUDGED, "FAIL", one.file, one.line, 1, Path(one.file).name, one.message, "")
-        for one in judged.report.errors
+        Finding(
+            UNJUDGED,
+            "FAIL",
+            problem.file,
+            problem.line,
+            1,
+            Path(problem.file).name,
+            problem.message,
+            "",
+        )
+        for problem in judged.report.errors
     ]
     summary = judged.report.summary
     message = f"{len(ALL)} on {summary['templates']} templates, {summary['resources']} resources"
     policy = judged.policy.path
     ran = Finding(RAN, "PASS", policy, 1, 1, Path(policy).name, message, "")
-    return [_record(judged, one) for one in (*judged.report.findings, *unjudged, ran)]
+    return [_record(judged, finding) for finding in (*judged.report.findings, *unjudged, ran)]
 
 
 def _record(judged: Judgement, finding: Finding) -> Record:
@@ -65,7 +75,7 @@ def _record(judged: Judgement, finding: Finding) -> Record:
 
 
 def _line(path: str, number: int) -> str:
-    """One line of a file; empty where there is none."""
+    """A line of a file, cut at 200 characters; empty where the file or the line does not exist."""
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             for count, line in enumerate(file, 1):

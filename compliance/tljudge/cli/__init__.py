@@ -1,1 +1,1 @@
-"""The command `tl`: one module a subcommand, and what a clone of the repository adds to them."""
+"""The command `tl`: a module for each subcommand, and the commands that a clone adds."""

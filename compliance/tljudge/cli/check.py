@@ -6,27 +6,26 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tljudge import __version__
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
+from tljudge.cli.rendering import FORMATS, rendered
 
 if TYPE_CHECKING:
     from tljudge.engine.findings import Report
     from tljudge.engine.policy import Policy
 
-FORMATS = ("text", "json", "sarif", "junit", "github")
 EXAMPLES = """examples:
   tl check cloudformation --parameters cloudformation/parameters/dev.json
   tl check template.yaml --policy policy.toml
   tl check . --format sarif --output findings.sarif
-  tl check . --write-baseline baseline.json      accept what there is today
-  tl check . --baseline baseline.json            and fail for what is new
+  tl check . --write-baseline baseline.json      accept the findings of today
+  tl check . --baseline baseline.json            then fail for new ones only
 {deployed}
 exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 a template could not be judged
 """
 DEPLOYED_EXAMPLE = """\
   tl check --deployed my-stack --policy policy.toml
-                                                 what stands in the account, and its drift
+                                                 judge what is deployed, and report drift
 """
 
 
@@ -35,8 +34,8 @@ def register(subcommands: Any, clone: Clone) -> None:
     parser = subcommands.add_parser(
         "check",
         help="judge CloudFormation templates by the rules",
-        description="Judge templates, YAML or JSON, in every combination of conditions that\n"
-        "parameters reach. What cannot be known is reported as UNKNOWN, and fails too.",
+        description="Judge YAML and JSON templates in every combination of conditions that\n"
+        "parameters reach. A value that cannot be resolved is UNKNOWN, and fails too.",
         epilog=EXAMPLES.format(deployed=DEPLOYED_EXAMPLE if clone.judge_deployed else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,28 +52,28 @@ def register(subcommands: Any, clone: Clone) -> None:
         "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="(text)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write there, not to stdout")
-    known = parser.add_mutually_exclusive_group()
-    known.add_argument(
-        "--baseline", type=Path, metavar="FILE", help="what is in it is counted, and does not fail"
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write to a file, not to stdout"
     )
-    known.add_argument(
-        "--write-baseline", type=Path, metavar="FILE", help="put what is found now into it"
+    baseline_options = parser.add_mutually_exclusive_group()
+    baseline_options.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="count the findings in it, without failing"
+    )
+    baseline_options.add_argument(
+        "--write-baseline", type=Path, metavar="FILE", help="write the present findings into it"
     )
     parser.add_argument(
         "--no-cache",
         action="store_true",
-        help="judge again what was judged before and is unchanged",
+        help="judge unchanged templates again",
     )
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="processes for many files (2, of the cores there are)"
-    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes for 20 files or more (2)")
 
 
 def _run(given: argparse.Namespace) -> int:
-    _refuse_contradictions(given)
+    _reject_contradictions(given)
     report = _deployed(given) if given.deployed else _templates(given)
-    text = _rendered(report, given)
+    text = rendered(report, given.format, to_file=given.output is not None)
     if given.output is None:
         sys.stdout.write(text)
     else:
@@ -85,15 +84,15 @@ def _run(given: argparse.Namespace) -> int:
     return report.exit_code()
 
 
-def _refuse_contradictions(given: argparse.Namespace) -> None:
+def _reject_contradictions(given: argparse.Namespace) -> None:
     if bool(given.deployed) == bool(given.paths):
         or_deployed = ", or one deployed stack with --deployed" if given.judge_deployed else ""
         raise UsageError(f"check: name templates or folders{or_deployed}")
     for option in ("parameters", "baseline", "write_baseline"):
         if given.deployed and getattr(given, option):
             raise UsageError(
-                f"check: --{option.replace('_', '-')} is for templates; a deployed stack has its "
-                "own parameters, and what is meant to be so is waived in the policy"
+                f"check: --{option.replace('_', '-')} applies to templates only; a deployed stack "
+                "has its own parameters, so remove the option, and waive findings in the policy"
             )
     for path in (given.output, given.write_baseline):
         if path is not None and not path.absolute().parent.is_dir():
@@ -110,7 +109,7 @@ def _policy(given: argparse.Namespace) -> "Policy":
 
 
 def _deployed(given: argparse.Namespace) -> "Report":
-    """Judge a deployed stack; say on standard error where the account differs from its template."""
+    """Judge a deployed stack; report drift from its template on standard error."""
     report, differences = given.judge_deployed(given.deployed, _policy(given))
     for line in differences:
         print(f"check: {line}", file=sys.stderr)
@@ -143,46 +142,15 @@ def _with_baseline(report: "Report", given: argparse.Namespace) -> "Report":
 
     from tljudge.runner import baseline
 
-    path = given.write_baseline or given.baseline
-    words = [str(one) for one in given.paths]
+    baseline_file = given.write_baseline or given.baseline
+    words = [str(path) for path in given.paths]
     for name in ("policy", "parameters"):
         if getattr(given, name):
             words += [f"--{name}", str(getattr(given, name))]
-    update = f"tl check {shlex.join([*words, '--write-baseline', str(path)])}"
+    update = f"tl check {shlex.join([*words, '--write-baseline', str(baseline_file)])}"
     try:
         if given.write_baseline:
-            baseline.write(path, report, given.paths)
-        return baseline.apply(report, path, given.paths, update)
+            baseline.write(baseline_file, report, given.paths)
+        return baseline.apply(report, baseline_file, given.paths, update)
     except baseline.BaselineError as error:
         raise UsageError(f"check: {error}") from None
-
-
-def _rendered(report: "Report", given: argparse.Namespace) -> str:
-    """The report in the format that was asked for; a format is imported when it is used."""
-    if given.format == "json":
-        from tljudge.formatters import json_report
-
-        return json_report.render(report)
-    if given.format == "sarif":
-        from tljudge.formatters import sarif
-
-        return sarif.render(report, _repository(), __version__)
-    if given.format == "junit":
-        from tljudge.formatters import junit
-
-        return junit.render(report)
-    if given.format == "github":
-        from tljudge.formatters import github
-
-        return github.render(report, _repository())
-    from tljudge.formatters import text
-
-    colour = given.output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return text.render(report, colour=colour)
-
-
-def _repository() -> Path:
-    """The folder that GitHub wants paths relative to; elsewhere, the one this runs in."""
-    here = Path.cwd()
-    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or here)
-    return workspace if here.is_relative_to(workspace) else here

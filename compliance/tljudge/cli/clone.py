@@ -1,4 +1,4 @@
-"""What a clone of the repository adds to the installed package's commands."""
+"""The commands that a clone of the repository adds to those of the installed package."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Clone:
 
     Attributes:
         commands: names of the operator's commands, modules of `tools.commands`.
-        root: of the clone; None where there is no clone.
-        judge_deployed: judges a deployed stack by a policy, or None where nothing reads an account.
-            Returns the report and a line for each difference between template and account.
+        root: folder of the clone; None without a clone.
+        judge_deployed: takes a stack name and a policy; returns the report, and a line for each
+            difference between template and account. None without access to an account.
     """
 
     commands: tuple[str, ...] = ()

@@ -22,8 +22,8 @@ def register(words: Sequence[str], subcommands: Any) -> None:
     """Add to the parser the command that the user typed, or all commands for the list.
 
     Args:
-        words: what the user typed after `tl`.
-        subcommands: of the parser.
+        words: the user's arguments after `tl`.
+        subcommands: the subparsers of the `tl` parser.
 
     Raises:
         UsageError: the command needs a package that is not installed.
@@ -39,13 +39,13 @@ def register(words: Sequence[str], subcommands: Any) -> None:
 
 
 def _clone() -> Clone:
-    """The clone this file stands in; a package that pip installed stands in none."""
+    """The clone that contains this file; `NO_CLONE` for an installed package."""
     if not (_ROOT / "tox.ini").is_file() or not (_ROOT / "tools" / "commands").is_dir():
         return NO_CLONE
-    # First, so that a package called `tools` elsewhere on the path is not taken for the clone's.
+    # First, so that Python does not import another package called `tools` from the path.
     sys.path.insert(0, str(_ROOT))
-    found: Clone = import_module("tools.commands").CLONE
-    return found
+    clone: Clone = import_module("tools.commands").CLONE
+    return clone
 
 
 def _operator_command(name: str, is_typed: bool) -> ModuleType:

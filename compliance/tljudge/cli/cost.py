@@ -1,4 +1,4 @@
-"""`tl cost`: what a deployment costs, idle and active, and what would stay."""
+"""`tl cost`: price a deployment, idle and active, and list the resources that would stay."""
 
 import argparse
 import os
@@ -20,11 +20,11 @@ EXAMPLES = """examples:
 {own}  tl cost template.yaml --region us-east-1
   tl cost cloudformation --policy policy.toml --chart cost.svg --json
 
-Idle is the scenario without the on-demand part, in which no request comes; only schedules go on.
+Idle is the scenario without the on-demand part and without requests; schedules still run.
 Prices, with a source for each line, are in the file that `tl cost --json` names as "prices"; the
-command does not fetch any.
+command uses no network.
 
-exit codes: 0 within the ceilings, 1 over one or a price is not known, 2 usage or configuration,
+exit codes: 0 within the ceilings, 1 over a ceiling or a price is unknown, 2 usage or configuration,
 3 a template could not be read
 """
 
@@ -34,9 +34,9 @@ def register(subcommands: Any, clone: Clone) -> None:
     parser = subcommands.add_parser(
         "cost",
         help="price templates, idle and active, against the policy's ceilings",
-        description="Price each resource: a month while nobody asks, and an hour while it works;\n"
-        "compare the sums with the policy's ceilings, and list what would go on billing\n"
-        "after the stack is deleted. A price that is not known is shown, and fails.",
+        description="Price each resource, for an idle month and for an active hour; compare the\n"
+        "totals with the policy's ceilings; list the resources that AWS still bills after\n"
+        "the stack is deleted. An unknown price is shown, and fails.",
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,9 +47,9 @@ def register(subcommands: Any, clone: Clone) -> None:
     parser.add_argument(
         "--parameters", type=Path, metavar="FILE", help='JSON: {"Parameters": {}, "Tags": {}}'
     )
-    parser.add_argument("--region", metavar="NAME", help="whose prices; else the policy's")
+    parser.add_argument("--region", metavar="NAME", help="region of the prices (the policy's)")
     parser.add_argument("--json", action="store_true", help="the bill as JSON")
-    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw it there, too")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw the bill as SVG")
     parser.set_defaults(run=_run, clone=clone.root)
 
 
@@ -80,21 +80,23 @@ def _run(given: argparse.Namespace) -> int:
         raise UsageError(f"cost: {error}") from None
     region = given.region or policy.cost.region
     if region not in prices.regions:
-        known = ", ".join(prices.regions)
-        raise UsageError(f"cost: no prices for region {region!r} in {prices.path}; it has {known}")
+        regions = ", ".join(prices.regions)
+        raise UsageError(
+            f"cost: no prices for region {region!r} in {prices.path}; name a region of {regions}"
+        )
     policy = replace(policy, cost=replace(policy.cost, region=region))
-    found = estimate(paths, policy, prices, parameters)
+    bill = estimate(paths, policy, prices, parameters)
     if given.chart is not None:
         from tljudge.formatters import cost_chart
 
-        given.chart.write_text(cost_chart.render(found), "utf-8")
+        given.chart.write_text(cost_chart.render(bill), "utf-8")
         print(f"cost: drew {given.chart}", file=sys.stderr)
     if given.json:
-        sys.stdout.write(cost_json.render(found))
+        sys.stdout.write(cost_json.render(bill))
     else:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        sys.stdout.write(cost_table.render(found, colour=colour))
-    return found.exit_code()
+        sys.stdout.write(cost_table.render(bill, colour=colour))
+    return bill.exit_code()
 
 
 def _own(path: Path, clone: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What an operator can put right: shown as one line, without a traceback."""
+"""Errors that a user can correct: `tl` prints them in a line, without a traceback."""
 
 
 class UsageError(Exception):
@@ -6,4 +6,4 @@ class UsageError(Exception):
 
 
 class CouldNotFinish(Exception):
-    """What was asked for could not be done to its end: what, why, what to do. Exit code 3."""
+    """The command started, but could not finish: what failed, why, what to do. Exit code 3."""

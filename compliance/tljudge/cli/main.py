@@ -1,4 +1,4 @@
-"""`tl`: the operator's commands. Each says what it does with `--help`."""
+"""`tl`: parse the arguments, run the subcommand, and turn errors into exit codes."""
 
 import argparse
 import os
@@ -17,9 +17,9 @@ EXIT_CODES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code.
+    """Run the command of these arguments, or else of `sys.argv`; return its exit code, 0 to 3.
 
-    A mistake of the user's is one line on standard error; a traceback is shown with `--debug` only.
+    A user's mistake is a line on standard error; only `--debug` shows a traceback.
     """
     parser = argparse.ArgumentParser(
         prog="tl",
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     given = parser.parse_args(words)
-    # A polite end is an end like Ctrl-C: what was started is ended, what was written removed.
+    # SIGTERM must clean up as Ctrl-C does: end the processes it started, remove temporary files.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: int = given.run(given)
@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 3
     except BrokenPipeError:
-        # Whoever read it has seen enough, as in `tl rules | head`.
+        # The reader closed the pipe, as in `tl rules | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 3
     except KeyboardInterrupt:
         print(f"{given.command}: interrupted; everything it started has ended", file=sys.stderr)
         return 3
-    except Exception as error:  # noqa: BLE001 - the last line before the user: one line, no traceback
+    except Exception as error:  # noqa: BLE001 - whatever breaks, the user gets a line instead of a traceback
         if given.debug:
             import traceback
 

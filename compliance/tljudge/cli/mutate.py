@@ -1,4 +1,4 @@
-"""`tl mutate`: break templates on purpose, and show that each break is caught."""
+"""`tl mutate`: break templates on purpose, and show that a rule notices each fault."""
 
 import argparse
 import os
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 FIXTURES = Path("tests/fixtures/mutants")
 DESCRIPTION = """\
-Break templates on purpose, one thing at a time, judge each mutant by the rules,
-and show by which rule it is caught. A finding that was there before, or that a
-waiver hides, catches nothing, so name templates that pass `tl check`.
+Break templates on purpose, one fault at a time, judge each mutant by the rules,
+and show which rule kills it. A finding that the original has too, or that a
+waiver hides, kills nothing, so name templates that pass `tl check`.
 """
 WITHOUT_PATH = """\
 Without PATH: cloudformation/ with its policy and the parameters of dev, and the
 fixtures in tests/fixtures/mutants with theirs.
 """
 OWN = """\
-  tl mutate                              our templates and the fixtures, about a minute
+  tl mutate                              the templates and the fixtures, about a minute
   tl mutate --operator egress-world      one fault, in every obfuscation
   tl mutate --operator egress-world-if   one obfuscation of it
 """
 EXAMPLES = """examples:
 {own}  tl mutate template.yaml --policy policy.toml --json mutants.json
 
-exit codes: 0 every mutant is killed, 1 one survived, 2 usage or configuration,
+exit codes: 0 every mutant is killed, 1 a mutant survived, 2 usage or configuration,
 3 a template could not be judged
 """
 
@@ -42,7 +42,7 @@ def register(subcommands: Any, clone: Clone) -> None:
     """Add the command to the parser."""
     parser = subcommands.add_parser(
         "mutate",
-        help="break templates on purpose, and show that each break is caught",
+        help="break templates on purpose, and show that a rule notices each fault",
         description=DESCRIPTION + (WITHOUT_PATH if clone.root else ""),
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -54,7 +54,7 @@ def register(subcommands: Any, clone: Clone) -> None:
     )
     parser.add_argument("--operator", metavar="NAME", help="one fault, or one obfuscation of it")
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes (one a processor)"
+        "--jobs", type=int, default=0, metavar="N", help="processes (one for each processor)"
     )
     parser.add_argument(
         "--json", nargs="?", const=Path("-"), type=Path, metavar="FILE",
@@ -78,13 +78,15 @@ def _run(given: argparse.Namespace) -> int:
     if to_file is not None and not to_file.absolute().parent.is_dir():
         raise UsageError(f"mutate: no folder {to_file.absolute().parent} to write into")
     try:
-        results = _shown(parallel_run(_template_sets(given), operators, given.jobs))
+        results = _with_progress(parallel_run(_template_sets(given), operators, given.jobs))
         score = scored(results, operators, EQUIVALENT)
     except (TemplateError, MutantError) as error:
         print(f"mutate: {error}", file=sys.stderr)
         return 3
     if not score.mutants:
-        raise UsageError("mutate: nothing there that could be broken; name a template or a folder")
+        raise UsageError(
+            "mutate: no operator applies to these templates; name another template or operator"
+        )
     if to_file is not None:
         to_file.write_text(report.as_json(score), "utf-8")
     if given.json == Path("-"):
@@ -97,14 +99,14 @@ def _run(given: argparse.Namespace) -> int:
 def _operators(name: str | None) -> "list[Operator]":
     from tljudge.mutation import ALL
 
-    found = [one for one in ALL if name in (None, one.name, one.fault)]
-    if not found:
+    matching = [operator for operator in ALL if name in (None, operator.name, operator.fault)]
+    if not matching:
         import difflib
 
-        near = difflib.get_close_matches(str(name), [one.fault for one in ALL], n=3)
+        near = difflib.get_close_matches(str(name), [operator.fault for operator in ALL], n=3)
         hint = f"; near are {', '.join(dict.fromkeys(near))}" if near else ""
         raise UsageError(f"mutate: no operator {name!r}{hint}; `tl mutate` lists all")
-    return found
+    return matching
 
 
 def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
@@ -123,11 +125,11 @@ def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
         if given.paths:
             parameters = read_parameters(given.parameters) if given.parameters else {}
             return template_sets(given.paths, policies.load(given.policy), parameters)
-        here = Path(os.path.relpath(given.clone))
-        ours = here / "cloudformation"
-        policy = policies.load(given.policy or here / "compliance/policy.toml")
+        clone = Path(os.path.relpath(given.clone))
+        ours = clone / "cloudformation"
+        policy = policies.load(given.policy or clone / "compliance/policy.toml")
         parameters = read_parameters(given.parameters or ours / "parameters/dev.json")
-        fixtures = here / FIXTURES
+        fixtures = clone / FIXTURES
         return [
             *template_sets([ours], policy, parameters),
             *template_sets([fixtures], policies.load(fixtures / "policy.toml")),
@@ -136,21 +138,21 @@ def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
         raise UsageError(f"mutate: {error}") from None
 
 
-def _shown(
+def _with_progress(
     results: "Iterable[Mutant | InapplicableMutation]",
 ) -> "Iterator[Mutant | InapplicableMutation]":
-    """A line on standard error for each template that is done."""
-    file, count, left = "", 0, 0
-    for one in results:
-        if one.file != file:
-            _progress(file, count, left)
-            file, count, left = one.file, 0, 0
+    """Yield the results; print a line on standard error after each template."""
+    file, count, survived = "", 0, 0
+    for result in results:
+        if result.file != file:
+            _progress(file, count, survived)
+            file, count, survived = result.file, 0, 0
         count += 1
-        left += getattr(one, "state", "") == "survived"
-        yield one
-    _progress(file, count, left)
+        survived += getattr(result, "state", "") == "survived"
+        yield result
+    _progress(file, count, survived)
 
 
-def _progress(file: str, count: int, left: int) -> None:
+def _progress(file: str, count: int, survived: int) -> None:
     if file:
-        print(f"mutate: {file}: {count} mutants, {left} survived", file=sys.stderr, flush=True)
+        print(f"mutate: {file}: {count} mutants, {survived} survived", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`tl rules`: the rules, and why they are."""
+"""`tl rules`: list the rules, with the reason and the fix of each."""
 
 import argparse
 import json
@@ -12,8 +12,8 @@ def register(subcommands: Any, clone: Clone) -> None:
     """Add the command to the parser."""
     parser = subcommands.add_parser(
         "rules",
-        help="list the rules that templates are judged by",
-        description="List every rule: id, what must hold, why, what to do, and the source.",
+        help="list the rules of tl check",
+        description="List every rule: its id, the requirement, the reason, the fix and the source.",
         epilog="examples: tl rules | less; tl rules --format markdown > docs/rules.md",
     )
     parser.add_argument(

@@ -1,1 +1,1 @@
-"""Findings in one format a file."""
+"""Output formats of findings, bills and rules: one module for each format."""

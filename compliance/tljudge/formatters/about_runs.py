@@ -1,4 +1,7 @@
-"""What a run says about itself: findings without a rule of their own, described like rules."""
+"""Descriptions of the findings that come from the run itself, in the form of rules.
+
+They give these findings a title, a reason and a fix in SARIF and in docs/rules.md.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,9 +21,9 @@ def _check(_resource: "Resource", _policy: "Policy") -> Iterator[Verdict]:
 ABOUT: tuple[Rule, ...] = (
     Rule(
         id=SIGHT,
-        title="All of a template can be seen",
-        why="what a macro, a transform or a loop makes of it, nobody has judged",
-        fix="expand it first, and check the result",
+        title="The rules see the whole template",
+        why="the rules have not judged the resources that a macro, a transform or a loop creates",
+        fix="expand the template first, and check the result",
         source="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-macros.html",
         types=(),
         check=_check,
@@ -28,7 +31,7 @@ ABOUT: tuple[Rule, ...] = (
     Rule(
         id=WAIVER,
         title="Every waiver still waives something, and has not expired",
-        why="what was accepted for a while becomes what nobody looks at",
+        why="a risk that was accepted for some time would stay accepted without a decision",
         fix="renew the waiver, or remove it",
         source="",
         types=(),
@@ -36,9 +39,9 @@ ABOUT: tuple[Rule, ...] = (
     ),
     Rule(
         id=BASELINE,
-        title="Every entry of the baseline is still found",
-        why="what was put right could come back under its entry, and nobody would notice",
-        fix="write the baseline anew: it only shrinks",
+        title="Every entry of the baseline still matches a finding",
+        why="a fixed violation could return under its old entry, and the check would still pass",
+        fix="write the baseline again: it only shrinks",
         source="",
         types=(),
         check=_check,

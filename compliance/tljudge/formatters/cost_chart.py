@@ -1,6 +1,6 @@
-"""What a deployment costs, drawn: an idle month and an active hour, as one SVG file.
+"""The cost of a deployment as an SVG chart: an idle month and an active hour, in USD.
 
-Plain shapes and text, no script, no font or picture from elsewhere.
+The file has shapes and text only: no script, and no font or image from another place.
 """
 
 from collections.abc import Iterator
@@ -16,26 +16,28 @@ _INK, _QUIET, _LINE, _PAPER, _OVER = "#1b1f24", "#5b6570", "#d7dce1", "#ffffff",
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
 
-def render(found: Estimate) -> str:
-    """One SVG document."""
-    components = list(dict.fromkeys(row.component for row in found.rows))
+def render(estimate: Estimate) -> str:
+    """The SVG document."""
+    components = list(dict.fromkeys(row.component for row in estimate.rows))
     colours = {name: _COLOURS[min(i, len(_COLOURS) - 1)] for i, name in enumerate(components)}
     parts: list[str] = []
     y = _MARGIN + 14.0
     parts.append(_text(_MARGIN, y, "What it costs", size=20, weight=600))
-    dated = f"{found.region} · prices of {found.prices.dated} · USD, without tax and free tiers"
+    dated = (
+        f"{estimate.region} · prices of {estimate.prices.dated} · USD, without tax and free tiers"
+    )
     parts.append(_text(_MARGIN, y + 20, dated, size=12, colour=_QUIET))
     y += 44
     y = _legend(parts, y, colours)
-    idle, active = found.totals[:2]
-    for title, one, amounts, digits in (
-        ("An idle month", idle, [(row.idle_month_usd, row) for row in found.rows], 2),
-        ("An active hour", active, [(row.active_hour_usd, row) for row in found.rows], 3),
+    idle, active = estimate.totals[:2]
+    for title, total, amounts, digits in (
+        ("An idle month", idle, [(row.idle_month_usd, row) for row in estimate.rows], 2),
+        ("An active hour", active, [(row.active_hour_usd, row) for row in estimate.rows], 3),
     ):
-        y = _panel(parts, y + 18, title, one, amounts, digits, colours)
-    if found.unknown or found.complaints:
-        count = len(found.unknown) + len(found.complaints)
-        note = f"{count} amount{'s are' if count != 1 else ' is'} not known: see tl cost"
+        y = _panel(parts, y + 18, title, total, amounts, digits, colours)
+    if estimate.unknown or estimate.complaints:
+        count = len(estimate.unknown) + len(estimate.complaints)
+        note = f"{count} amount{'s are' if count != 1 else ' is'} unknown: see tl cost"
         parts.append(_text(_MARGIN, y + 22, note, size=12, colour=_OVER, weight=600))
         y += 26
     height = round(y + _MARGIN)
@@ -66,22 +68,22 @@ def _panel(
     parts: list[str],
     y: float,
     title: str,
-    one: Total,
+    total: Total,
     amounts: list[tuple[float, Row]],
     digits: int,
     colours: dict[str, str],
 ) -> float:
-    """A sum with its ceiling, then its largest parts; returns where it ends."""
+    """Draw a total with its ceiling, then its largest resources; return the y below the panel."""
     parts.append(f'<path d="M{_MARGIN} {y:g}H{_WIDTH - _MARGIN}" stroke="{_LINE}"/>')
     y += 28
     parts.append(_text(_MARGIN, y, title, size=15, weight=600))
-    total = f"{one.usd:,.{digits}f} USD"
-    if one.ceiling_usd is not None:
-        total += f" of {one.ceiling_usd:,.{digits}f}"
-    colour = _OVER if one.is_over else _INK
-    parts.append(_text(_WIDTH - _MARGIN, y, total, size=15, weight=600, colour=colour, end=True))
+    sum_text = f"{total.usd:,.{digits}f} USD"
+    if total.ceiling_usd is not None:
+        sum_text += f" of {total.ceiling_usd:,.{digits}f}"
+    colour = _OVER if total.is_over else _INK
+    parts.append(_text(_WIDTH - _MARGIN, y, sum_text, size=15, weight=600, colour=colour, end=True))
     y += 14
-    y = _stacked(parts, y, one, amounts, colours)
+    y = _stacked(parts, y, total, amounts, colours)
     largest = sorted(
         (pair for pair in amounts if pair[0] > 0), key=lambda p: (-p[0], p[1].resource)
     )
@@ -109,13 +111,16 @@ def _panel(
 def _stacked(
     parts: list[str],
     y: float,
-    one: Total,
+    total: Total,
     amounts: list[tuple[float, Row]],
     colours: dict[str, str],
 ) -> float:
-    """The sum as one bar, a piece a component, with a mark where the ceiling is."""
+    """Draw the total as a bar with a piece for each component and a mark at the ceiling.
+
+    Returns the y below the bar.
+    """
     room = float(_WIDTH - 2 * _MARGIN)
-    scale = room / (max(one.usd, one.ceiling_usd or 0.0) * 1.04 or 1.0)
+    scale = room / (max(total.usd, total.ceiling_usd or 0.0) * 1.04 or 1.0)
     parts.append(_rect(_MARGIN, y, room, 12, "#f0f2f4", radius=3))
     x = float(_MARGIN)
     for name, usd in _pieces(amounts):
@@ -123,9 +128,9 @@ def _stacked(
         if width >= 0.4:
             parts.append(_rect(x, y, width, 12, colours[name]))
         x += width
-    if one.ceiling_usd is not None:
-        at = _MARGIN + one.ceiling_usd * scale
-        colour = _OVER if one.is_over else _INK
+    if total.ceiling_usd is not None:
+        at = _MARGIN + total.ceiling_usd * scale
+        colour = _OVER if total.is_over else _INK
         parts.append(f'<path d="M{at:.1f} {y - 4:g}v20" stroke="{colour}" stroke-width="2"/>')
         parts.append(_text(at, y + 29, "ceiling", size=11, colour=colour, end=True))
         return y + 42
@@ -133,10 +138,10 @@ def _stacked(
 
 
 def _pieces(amounts: list[tuple[float, Row]]) -> Iterator[tuple[str, float]]:
-    found: dict[str, float] = {}
+    by_component: dict[str, float] = {}
     for usd, row in amounts:
-        found[row.component] = found.get(row.component, 0.0) + usd
-    yield from sorted(found.items(), key=lambda pair: -pair[1])
+        by_component[row.component] = by_component.get(row.component, 0.0) + usd
+    yield from sorted(by_component.items(), key=lambda pair: -pair[1])
 
 
 def _amount(usd: float, digits: int) -> str:
@@ -170,5 +175,5 @@ def _text(
 
 
 def _safe(text: str) -> str:
-    # XML admits no control character, however it is written.
+    # XML 1.0 forbids control characters, even as character references.
     return escape("".join(c if c.isprintable() else "�" for c in text))

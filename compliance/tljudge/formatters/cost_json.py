@@ -1,4 +1,4 @@
-"""What a deployment costs, as JSON: the contract other programs read."""
+"""The cost of a deployment as JSON, for other programs."""
 
 import json
 from dataclasses import asdict
@@ -11,20 +11,20 @@ from tljudge.cost.meter import Charge
 SCHEMA_VERSION = 1
 
 
-def render(found: Estimate) -> str:
-    """One document; plain ASCII. An amount that is not known is null, never 0."""
-    prices = found.prices
+def render(estimate: Estimate) -> str:
+    """The JSON document, in ASCII; amounts in USD. An unknown amount is null, never 0."""
+    prices = estimate.prices
     document = {
         "schema_version": SCHEMA_VERSION,
-        "verdict": found.verdict,
-        "region": found.region,
+        "verdict": estimate.verdict,
+        "region": estimate.region,
         "prices": {
             "file": prices.path,
             "dated": prices.dated.isoformat(),
             "usd_per_eur": prices.usd_per_eur.usd,
         },
-        "assumed": asdict(found.policy.usage),
-        "assumed_of": {name: dict(changed) for name, changed in found.policy.usage_of},
+        "assumed": asdict(estimate.policy.usage),
+        "assumed_of": {name: dict(changed) for name, changed in estimate.policy.usage_of},
         "not_counted": NOT_COUNTED,
         "free_tiers_deducted": False,
         "resources": [
@@ -39,13 +39,13 @@ def render(found: Estimate) -> str:
                 "charges": [_charge(charge) for charge in row.charges],
                 "unknown": list(row.unknown),
             }
-            for row in found.rows
+            for row in estimate.rows
         ],
-        "totals": [_total(one) for one in found.totals],
-        "components": [_total(one) for one in found.components],
-        "survivors": [asdict(one) for one in found.left],
-        "complaints": found.complaints,
-        "errors": found.errors,
+        "totals": [_total(total) for total in estimate.totals],
+        "components": [_total(total) for total in estimate.components],
+        "survivors": [asdict(survivor) for survivor in estimate.left],
+        "complaints": estimate.complaints,
+        "errors": estimate.errors,
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -66,11 +66,11 @@ def _charge(charge: Charge) -> dict[str, Any]:
     }
 
 
-def _total(one: Total) -> dict[str, Any]:
+def _total(total: Total) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "unit": one.unit,
-        "usd": _usd(one.usd),
-        "ceiling_usd": None if one.ceiling_usd is None else _usd(one.ceiling_usd),
-        "over": one.is_over,
+        "name": total.name,
+        "unit": total.unit,
+        "usd": _usd(total.usd),
+        "ceiling_usd": None if total.ceiling_usd is None else _usd(total.ceiling_usd),
+        "over": total.is_over,
     }

@@ -1,4 +1,4 @@
-"""What a deployment costs, for a person: a table readable at 80 columns."""
+"""The cost of a deployment as a table, at most 80 columns wide."""
 
 import textwrap
 
@@ -15,31 +15,31 @@ _NAME, _WHAT, _SUM = 26, 34, 28
 _UNSEEN_USD = 0.00005
 
 
-def render(found: Estimate, *, colour: bool = False) -> str:
-    """The bill by component, sums beside ceilings, what stays, what is assumed; then the result."""
+def render(estimate: Estimate, *, colour: bool = False) -> str:
+    """The bill by component, totals beside ceilings, survivors, assumptions; the result is last."""
     paint = _Paint(colour)
     lines: list[str] = []
-    for error in found.errors:
+    for error in estimate.errors:
         lines += _wrapped(error, paint, _RED)
-    for complaint in found.complaints:
+    for complaint in estimate.complaints:
         lines += _wrapped(complaint, paint, _YELLOW)
     if lines:
         lines.append("")
-    if found.rows:
-        lines += _table(found, paint)
+    if estimate.rows:
+        lines += _table(estimate, paint)
     else:
-        lines.append("nothing here bills")
-    lines += ["", *_sums(found, paint), ""]
-    lines += _left(found, paint)
-    lines += ["", *_assumed(found, paint)]
-    return "\n".join((*lines, result(found))) + "\n"
+        lines.append("no resource here is billed")
+    lines += ["", *_sums(estimate, paint), ""]
+    lines += _survivors(estimate, paint)
+    lines += ["", *_assumed(estimate, paint)]
+    return "\n".join((*lines, result(estimate))) + "\n"
 
 
-def result(found: Estimate) -> str:
-    """One line with the verdict and the sums."""
-    idle, active, *_ = found.totals
-    word = "COULD NOT FINISH" if found.errors else found.verdict
-    unknown = f"; {len(found.unknown)} unknown" if found.unknown else ""
+def result(estimate: Estimate) -> str:
+    """A line with the verdict and the totals in USD."""
+    idle, active, *_ = estimate.totals
+    word = "COULD NOT FINISH" if estimate.errors else estimate.verdict
+    unknown = f"; {len(estimate.unknown)} unknown" if estimate.unknown else ""
     sums = f"idle {idle.usd:.2f} USD a month, active {active.usd:.3f} an hour"
     return f"cost: {word}: {sums}{unknown}"
 
@@ -52,18 +52,18 @@ class _Paint:
         return f"{tint}{text}{_END}" if self._colour and tint else text
 
 
-def _table(found: Estimate, paint: _Paint) -> list[str]:
+def _table(estimate: Estimate, paint: _Paint) -> list[str]:
     head = f"{'resource':<{_NAME}} {'what':<{_WHAT}}{'idle':>9}{'active':>9}"
-    unit = f"{'USD, ' + found.region:<{_NAME}} {'':<{_WHAT}}{'/month':>9}{'/hour':>9}"
+    unit = f"{'USD, ' + estimate.region:<{_NAME}} {'':<{_WHAT}}{'/month':>9}{'/hour':>9}"
     lines = [paint(head, _BOLD), paint(unit, _DIM)]
-    for component in dict.fromkeys(row.component for row in found.rows):
-        mine = [row for row in found.rows if row.component == component]
-        idle = sum(row.idle_month_usd for row in mine)
-        active = sum(row.active_hour_usd for row in mine)
+    for component in dict.fromkeys(row.component for row in estimate.rows):
+        rows = [row for row in estimate.rows if row.component == component]
+        idle = sum(row.idle_month_usd for row in rows)
+        active = sum(row.active_hour_usd for row in rows)
         title = _safe(component) or "(no component)"
         lines.append("─" * (WIDTH - 1))
         lines.append(paint(_row(title, "", _month(idle), _hour(active)), _BOLD))
-        for row in mine:
+        for row in rows:
             lines += _resource(row, paint)
     return lines
 
@@ -94,52 +94,52 @@ def _hour(usd: float) -> str:
     return "–" if usd < 1e-9 else f"{usd:,.4f}" if usd >= _UNSEEN_USD else "<0.0001"
 
 
-def _sums(found: Estimate, paint: _Paint) -> list[str]:
+def _sums(estimate: Estimate, paint: _Paint) -> list[str]:
     lines = []
-    for one in found.totals:
-        digits = 2 if one.unit == "month" else 4
-        lines.append(_sum(f"{one.unit}, {one.name}", one, digits, paint))
-    hours = found.policy.usage.active_hours_month
-    if any(one.ceiling is not None for one in found.components):
+    for total in estimate.totals:
+        digits = 2 if total.unit == "month" else 4
+        lines.append(_sum(f"{total.unit}, {total.name}", total, digits, paint))
+    hours = estimate.policy.usage.active_hours_month
+    if any(total.ceiling is not None for total in estimate.components):
         lines.append(f"of a month with {hours:g} active hours:")
-        lines += [_sum(f"  {one.name}", one, 2, paint) for one in found.components
-                  if one.ceiling is not None]  # fmt: skip
-    if not any(one.ceiling for one in (*found.totals, *found.components)):
-        lines.append("the policy has no ceiling, so nothing is over one")
+        lines += [_sum(f"  {total.name}", total, 2, paint) for total in estimate.components
+                  if total.ceiling is not None]  # fmt: skip
+    if not any(total.ceiling for total in (*estimate.totals, *estimate.components)):
+        lines.append("the policy sets no ceiling")
     return lines
 
 
-def _sum(name: str, one: Total, digits: int, paint: _Paint) -> str:
-    text = f"{_safe(name):<{_SUM}}{one.usd:>10,.{digits}f} USD"
-    if one.ceiling is None or one.ceiling_usd is None:
+def _sum(name: str, total: Total, digits: int, paint: _Paint) -> str:
+    text = f"{_safe(name):<{_SUM}}{total.usd:>10,.{digits}f} USD"
+    if total.ceiling is None or total.ceiling_usd is None:
         return text
-    limit = f"{one.ceiling_usd:,.{digits}f}"
-    if one.ceiling.currency != "USD":
-        limit += f" ({amount(one.ceiling.amount, digits=2)} {one.ceiling.currency})"
-    if not one.resources:
+    limit = f"{total.ceiling_usd:,.{digits}f}"
+    if total.ceiling.currency != "USD":
+        limit += f" ({amount(total.ceiling.amount, digits=2)} {total.ceiling.currency})"
+    if not total.resources:
         return f"{text}  nothing here, of {limit}"
-    word = paint("over", _RED) if one.is_over else paint("within", _GREEN)
+    word = paint("over", _RED) if total.is_over else paint("within", _GREEN)
     return f"{text}  {word} {limit}"
 
 
-def _left(found: Estimate, paint: _Paint) -> list[str]:
-    if not found.left:
-        return ["after the stack is deleted nothing goes on billing"]
+def _survivors(estimate: Estimate, paint: _Paint) -> list[str]:
+    if not estimate.left:
+        return ["after the stack is deleted, no resource is billed"]
     lines = ["after the stack is deleted:"]
-    for one in found.left:
-        tint = "" if one.state == UNBILLED else _RED if one.state == STAYS else _YELLOW
-        lines += _wrapped(_survivor(one), paint, tint, indent=4)
+    for survivor in estimate.left:
+        tint = "" if survivor.state == UNBILLED else _RED if survivor.state == STAYS else _YELLOW
+        lines += _wrapped(_survivor(survivor), paint, tint, indent=4)
     return lines
 
 
-def _survivor(one: Left) -> str:
-    price = "" if one.month_usd is None else f", {one.month_usd:.2f} USD a month"
-    unbilled = ", not billed" if one.state == UNBILLED else ""
-    return f"{one.file}:{one.line} {one.resource}: {one.what}{price}{unbilled}"
+def _survivor(survivor: Left) -> str:
+    price = "" if survivor.month_usd is None else f", {survivor.month_usd:.2f} USD a month"
+    unbilled = ", not billed" if survivor.state == UNBILLED else ""
+    return f"{survivor.file}:{survivor.line} {survivor.resource}: {survivor.what}{price}{unbilled}"
 
 
-def _assumed(found: Estimate, paint: _Paint) -> list[str]:
-    usage = found.policy.usage
+def _assumed(estimate: Estimate, paint: _Paint) -> list[str]:
+    usage = estimate.policy.usage
     requests = amount(usage.requests_month, digits=0)
     text = (
         f"assumed of a month: {amount(usage.active_hours_month)} active hours, {requests} requests "
@@ -151,18 +151,18 @@ def _assumed(found: Estimate, paint: _Paint) -> list[str]:
     lines = _wrapped(text, paint, _DIM)
     doubtful = {
         charge.what
-        for row in found.rows
+        for row in estimate.rows
         for charge in row.charges
         if any(not price.confirmed for price in charge.prices)
     }
-    dated = f"prices of {found.prices.dated}"
+    dated = f"prices of {estimate.prices.dated}"
     if doubtful:
-        dated += "; ~ marks those that nobody confirmed at their source"
+        dated += "; ~ marks prices not confirmed at their source"
     return lines + _wrapped(dated, paint, _DIM)
 
 
 def _wrapped(line: str, paint: _Paint, tint: str, indent: int = 2) -> list[str]:
-    found = textwrap.wrap(
+    lines = textwrap.wrap(
         _safe(line),
         WIDTH,
         initial_indent=" " * (indent if indent > 2 else 0),
@@ -170,9 +170,9 @@ def _wrapped(line: str, paint: _Paint, tint: str, indent: int = 2) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [paint(one, tint) for one in found]
+    return [paint(part, tint) for part in lines]
 
 
 def _safe(text: str) -> str:
-    # A name may hold anything, a control sequence of the terminal too.
+    # A name may contain a control sequence of the terminal.
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""The findings as workflow commands, which GitHub shows beside the changed lines.
+"""Findings as workflow commands, which GitHub shows beside the changed lines.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -13,30 +13,31 @@ _COMMANDS = {"FAIL": "error", "UNKNOWN": "warning"}
 
 
 def render(report: Report, root: Path) -> str:
-    """One command a finding, then the result.
+    """A command for each finding, then the result.
 
-    GitHub shows ten of a kind in each step, so what is in the baseline is counted only.
+    GitHub shows at most ten annotations of each level for a step, so findings in the baseline are
+    only counted.
 
     Args:
-        report: one run.
-        root: the repository's folder, which GitHub wants files relative to.
+        report: the run.
+        root: the repository's folder; paths in the commands are relative to it.
     """
     lines = [
         _command("error", error.file, error.line, 1, "not judged", error.message, root)
         for error in report.errors
     ]
-    lines += [_finding(one, root) for one in report.findings if not one.baselined]
+    lines += [_finding(finding, root) for finding in report.findings if not finding.baselined]
     return "\n".join((*lines, result(report))) + "\n"
 
 
-def _finding(one: Finding, root: Path) -> str:
-    command, title = _COMMANDS[one.verdict], f"{one.rule} {one.verdict} {one.resource}"
-    after = one.fix
-    if one.waived:
-        command, after = "notice", f"waived: {one.reason}"
-    when = ", ".join(f"{name}={value}" for name, value in one.scenario.items())
-    message = f"{one.message}{f' when {when}' if when else ''}; {after}"
-    return _command(command, one.file, one.line, one.column, title, message, root)
+def _finding(finding: Finding, root: Path) -> str:
+    command, advice = _COMMANDS[finding.verdict], finding.fix
+    title = f"{finding.rule} {finding.verdict} {finding.resource}"
+    if finding.waived:
+        command, advice = "notice", f"waived: {finding.reason}"
+    when = ", ".join(f"{name}={value}" for name, value in finding.scenario.items())
+    message = f"{finding.message}{f' when {when}' if when else ''}; {advice}"
+    return _command(command, finding.file, finding.line, finding.column, title, message, root)
 
 
 def _command(

@@ -1,4 +1,4 @@
-"""The findings as JSON: the contract other programs read."""
+"""Findings as JSON, for other programs."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +9,7 @@ SCHEMA_VERSION = 1
 
 
 def render(report: Report) -> str:
-    """One document; plain ASCII, so that any file name survives."""
+    """The JSON document, in ASCII, so that any file name survives."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "findings": [finding.as_json() for finding in report.findings],

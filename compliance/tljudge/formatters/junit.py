@@ -1,4 +1,4 @@
-"""The findings as JUnit XML: a suite a file, a case a finding.
+"""Findings as JUnit XML: a suite for each file, a case for each finding.
 
 https://github.com/testmoapp/junitxml, the form that most servers read.
 """
@@ -11,7 +11,7 @@ from tljudge.formatters.text import line_of, printable
 
 
 def render(report: Report) -> str:
-    """One document; a judged file without a finding is one case that passes."""
+    """The XML document; a judged file without findings has a case that passes."""
     by_file: dict[str, list[ET.Element]] = {file: [] for file in sorted(report.files)}
     for finding in report.findings:
         by_file.setdefault(finding.file, []).append(_case(finding))
@@ -29,42 +29,44 @@ def render(report: Report) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _count(of: ET.Element, cases: Iterable[ET.Element]) -> None:
+def _count(element: ET.Element, cases: Iterable[ET.Element]) -> None:
     kinds = [{child.tag for child in case} for case in cases]
-    of.set("tests", str(len(kinds)))
+    element.set("tests", str(len(kinds)))
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        of.set(name, str(sum(tag in kind for kind in kinds)))
+        element.set(name, str(sum(tag in kind for kind in kinds)))
 
 
-def _case(one: Finding) -> ET.Element:
-    name = printable(f"{one.rule} {one.resource}: {one.message}")
+def _case(finding: Finding) -> ET.Element:
+    name = printable(f"{finding.rule} {finding.resource}: {finding.message}")
     case = ET.Element(
-        "testcase", name=name, classname=printable(one.file), file=printable(one.file),
-        line=str(one.line),
+        "testcase", name=name, classname=printable(finding.file), file=printable(finding.file),
+        line=str(finding.line),
     )  # fmt: skip
     properties = ET.SubElement(case, "properties")
-    scenario = ", ".join(f"{name}={value}" for name, value in one.scenario.items())
+    scenario = ", ".join(f"{name}={value}" for name, value in finding.scenario.items())
     for key, value in (
-        ("rule", one.rule),
-        ("verdict", one.verdict),
-        ("resource", one.resource),
+        ("rule", finding.rule),
+        ("verdict", finding.verdict),
+        ("resource", finding.resource),
         ("scenario", scenario),
     ):
         ET.SubElement(properties, "property", name=key, value=printable(value))
-    if one.waived or one.baselined:
-        reason = f"waived: {one.reason}" if one.waived else "in the baseline"
+    if finding.waived or finding.baselined:
+        reason = f"waived: {finding.reason}" if finding.waived else "in the baseline"
         ET.SubElement(case, "skipped", message=printable(reason))
     else:
-        failure = ET.SubElement(case, "failure", message=printable(one.message), type=one.verdict)
-        failure.text = printable(line_of(one))
+        failure = ET.SubElement(
+            case, "failure", message=printable(finding.message), type=finding.verdict
+        )
+        failure.text = printable(line_of(finding))
     return case
 
 
-def _error(one: Problem) -> ET.Element:
+def _error(problem: Problem) -> ET.Element:
     case = ET.Element(
-        "testcase", name="can be judged", classname=printable(one.file), file=printable(one.file),
-        line=str(one.line),
+        "testcase", name="can be judged", classname=printable(problem.file),
+        file=printable(problem.file), line=str(problem.line),
     )  # fmt: skip
-    error = ET.SubElement(case, "error", message=printable(one.message), type="NotJudged")
-    error.text = printable(f"{one.file}:{one.line}: {one.message}")
+    error = ET.SubElement(case, "error", message=printable(problem.message), type="NotJudged")
+    error.text = printable(f"{problem.file}:{problem.line}: {problem.message}")
     return case

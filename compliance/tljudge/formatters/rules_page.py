@@ -1,6 +1,6 @@
-"""The rules as a page: generated from what they say of themselves, so that it is never out of date.
+"""The Markdown page docs/rules.md, generated from the rules and the default policy.
 
-A family of rules reads the section of the policy that has its name.
+A family of rules, such as `logs`, reads the section of the policy with the same name.
 """
 
 import re
@@ -22,42 +22,42 @@ _EVERY = {"*": "every type that takes tags", "**": "every type"}
 
 
 def render(rules: Sequence[Rule]) -> str:
-    """A table of all, then each with its reasons."""
+    """A table of all rules, then each rule with reason, fix, source and types."""
     defaults = sections(DEFAULT.read_text("utf-8"))
     lines = [HEAD.rstrip("\n"), "", "| rule | what must hold |", "|---|---|"]
-    lines += [f"| [{one.id}](#{one.id.lower()}) | {_cell(one.title)} |" for one in rules]
+    lines += [f"| [{rule.id}](#{rule.id.lower()}) | {_cell(rule.title)} |" for rule in rules]
     lines.append("")
     for family in dict.fromkeys(map(_family, rules)):
         lines += [f"## {family.upper()}", ""]
         if family in defaults:
             lines += [f"```toml\n{defaults[family]}\n```", ""]
-        for one in rules:
-            if _family(one) == family:
-                lines += _described(one)
+        for rule in rules:
+            if _family(rule) == family:
+                lines += _described(rule)
     lines += ["## Of every rule", "", f"```toml\n{defaults['scenarios']}\n```", ""]
     lines += ["## What a run says about itself", ""]
-    for one in ABOUT:
-        lines += _described(one)
+    for rule in ABOUT:
+        lines += _described(rule)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def sections(text: str) -> dict[str, str]:
-    """The text of each section of a policy, with its comments and the tables within."""
-    found: dict[str, list[str]] = {}
+    """Split a policy into its top-level sections, with their comments and subtables, by name."""
+    by_name: dict[str, list[str]] = {}
     pending: list[str] = []
-    here: list[str] = []
+    current: list[str] = []
     for line in text.splitlines():
         header = re.match(r"\[+\s*(\w+)", line)
         if header:
-            here = found.setdefault(header[1], [])
+            current = by_name.setdefault(header[1], [])
         if header or (line and not line.startswith("#")):
-            here += [*pending, line]
+            current += [*pending, line]
             pending = []
         else:
-            # It belongs to what comes after it.
+            # A comment or blank line belongs to the line after it.
             pending.append(line)
-    here += pending
-    return {name: "\n".join(lines).strip("\n") for name, lines in found.items()}
+    current += pending
+    return {name: "\n".join(lines).strip("\n") for name, lines in by_name.items()}
 
 
 def _family(rule: Rule) -> str:

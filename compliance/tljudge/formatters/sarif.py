@@ -1,6 +1,6 @@
-"""The findings as SARIF 2.1.0, for code scanning.
+"""Findings as SARIF 2.1.0, for code scanning.
 
-https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; section numbers are its own.
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; comments give its section numbers.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ LEVELS = {"FAIL": "error", "UNKNOWN": "warning"}
 
 
 def render(report: Report, root: Path, version: str = "") -> str:
-    """One log with one run; plain ASCII.
+    """The log of a run, as JSON in ASCII.
 
     Args:
-        report: one run.
-        root: the folder that files are shown relative to, as a rule the repository's.
-        version: of this tool, where it is known.
+        report: the run.
+        root: the folder that paths are relative to, usually the repository's.
+        version: version of this tool; empty where unknown.
     """
     base = os.path.normpath(root.absolute())
     rules = (*ALL, *ABOUT)
@@ -47,12 +47,14 @@ def render(report: Report, root: Path, version: str = "") -> str:
             {
                 "executionSuccessful": not report.errors,
                 "exitCode": report.exit_code(),
-                "toolExecutionNotifications": [_notification(one, base) for one in report.errors],
+                "toolExecutionNotifications": [
+                    _notification(problem, base) for problem in report.errors
+                ],
             }
         ],
         "originalUriBaseIds": {ROOT: {"uri": f"{_file_uri(base)}/"}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(one, base, index, seen) for one in report.findings],
+        "results": [_result(finding, base, index, seen) for finding in report.findings],
         "properties": {"summary": _readable(report.summary)},
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -61,7 +63,7 @@ def render(report: Report, root: Path, version: str = "") -> str:
 
 def _readable(summary: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: [printable(one) for one in value] if isinstance(value, list) else value
+        key: [printable(text) for text in value] if isinstance(value, list) else value
         for key, value in summary.items()
     }
 
@@ -85,7 +87,7 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
 
 
 def _name(rule: Rule) -> str:
-    """Its file's name, as the format wants names: `egress_stays_private` is EgressStaysPrivate."""
+    """The rule's file name in Pascal case: `egress_stays_private` becomes EgressStaysPrivate."""
     module = rule.check.__module__.rpartition(".")[2]
     if module == "about_runs":
         module = rule.id.removesuffix("_1").removeprefix("TL_").lower()
@@ -96,43 +98,49 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _result(one: Finding, base: str, index: dict[str, int], seen: Counter[str]) -> dict[str, Any]:
-    location = _location(one.file, one.line, base, one.column)
+def _result(
+    finding: Finding, base: str, index: dict[str, int], seen: Counter[str]
+) -> dict[str, Any]:
+    location = _location(finding.file, finding.line, base, finding.column)
     location["logicalLocations"] = [
-        {"name": printable(one.resource), "fullyQualifiedName": printable(one.resource),
+        {"name": printable(finding.resource), "fullyQualifiedName": printable(finding.resource),
          "kind": "resource"}
     ]  # fmt: skip
-    when = ", ".join(f"{name}={value}" for name, value in one.scenario.items())
-    message = f"{one.resource}: {one.message}{f' when {when}' if when else ''}; {one.fix}"
+    when = ", ".join(f"{name}={value}" for name, value in finding.scenario.items())
+    message = (
+        f"{finding.resource}: {finding.message}{f' when {when}' if when else ''}; {finding.fix}"
+    )
     return {
-        "ruleId": one.rule,
-        **({"ruleIndex": index[one.rule]} if one.rule in index else {}),
-        "level": LEVELS[one.verdict],
+        "ruleId": finding.rule,
+        **({"ruleIndex": index[finding.rule]} if finding.rule in index else {}),
+        "level": LEVELS[finding.verdict],
         "message": {"text": _escaped(message)},
         "locations": [location],
-        "partialFingerprints": {"finding/v1": _fingerprint(one, location, seen)},
-        # All results of a run have them or none has: 3.27.23.
-        "suppressions": list(_suppressions(one)),
-        "properties": {"verdict": one.verdict, "scenario": one.scenario},
+        "partialFingerprints": {"finding/v1": _fingerprint(finding, location, seen)},
+        # 3.27.23: either every result of a run has suppressions, or none has.
+        "suppressions": list(_suppressions(finding)),
+        "properties": {"verdict": finding.verdict, "scenario": finding.scenario},
     }
 
 
-def _fingerprint(one: Finding, location: dict[str, Any], seen: Counter[str]) -> str:
-    """Equal as long as the finding is, wherever its line moves; the n-th equal one has an n."""
+def _fingerprint(finding: Finding, location: dict[str, Any], seen: Counter[str]) -> str:
+    """A digest of the finding without its line; equal findings are numbered in order."""
     uri = location["physicalLocation"]["artifactLocation"]["uri"]
-    same = json.dumps([one.rule, one.verdict, uri, one.resource, one.stable_message])
+    same = json.dumps(
+        [finding.rule, finding.verdict, uri, finding.resource, finding.stable_message]
+    )
     seen[same] += 1
     return hashlib.sha256(f"{same}{seen[same]}".encode()).hexdigest()[:32]
 
 
-def _suppressions(one: Finding) -> Iterable[dict[str, str]]:
-    if one.waived:
+def _suppressions(finding: Finding) -> Iterable[dict[str, str]]:
+    if finding.waived:
         yield {
             "kind": "external",
             "status": "accepted",
-            "justification": printable(one.reason),
+            "justification": printable(finding.reason),
         }
-    elif one.baselined:
+    elif finding.baselined:
         yield {
             "kind": "external",
             "status": "accepted",
@@ -140,11 +148,11 @@ def _suppressions(one: Finding) -> Iterable[dict[str, str]]:
         }
 
 
-def _notification(one: Problem, base: str) -> dict[str, Any]:
+def _notification(problem: Problem, base: str) -> dict[str, Any]:
     return {
         "level": "error",
-        "message": {"text": _escaped(f"not judged: {one.message}")},
-        "locations": [_location(one.file, one.line, base)],
+        "message": {"text": _escaped(f"not judged: {problem.message}")},
+        "locations": [_location(problem.file, problem.line, base)],
     }
 
 
@@ -164,7 +172,7 @@ def _location(file: str, line: int, base: str, column: int = 1) -> dict[str, Any
 
 
 def _quoted(path: str) -> str:
-    # As bytes: a name need not be text. A colon is quoted, or it would look like a scheme's.
+    # As bytes, because a file name may not be text. Quote the colon: it would end a URI scheme.
     return quote(os.fsencode(path.replace(os.sep, "/")))
 
 
@@ -173,5 +181,5 @@ def _file_uri(path: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A message as the format wants it: braces doubled (3.11.5), nothing that reads as a link."""
+    """Escape a message: double its braces (3.11.5), break up text that reads as a link (3.11.6)."""
     return printable(text).replace("{", "{{").replace("}", "}}").replace("](", "]\u200b(")

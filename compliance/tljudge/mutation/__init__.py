@@ -1,5 +1,7 @@
-"""Ways to break a template on purpose: one family a file, each operator with the rules that should
-notice."""
+"""Mutation operators: each breaks a template in one way and names the rules that must notice.
+
+One file holds one family of operators; `ALL` lists every operator in the order of the report.
+"""
 
 from tljudge.mutation import (
     actions,
@@ -7,39 +9,31 @@ from tljudge.mutation import (
     costs,
     edge,
     egress,
+    foreach,
     grants,
+    launch_tags,
     logs,
     nested,
+    resource_policies,
+    resource_scopes,
     tags,
     trust,
-)
-from tljudge.mutation import (
-    foreach as loops,
-)
-from tljudge.mutation import (
-    launch_tags as launches,
-)
-from tljudge.mutation import (
-    resource_policies as openings,
-)
-from tljudge.mutation import (
-    resource_scopes as targets,
 )
 from tljudge.mutation.operator import Operator
 
 ALL: tuple[Operator, ...] = (
     *actions.OPERATORS,
-    *targets.OPERATORS,
+    *resource_scopes.OPERATORS,
     *grants.OPERATORS,
     *conditions.OPERATORS,
     *trust.OPERATORS,
-    *openings.OPERATORS,
+    *resource_policies.OPERATORS,
     *egress.OPERATORS,
     *logs.OPERATORS,
     *tags.OPERATORS,
-    *launches.OPERATORS,
+    *launch_tags.OPERATORS,
     *nested.OPERATORS,
-    *loops.OPERATORS,
+    *foreach.OPERATORS,
     *costs.OPERATORS,
     *edge.OPERATORS,
 )

@@ -1,4 +1,4 @@
-"""Actions that are widened, in every spelling and obfuscation."""
+"""Operators that widen the actions of a statement, in every spelling and obfuscation."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,13 +18,13 @@ def _service(grant: Grant) -> str:
 
 
 def _widened(bad: Callable[[str], Part]) -> Callable[[MutationTarget], Iterator[Site]]:
-    """Sites where all of a statement's actions become what `bad` makes of the first."""
+    """Sites where `bad(first action)` replaces all actions of a statement."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
-        for one in statements(target):
-            first = one.actions[0] if one.actions else None
+        for grant in statements(target):
+            first = grant.actions[0] if grant.actions else None
             if isinstance(first, str) and "*" not in first and bad(first) is not None:
-                yield Site((*one.path, "Action"), bad(first), first)
+                yield Site((*grant.path, "Action"), bad(first), first)
 
     return sites
 
@@ -34,24 +34,28 @@ def _beside(good: str, bad: Part) -> list[Part]:
 
 
 def _added(target: MutationTarget) -> Iterator[Site]:
-    for one in statements(target):
-        if isinstance(one.body.get("Action"), list):
-            path = (*one.path, "Action", len(one.actions))
-            yield Site(path, f"{_service(one)}:*", one.actions[0])
-        elif isinstance(good := one.body.get("Action"), str):
-            yield Site((*one.path, "Action"), f"{_service(one)}:*", good, partial(_beside, good))
+    for grant in statements(target):
+        if isinstance(grant.body.get("Action"), list):
+            path = (*grant.path, "Action", len(grant.actions))
+            yield Site(path, f"{_service(grant)}:*", grant.actions[0])
+        elif isinstance(good := grant.body.get("Action"), str):
+            yield Site(
+                (*grant.path, "Action"), f"{_service(grant)}:*", good, partial(_beside, good)
+            )
 
 
 def _one_each(target: MutationTarget) -> Iterator[Site]:
-    """The whole element, so that one value is hidden."""
-    for one in statements(target):
-        if isinstance(one.actions[0], str):
-            yield Site((*one.path, "Action"), f"{_service(one)}:*", one.actions[0], lambda v: [v])
+    """The whole `Action` becomes a list of one value, which an obfuscation can then hide."""
+    for grant in statements(target):
+        if isinstance(grant.actions[0], str):
+            yield Site(
+                (*grant.path, "Action"), f"{_service(grant)}:*", grant.actions[0], lambda v: [v]
+            )
 
 
 def _trusted(target: MutationTarget) -> Iterator[Site]:
-    for one in trusts(target):
-        yield Site((*one.path, "Action"), "sts:*", one.body["Action"])
+    for grant in trusts(target):
+        yield Site((*grant.path, "Action"), "sts:*", grant.body["Action"])
 
 
 def _permissions(target: MutationTarget) -> Iterator[Site]:
@@ -70,13 +74,13 @@ OPERATORS: tuple[Operator, ...] = (
     plain("action-all-all", 'all actions become "*:*"', NAMED, _widened(lambda _: "*:*")),
     plain(
         "action-service",
-        "an action becomes all of its service",
+        "an action becomes all actions of its service",
         NAMED,
         _widened(lambda action: f"{action.partition(':')[0]}:*"),
     ),
     plain(
         "action-service-upper",
-        "an action becomes all of its service, in capitals",
+        "an action becomes all actions of its service, in capitals",
         NAMED,
         _widened(lambda action: f"{action.partition(':')[0].upper()}:*"),
     ),
@@ -98,11 +102,16 @@ OPERATORS: tuple[Operator, ...] = (
         NAMED,
         _widened(lambda action: _part(action, lambda _, name: f"{name[:3]}*")),
     ),
-    plain("action-added", "all of a service beside the actions that are named", NAMED, _added),
-    *obfuscated("action-service", "an action becomes all of its service", NAMED, _one_each),
+    plain("action-added", "all actions of a service, beside the named actions", NAMED, _added),
+    *obfuscated("action-service", "an action becomes all actions of its service", NAMED, _one_each),
     *obfuscated(
-        "action-added", "all of a service beside the actions that are named", NAMED, _added, (IF,)
+        "action-added", "all actions of a service, beside the named actions", NAMED, _added, (IF,)
     ),
-    plain("action-trust", "who may assume a role may ask for any token", NAMED, _trusted),
-    plain("permission-action", "who may invoke may do all", NAMED, _permissions),
+    plain("action-trust", "who may assume a role may call every STS action", NAMED, _trusted),
+    plain(
+        "permission-action",
+        "who may invoke a function may call every Lambda action",
+        NAMED,
+        _permissions,
+    ),
 )

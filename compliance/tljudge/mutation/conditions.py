@@ -1,4 +1,4 @@
-"""Conditions that kept something narrow: taken away, or left in a form that narrows nothing."""
+"""Operators that remove the condition of a statement, or rewrite it so that it narrows nothing."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from tljudge.mutation.permissions import (
     is_broad,
     limitable,
     listed,
-    openings,
+    resource_policies,
     statements,
     trusts,
 )
@@ -21,41 +21,42 @@ Block = dict[str, Body]
 
 
 def _narrowed(target: MutationTarget) -> Iterator[Grant]:
-    """An Allow on a wildcard that could be limited, and is by its condition."""
-    for one in statements(target):
-        narrowed = "Condition" in one.body and any(is_broad(value) for value in one.resources)
-        if narrowed and limitable(one) and one.kind not in MEAN_THEMSELVES:
-            yield one
+    """Allow statements on a wildcard resource that only their condition limits."""
+    for grant in statements(target):
+        narrowed = "Condition" in grant.body and any(is_broad(value) for value in grant.resources)
+        if narrowed and limitable(grant) and grant.kind not in MEAN_THEMSELVES:
+            yield grant
 
 
 def _passing(target: MutationTarget) -> Iterator[Grant]:
-    """An Allow to pass a role."""
-    for one in statements(target):
-        if "iam:PassRole" in one.actions and "Condition" in one.body:
-            yield one
+    """Allow statements for `iam:PassRole` that have a condition."""
+    for grant in statements(target):
+        if "iam:PassRole" in grant.actions and "Condition" in grant.body:
+            yield grant
 
 
 def _trusting(target: MutationTarget) -> Iterator[Grant]:
-    """A trust that needs its condition: of an account, a provider, a service that acts for others.
+    """Trusts that need their condition: of an account, an identity provider or a confused deputy.
 
-    Any other service acts for the account of the role only.
+    A deputy is a service that acts for any account (`policy.deputies`). Every other service acts
+    only for the account of the role, so its trust needs no condition.
     """
-    for one in trusts(target):
-        whom = one.body.get("Principal")
-        services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
-        needs = not services or any(name in target.policy.deputies for name in services)
-        if "Condition" in one.body and needs:
-            yield one
+    for grant in trusts(target):
+        principal = grant.body.get("Principal")
+        services = listed(principal.get("Service", [])) if isinstance(principal, dict) else []
+        needs_condition = not services or any(name in target.policy.deputies for name in services)
+        if "Condition" in grant.body and needs_condition:
+            yield grant
 
 
-def _opening(target: MutationTarget) -> Iterator[Grant]:
-    """A policy on a resource or endpoint that would let in everybody, or in for everybody."""
-    for one in openings(target):
-        whom = one.body["Principal"]
-        services = listed(whom.get("Service", [])) if isinstance(whom, dict) else []
+def _resource_policy(target: MutationTarget) -> Iterator[Grant]:
+    """Resource policies that would admit everybody, or a deputy for everybody, unconditionally."""
+    for grant in resource_policies(target):
+        principal = grant.body["Principal"]
+        services = listed(principal.get("Service", [])) if isinstance(principal, dict) else []
         deputy = any(name in target.policy.deputies for name in services)
-        if "Condition" in one.body and (whom in ("*", {"AWS": "*"}) or deputy):
-            yield one
+        if "Condition" in grant.body and (principal in ("*", {"AWS": "*"}) or deputy):
+            yield grant
 
 
 def _operators(block: Block, rename: Callable[[str], str]) -> Block:
@@ -93,19 +94,19 @@ def _present(block: Block) -> Part:
 
 
 WAYS: tuple[tuple[str, str, Callable[[Block], Part]], ...] = (
-    ("gone", "is taken away", _gone),
-    ("region", "asks for a region only", _region),
-    ("if-exists", "lets in what has no such key", _if_exists),
-    ("all-values", "lets in an empty set", _all_values),
-    ("negated", "lets in all but the one", _negated),
-    ("anything", "takes any value", _anything),
-    ("null", "asks only that there is a value", _present),
+    ("gone", "is removed", _gone),
+    ("region", "tests only the region", _region),
+    ("if-exists", "admits requests without the key", _if_exists),
+    ("all-values", "admits an empty set", _all_values),
+    ("negated", "admits all but the named value", _negated),
+    ("anything", "admits any value", _anything),
+    ("null", "tests only that the key is present", _present),
 )
 FAMILIES: tuple[tuple[str, str, str, Callable[[MutationTarget], Iterator[Grant]]], ...] = (
     ("narrowing", "the condition of a wildcard", "TL_IAM_3", _narrowed),
     ("passing", "the condition of iam:PassRole", "TL_IAM_4", _passing),
     ("trust", "the condition of a trust", "TL_IAM_6", _trusting),
-    ("opening", "the condition of a policy that lets in", "TL_IAM_7", _opening),
+    ("opening", "the condition of a resource policy", "TL_IAM_7", _resource_policy),
 )
 
 
@@ -113,10 +114,10 @@ def _applied(
     sites: Callable[[MutationTarget], Iterator[Grant]], change: Callable[[Block], Part]
 ) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
-        for one in sites(target):
-            tests = as_body(one.body["Condition"])
+        for grant in sites(target):
+            tests = as_body(grant.body["Condition"])
             block = {operator: as_body(keys) for operator, keys in tests.items()}
-            yield (Edit((*one.path, "Condition"), change(block)),)
+            yield (Edit((*grant.path, "Condition"), change(block)),)
 
     return apply
 
@@ -125,31 +126,31 @@ def _absent(
     sites: Callable[[MutationTarget], Iterator[Grant]],
 ) -> Callable[[MutationTarget], Iterator[Site]]:
     def apply(target: MutationTarget) -> Iterator[Site]:
-        for one in sites(target):
-            yield Site((*one.path, "Condition"), NO_VALUE, one.body["Condition"])
+        for grant in sites(target):
+            yield Site((*grant.path, "Condition"), NO_VALUE, grant.body["Condition"])
 
     return apply
 
 
 def _any_account(target: MutationTarget) -> Iterator[Break]:
-    """A source that may be in any account, of a service that acts for whoever asks it."""
-    for one in _trusting(target):
-        if one.names("Service"):
+    """The source of a service's requests may then be in any account."""
+    for grant in _trusting(target):
+        if grant.names("Service"):
             source = {"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule/default/x"}}
-            yield (Edit((*one.path, "Condition"), source),)
+            yield (Edit((*grant.path, "Condition"), source),)
 
 
 OPERATORS: tuple[Operator, ...] = (
     *(
         operator
-        for family, what, rule, sites in FAMILIES
-        for operator in obfuscated(family, f"{what} is not there", (rule,), _absent(sites), (IF,))
+        for family, subject, rule, sites in FAMILIES
+        for operator in obfuscated(family, f"{subject} is missing", (rule,), _absent(sites), (IF,))
     ),
     Operator("trust-any-account", "the condition of a trust names no account", ("TL_IAM_6",),
              _any_account),
     *(
-    Operator(f"{family}-{name}", f"{what} {says}", (rule,), _applied(sites, change))
-    for family, what, rule, sites in FAMILIES
-    for name, says, change in WAYS
+    Operator(f"{family}-{name}", f"{subject} {change_text}", (rule,), _applied(sites, change))
+    for family, subject, rule, sites in FAMILIES
+    for name, change_text, change in WAYS
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Money that is spent while nobody asks, beyond a ceiling, or after the stack is gone."""
+"""Operators that add cost: in idle hours, beyond a ceiling, or after the stack is deleted."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ KEPT = (INSTANCE, CACHE, TABLE, POOL, NESTED, "AWS::EC2::NatGateway", "AWS::EC2:
 
 
 def _conditional(target: MutationTarget) -> Iterator[tuple[str, str]]:
-    """What bills by the hour and is on demand, where the stacks above are always there."""
+    """On-demand resources that bill by the hour, in stacks that always exist."""
     for logical_id, _ in target.resources(*HOURLY):
         condition = target.resource(logical_id).get("Condition")
         if condition == target.policy.cost.on_demand and not target.gated:
@@ -45,7 +45,7 @@ def _widened(target: MutationTarget) -> Iterator[Break]:
 
 
 def _opposite_below(target: MutationTarget) -> Iterator[Break]:
-    """A nested stack turns on what its parent turns off."""
+    """Invert the on-demand condition of a nested stack, so that it is on when its parent is off."""
     name = target.policy.cost.on_demand
     if target.above and any(_conditional(target)):
         opposite = {"Fn::Not": [as_body(target.body["Conditions"])[name]]}
@@ -53,7 +53,7 @@ def _opposite_below(target: MutationTarget) -> Iterator[Break]:
 
 
 def _added(kind: str, body: Body, **more: Part) -> Callable[[MutationTarget], Iterator[Break]]:
-    """A resource that nobody asked for, with the tags it needs."""
+    """Add a resource of a type, with the required tags."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
@@ -67,14 +67,14 @@ def _added(kind: str, body: Body, **more: Part) -> Callable[[MutationTarget], It
 
 
 def _types(target: MutationTarget) -> Iterator[Site]:
-    """The type of an instance, its own or its launch template's."""
+    """The type of each instance, in its own properties or in its launch template."""
     for path, settings in _machines(target):
         if "InstanceType" in settings:
             yield Site((*path, "InstanceType"), "g5.48xlarge", settings["InstanceType"])
 
 
 def _machines(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
-    """What instances are made by: their own properties, or a launch template's."""
+    """Where instances are declared: in their own properties, or in a launch template's data."""
     for logical_id, properties in target.resources(INSTANCE):
         yield ("Resources", logical_id, "Properties"), properties
     for logical_id, properties in target.resources(TEMPLATE):
@@ -84,7 +84,7 @@ def _machines(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
 
 
 def _set(kind: str, bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
-    """Properties of each resource of a type."""
+    """Set these properties on each resource of a type."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, _ in target.resources(kind):
@@ -103,7 +103,7 @@ def _volumes(bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
 
 
 def _disks(target: MutationTarget) -> Iterator[Site]:
-    """Whether each volume that a template or instance names goes with its instance."""
+    """The flag of each volume that decides whether AWS deletes it with its instance."""
     for path, settings in _machines(target):
         for index, mapping in enumerate(as_rows(settings.get("BlockDeviceMappings", []))):
             if "Ebs" in as_body(mapping):
@@ -140,29 +140,29 @@ ENDPOINT: Body = {
 PROTECTED = _protected(TABLE, "DeletionProtectionEnabled", "true", "false")
 POOL_PROTECTED = _protected(POOL, "DeletionProtection", "ACTIVE", "INACTIVE")
 OPERATORS: tuple[Operator, ...] = (
-    Operator("demand-gone", "what bills by the hour is always there", ON_DEMAND, _gone),
-    Operator("demand-inverted", "what bills by the hour is there when it should not be",
+    Operator("demand-gone", "a resource that bills by the hour always exists", ON_DEMAND, _gone),
+    Operator("demand-inverted", "a resource that bills by the hour exists when it should not",
              ON_DEMAND, _inverted),
-    Operator("demand-widened", "what bills by the hour is there for another reason too",
+    Operator("demand-widened", "a resource that bills by the hour exists for another reason too",
              ON_DEMAND, _widened),
     Operator("demand-below", "a nested stack turns on what its parent turns off", ON_DEMAND,
              _opposite_below),
-    Operator("nat-added", "a NAT gateway that is always there", ON_DEMAND,
+    Operator("nat-added", "a NAT gateway that always exists", ON_DEMAND,
              _added("AWS::EC2::NatGateway", NAT)),
     Operator("nat-later", "a NAT gateway under a condition of its own", ON_DEMAND,
              _added("AWS::EC2::NatGateway", NAT, Condition=ON)),
-    Operator("address-added", "an address that is always there", ON_DEMAND,
+    Operator("address-added", "an Elastic IP address that always exists", ON_DEMAND,
              _added("AWS::EC2::EIP", {"Domain": "vpc"})),
-    Operator("endpoint-added", "an interface endpoint that is always there", ON_DEMAND,
+    Operator("endpoint-added", "an interface endpoint that always exists", ON_DEMAND,
              _added("AWS::EC2::VPCEndpoint", ENDPOINT)),
-    Operator("cache-added", "a cache that is always there", ON_DEMAND,
+    Operator("cache-added", "a cache that always exists", ON_DEMAND,
              _added(CACHE, {"ReplicationGroupDescription": "mutant", "Engine": "valkey",
                             "CacheNodeType": "cache.t4g.micro", "NumCacheClusters": 1,
                             "SecurityGroupIds": ["sg-00000001"]})),
-    Operator("instance-added", "an instance that nobody stops", ON_DEMAND,
+    Operator("instance-added", "an instance that always runs", ON_DEMAND,
              _added(INSTANCE, {"InstanceType": "t3.nano", "ImageId": "ami-00000001",
                                "PropagateTagsToVolumeOnCreation": True})),
-    Operator("unpriced-added", "something without a price that is always there", ON_DEMAND,
+    Operator("unpriced-added", "a resource without a price that always exists", ON_DEMAND,
              _added("AWS::Redshift::Cluster", {"NodeType": "ra3.large"})),
     Operator("dashboard-added", "a dashboard, at 3 USD a month", CEILING,
              _added("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"})),
@@ -181,20 +181,20 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("table-provisioned", "a table that bills by the hour", ON_DEMAND,
              _set(TABLE, {"BillingMode": "PROVISIONED", "ProvisionedThroughput":
                           {"ReadCapacityUnits": 100, "WriteCapacityUnits": 100}})),
-    Operator("kept-retain", "what bills stays after its stack", GOES,
+    Operator("kept-retain", "a billed resource stays after its stack", GOES,
              _policy("DeletionPolicy", "Retain")),
-    Operator("kept-later", "what bills stays once it is made", GOES,
+    Operator("kept-later", "a billed resource stays once it is created", GOES,
              _policy("DeletionPolicy", "RetainExceptOnCreate")),
-    Operator("kept-snapshot", "a snapshot of it stays after its stack", GOES,
+    Operator("kept-snapshot", "a snapshot of a billed resource stays after its stack", GOES,
              _policy("DeletionPolicy", "Snapshot")),
-    Operator("kept-replaced", "what bills stays after it is replaced", GOES,
+    Operator("kept-replaced", "a billed resource stays after it is replaced", GOES,
              _policy("UpdateReplacePolicy", "Retain")),
-    plain("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
-    *obfuscated("protected-table", "a table whose deletion is refused", GOES, PROTECTED),
-    plain("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED),
-    *obfuscated("protected-pool", "a user pool whose deletion is refused", GOES, POOL_PROTECTED,
+    plain("protected-table", "a table with deletion protection", GOES, PROTECTED),
+    *obfuscated("protected-table", "a table with deletion protection", GOES, PROTECTED),
+    plain("protected-pool", "a user pool with deletion protection", GOES, POOL_PROTECTED),
+    *obfuscated("protected-pool", "a user pool with deletion protection", GOES, POOL_PROTECTED,
                (IF,)),
-    plain("protected-instance", "an instance whose deletion is refused", GOES,
+    plain("protected-instance", "an instance with termination protection", GOES,
           _protected(INSTANCE, "DisableApiTermination", True, False)),
     plain("volume-kept", "a volume that stays after its instance", GOES, _disks),
     *obfuscated("volume-kept", "a volume that stays after its instance", GOES, _disks),

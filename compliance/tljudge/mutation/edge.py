@@ -1,4 +1,4 @@
-"""Doors that are left open: without an authorizer, a throttle, named origins or an access log."""
+"""Operators that open an API: no authorizer, no throttle, any origin, or no access log."""
 
 from collections.abc import Callable, Iterator
 
@@ -28,7 +28,7 @@ AUTHORIZER = "AWS::ApiGatewayV2::Authorizer"
 STAGE, REST_STAGE = "AWS::ApiGatewayV2::Stage", "AWS::ApiGateway::Stage"
 LIMITS = ("ThrottlingBurstLimit", "ThrottlingRateLimit")
 CORS = ("AllowOrigins", "AllowMethods", "AllowHeaders", "ExposeHeaders")
-FREELY = {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 20}
+GENEROUS_LIMITS = {"ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 20}
 
 
 def _top(logical_id: str, *steps: str | int) -> Path:
@@ -36,7 +36,7 @@ def _top(logical_id: str, *steps: str | int) -> Path:
 
 
 def _authorization(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """How a route or method asks who calls; a browser's preflight carries no token."""
+    """The authorization type of each route and method; a browser's preflight carries no token."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(ROUTE, METHOD):
@@ -62,7 +62,7 @@ def _removed(
     return apply
 
 
-def _nobody(target: MutationTarget) -> Iterator[Site]:
+def _authorizer_id(target: MutationTarget) -> Iterator[Site]:
     for logical_id, properties in target.resources(ROUTE, METHOD):
         if "AuthorizerId" in properties:
             yield Site(_top(logical_id, "AuthorizerId"), NO_VALUE, properties["AuthorizerId"])
@@ -71,7 +71,7 @@ def _nobody(target: MutationTarget) -> Iterator[Site]:
 def _one_more(
     key: str, *, guarded: bool, later: bool = False
 ) -> Callable[[MutationTarget], Iterator[Break]]:
-    """A route beside those of each API, open or without a limit."""
+    """Copy the first unconditional route under another key, with or without its authorization."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, properties in target.resources(ROUTE):
@@ -106,13 +106,13 @@ def _definitions(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
 
 
 def _operations(value: Part) -> Callable[[MutationTarget], Iterator[Break]]:
-    """What each operation of an imported definition says of security."""
+    """Set `security` of each operation in an imported OpenAPI definition."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for path, body in _definitions(target):
-            for inner, found in mappings(body.get("paths"), (*path, "paths")):
-                if "security" in found:
-                    yield (Edit((*inner, "security"), value),)
+            for place, operation in mappings(body.get("paths"), (*path, "paths")):
+                if "security" in operation:
+                    yield (Edit((*place, "security"), value),)
 
     return apply
 
@@ -143,7 +143,7 @@ def _default(target: MutationTarget) -> Iterator[Site]:
 
 
 def _settings(target: MutationTarget) -> Iterator[Site]:
-    """The settings of each route of a stage, and of each method of a REST stage."""
+    """The throttle settings of each route of a stage, and of each method of a REST stage."""
     for logical_id, properties in target.resources(STAGE, REST_STAGE):
         for key, good in as_body(properties.get("RouteSettings", {})).items():
             yield Site(_top(logical_id, "RouteSettings", key), NO_VALUE, good)
@@ -159,7 +159,7 @@ def _all_settings(target: MutationTarget) -> Iterator[Site]:
 
 
 def _limits(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """Each limit that stands as such, of a default or of a route."""
+    """Each limit that a stage sets, for the default or for a route."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, _ in target.resources(STAGE, REST_STAGE):
@@ -172,36 +172,36 @@ def _limits(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
 
 
 def _other_key(change: Callable[[str], str]) -> Callable[[MutationTarget], Iterator[Break]]:
-    """Settings of a route that is not there, instead of the one that is."""
+    """Rename the key of a route's settings, so that they apply to a route that does not exist."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for site in _settings(target):
             key = site.path[-1]
             if isinstance(key, str):
-                added = Edit((*site.path[:-1], change(key)), FREELY)
+                added = Edit((*site.path[:-1], change(key)), GENEROUS_LIMITS)
                 yield (added, Edit(site.path, GONE))
 
     return apply
 
 
 def _cors(name: str, bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """One more element of a list of an API or a function's URL."""
+    """Add an element to a CORS list of an API or a function URL."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for kind, settings in ((API, "CorsConfiguration"), (URL, "Cors")):
             for logical_id, properties in target.resources(kind):
-                found = as_body(properties.get(settings, {})).get(name)
+                current = as_body(properties.get(settings, {})).get(name)
                 path = _top(logical_id, settings, name)
-                if isinstance(found, list):
-                    yield Site((*path, len(found)), bad, "x")
-                elif found is not None:
+                if isinstance(current, list):
+                    yield Site((*path, len(current)), bad, "x")
+                elif current is not None:
                     yield Site(path, bad, "x", lambda value: [value])
 
     return sites
 
 
 def _headers(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """What a method of a REST API answers of origins."""
+    """The `Access-Control-Allow-Origin` header that a method of a REST API answers with."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(METHOD):
@@ -234,23 +234,23 @@ def _empty_format(target: MutationTarget) -> Iterator[Site]:
 
 OPEN, ORIGIN = _authorization("NONE"), _cors("AllowOrigins", "*")
 OPERATORS: tuple[Operator, ...] = (
-    plain("route-open", "a route asks nobody who he is", GUARDED, OPEN),
-    *obfuscated("route-open", "a route asks nobody who he is", GUARDED, OPEN),
-    Operator("route-unsaid", "whether a route asks who calls is not said", GUARDED, _removed(OPEN)),
-    Operator("route-nobody", "a route names no authorizer", GUARDED, _removed(_nobody)),
-    *obfuscated("route-nobody", "a route names no authorizer", GUARDED, _nobody, (IF,)),
+    plain("route-open", "a route has no authorization", GUARDED, OPEN),
+    *obfuscated("route-open", "a route has no authorization", GUARDED, OPEN),
+    Operator("route-unsaid", "a route declares no authorization type", GUARDED, _removed(OPEN)),
+    Operator("route-nobody", "a route names no authorizer", GUARDED, _removed(_authorizer_id)),
+    *obfuscated("route-nobody", "a route names no authorizer", GUARDED, _authorizer_id, (IF,)),
     Operator("route-added", "one more route, open", GUARDED,
              _one_more("GET /mutant", guarded=False)),
-    Operator("route-default", "one more route for all that has none, open", GUARDED,
+    Operator("route-default", "one more default route, open", GUARDED,
              _one_more("$default", guarded=False)),
     Operator("route-later", "one more route, open and off by default", GUARDED,
              _one_more("GET /mutant", guarded=False, later=True)),
-    plain("url-open", "a function's URL asks nobody who he is", GUARDED, _url),
-    *obfuscated("url-open", "a function's URL asks nobody who he is", GUARDED, _url),
-    Operator("url-added", "a function has a URL, open", GUARDED, _url_added),
+    plain("url-open", "a function URL has no authorization", GUARDED, _url),
+    *obfuscated("url-open", "a function URL has no authorization", GUARDED, _url),
+    Operator("url-added", "a function gets an open URL", GUARDED, _url_added),
     Operator("definition-open", "an imported operation needs no security", GUARDED,
              _operations([])),
-    Operator("definition-maybe", "an imported operation needs security, or none", GUARDED,
+    Operator("definition-maybe", "security of an imported operation is optional", GUARDED,
              _operations([{"tokens": []}, {}])),
     Operator("authorizer-audience-gone", "an authorizer names no audience", TOKENS,
              _removed(_jwt("JwtConfiguration", "Audience", bad=GONE))),
@@ -276,27 +276,28 @@ OPERATORS: tuple[Operator, ...] = (
              _removed(_all_settings)),
     *obfuscated("throttle-routes", "no route has a limit of its own", THROTTLED, _all_settings,
                (IF,)),
-    Operator("throttle-half", "a route has one limit of two", THROTTLED, _removed(_limits(None))),
-    plain("throttle-off", "a limit of -1, which is none", THROTTLED, _limits(-1)),
-    *obfuscated("throttle-off", "a limit of -1, which is none", THROTTLED, _limits(-1)),
+    Operator("throttle-half", "a route has only one of the two limits", THROTTLED,
+             _removed(_limits(None))),
+    plain("throttle-off", "a limit of -1, which means no limit", THROTTLED, _limits(-1)),
+    *obfuscated("throttle-off", "a limit of -1, which means no limit", THROTTLED, _limits(-1)),
     Operator("throttle-case", "a limit for a route in lower case", THROTTLED,
              _other_key(str.lower)),
     Operator("throttle-path", "a limit for a route with another path", THROTTLED,
              _other_key(lambda key: f"{key}/")),
     Operator("throttle-new", "one more route, without a limit", THROTTLED,
              _one_more("GET /mutant", guarded=True)),
-    plain("cors-origin", "every origin", NAMED, ORIGIN),
-    plain("cors-scheme", "every origin of a scheme", NAMED, _cors("AllowOrigins", "https://*")),
-    plain("cors-methods", "every method", NAMED, _cors("AllowMethods", "*")),
-    plain("cors-headers", "every header", NAMED, _cors("AllowHeaders", "*")),
-    plain("cors-exposed", "every header is exposed", NAMED, _cors("ExposeHeaders", "*")),
-    *obfuscated("cors-origin", "every origin", NAMED, ORIGIN),
-    plain("cors-answer", "a method answers every origin", NAMED, _headers("'*'")),
-    *obfuscated("cors-answer", "a method answers every origin", NAMED, _headers("'*'"),
+    plain("cors-origin", "CORS allows every origin", NAMED, ORIGIN),
+    plain("cors-scheme", "CORS allows every origin of a scheme", NAMED, _cors("AllowOrigins", "https://*")),
+    plain("cors-methods", "CORS allows every method", NAMED, _cors("AllowMethods", "*")),
+    plain("cors-headers", "CORS allows every header", NAMED, _cors("AllowHeaders", "*")),
+    plain("cors-exposed", "CORS exposes every header", NAMED, _cors("ExposeHeaders", "*")),
+    *obfuscated("cors-origin", "CORS allows every origin", NAMED, ORIGIN),
+    plain("cors-answer", "a method allows every origin", NAMED, _headers("'*'")),
+    *obfuscated("cors-answer", "a method allows every origin", NAMED, _headers("'*'"),
                (IF, *UNKNOWABLE)),
     Operator("access-gone", "a stage writes no access log", LOGGED, _removed(_access_log())),
     *obfuscated("access", "a stage writes no access log", LOGGED, _access_log(), (IF,)),
-    Operator("access-nowhere", "an access log goes nowhere", LOGGED,
+    Operator("access-nowhere", "an access log has no destination", LOGGED,
              _removed(_access_log("DestinationArn"))),
     Operator("access-formless", "an access log has no format", LOGGED,
              _removed(_access_log("Format"))),

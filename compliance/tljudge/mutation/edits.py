@@ -1,4 +1,4 @@
-"""Edits of a template in long form: each writes or removes one value, and touches no other."""
+"""Edits of a template in long form: each edit writes or removes one value and leaves the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 
 class Gone(Enum):
-    """Nothing: the key or element is taken away."""
+    """The type of `GONE`, the value of an edit that removes the key or element."""
 
     GONE = "GONE"
 
@@ -22,17 +22,18 @@ class Gone(Enum):
 
 GONE: Final = Gone.GONE
 Part = Scalar | Mapping[str, "Part"] | Sequence["Part"] | Gone
-"""Part of a template in long form, where an intrinsic is a mapping; `GONE` for nothing."""
+"""A value of a template in long form, where an intrinsic is a mapping; `GONE` removes it."""
 Body = dict[str, Part]
+"""A mapping of a template in long form: a resource, its properties, a policy statement."""
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`value` at `path`; of the template itself, or of another `file` beside it.
+    """Write `value` at `path`, in the mutated template or in another `file` of its template set.
 
-    A path that ends one past a list appends; mappings on the way are made; a file that is not there
-    is made too.
+    An index one past the end of a list appends. Missing mappings on the way, and a missing file,
+    are created.
     """
 
     path: Path
@@ -41,14 +42,14 @@ class Edit:
 
 
 Break = tuple[Edit, ...]
-"""One thing broken; the first edit is the place of it."""
+"""The edits of one mutant; the report names the place of the first edit."""
 
 
 def written(body: Part, path: Path, value: Part) -> Part:
-    """A copy of `body` with one value replaced.
+    """Copy `body` with the value at `path` replaced, added or (`GONE`) removed.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     if not path:
         return value
@@ -62,19 +63,19 @@ def written(body: Part, path: Path, value: Part) -> Part:
         else:
             copy[step] = written(copy[step], rest, value)
         return copy
-    found = dict(as_body(body))
+    changed = dict(as_body(body))
     if value is GONE and not rest:
-        del found[step]
+        del changed[step]
     else:
-        found[step] = written(found.get(step, {}), rest, value)
-    return found
+        changed[step] = written(changed.get(step, {}), rest, value)
+    return changed
 
 
 def at(body: Part, path: Path) -> Part:
-    """The value at a place.
+    """Return the value at `path`.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: `path` does not exist.
     """
     for step in path:
         body = as_rows(body)[step] if isinstance(step, int) else as_body(body)[step]
@@ -82,29 +83,29 @@ def at(body: Part, path: Path) -> Part:
 
 
 def as_body(part: Part) -> Body:
-    """The mapping that a part is.
+    """Return the part if it is a mapping.
 
     Raises:
-        LookupError: it has another shape.
+        LookupError: it is not; the operator does not apply there.
     """
     if isinstance(part, dict):
         return part
-    raise LookupError(f"{type(part).__name__} stands where a mapping is wanted")
+    raise LookupError(f"{type(part).__name__} in place of a mapping")
 
 
 def as_rows(part: Part) -> list[Part]:
-    """The list that a part is.
+    """Return the part if it is a list.
 
     Raises:
-        LookupError: it has another shape.
+        LookupError: it is not; the operator does not apply there.
     """
     if isinstance(part, list):
         return part
-    raise LookupError(f"{type(part).__name__} stands where a list is wanted")
+    raise LookupError(f"{type(part).__name__} in place of a list")
 
 
 def mappings(body: Part, path: Path = ()) -> Iterator[tuple[Path, Body]]:
-    """Every mapping at or below a value, the outer ones first, intrinsics included."""
+    """Yield path and body of every mapping at or below a value, outer first, with intrinsics."""
     if isinstance(body, dict):
         yield path, body
         for key, inner in body.items():

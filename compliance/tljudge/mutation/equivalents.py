@@ -1,6 +1,7 @@
-"""Mutants that break nothing, each argued for by name; a pattern would argue for those to come.
+"""Equivalent mutants: survivors that break nothing, each listed by name with the reason.
 
-There is none: where a fault would be none, the operator does not apply, and says why.
+A pattern would also excuse mutants that do not exist yet. The list is empty: an operator does not
+apply where its edit would break nothing.
 """
 
 from dataclasses import dataclass
@@ -8,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """One mutant that is no violation, and why. It must be a survivor, or the run fails.
+    """A mutant that violates no rule, and why. It must survive, or the run fails.
 
     Attributes:
-        operator: its name.
-        file: from the root of the project.
+        operator: name of the operator.
+        file: path from the root of the project.
         resource: logical id.
         place: the property, as the report names it.
-        reason: why nothing is broken.
+        reason: why the mutant breaks nothing.
     """
 
     operator: str
@@ -25,7 +26,7 @@ class Equivalent:
     reason: str
 
     def is_about(self, file: str) -> bool:
-        """Whether a file as the user named it is this one."""
+        """Whether the user's path `file` names this file."""
         return file == self.file or file.endswith(f"/{self.file}")
 
 

@@ -1,4 +1,7 @@
-"""Faults in what a macro or a loop makes: a judge expands it, or says that nobody saw it."""
+"""Operators that add a fault through an Fn::ForEach loop, a macro or SAM.
+
+The judge must expand the loop or the transform, or report that it could not see the result.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -16,8 +19,8 @@ def _tagged(target: MutationTarget, body: Body) -> Body:
     return body | {"Tags": tags}
 
 
-def _looped(names: Part, *more: Edit) -> Callable[[MutationTarget], Iterator[Break]]:
-    """Groups without egress, one for each name."""
+def _loop_of_groups(names: Part, *more: Edit) -> Callable[[MutationTarget], Iterator[Break]]:
+    """A loop that creates a security group without egress rules for each name."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         body = _tagged(target, {"GroupDescription": "mutant"})
@@ -29,8 +32,8 @@ def _looped(names: Part, *more: Edit) -> Callable[[MutationTarget], Iterator[Bre
     return apply
 
 
-def _of_loops(target: MutationTarget) -> Iterator[Break]:
-    """What a loop makes never expires."""
+def _retention_in_loops(target: MutationTarget) -> Iterator[Break]:
+    """Remove the retention of the log groups that a loop creates."""
     for key, loop in as_body(target.body["Resources"]).items():
         for name, made in as_body(as_rows(loop)[2]).items() if key.startswith(PREFIX) else ():
             if as_body(made)["Type"] == "AWS::Logs::LogGroup":
@@ -39,7 +42,7 @@ def _of_loops(target: MutationTarget) -> Iterator[Break]:
 
 
 def _macro(kind: str) -> Callable[[MutationTarget], Iterator[Break]]:
-    """A macro that adds to the properties of each resource of a type."""
+    """A macro call in the properties of each resource of a type."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, _ in target.resources(kind):
@@ -49,7 +52,7 @@ def _macro(kind: str) -> Callable[[MutationTarget], Iterator[Break]]:
     return apply
 
 
-def _whole(target: MutationTarget) -> Iterator[Break]:
+def _whole_template(target: MutationTarget) -> Iterator[Break]:
     if "Transform" not in target.body:
         yield (Edit(("Transform",), "Mutant"),)
 
@@ -69,19 +72,19 @@ def _sam(target: MutationTarget) -> Iterator[Break]:
 
 LIST = Edit(("Parameters", "MutantNames"), {"Type": "CommaDelimitedList"})
 OPERATORS: tuple[Operator, ...] = (
-    Operator("loop-group", "a loop makes groups without egress", ("TL_EGRESS_1",),
-             _looped(["A", "B"])),
-    Operator("loop-unknown", "a loop over names that nobody knows", ("TL_TEMPLATE_1",),
-             _looped({"Ref": "MutantNames"}, LIST), doubtful=True),
-    Operator("loop-retention", "a loop makes log groups that never expire", ("TL_LOGS_1",),
-             _of_loops),
+    Operator("loop-group", "a loop creates groups without egress", ("TL_EGRESS_1",),
+             _loop_of_groups(["A", "B"])),
+    Operator("loop-unknown", "a loop over names without a known value", ("TL_TEMPLATE_1",),
+             _loop_of_groups({"Ref": "MutantNames"}, LIST), doubtful=True),
+    Operator("loop-retention", "a loop creates log groups that never expire", ("TL_LOGS_1",),
+             _retention_in_loops),
     Operator("macro-group", "a macro adds to a security group", ("TL_EGRESS_1",),
              _macro("AWS::EC2::SecurityGroup"), doubtful=True),
     Operator("macro-role", "a macro adds to a role", ("TL_IAM_1",), _macro("AWS::IAM::Role"),
              doubtful=True),
     Operator("macro-log-group", "a macro adds to a log group", ("TL_LOGS_1",),
              _macro("AWS::Logs::LogGroup"), doubtful=True),
-    Operator("macro-template", "a macro rewrites the template", ("TL_TEMPLATE_1",), _whole,
+    Operator("macro-template", "a macro rewrites the template", ("TL_TEMPLATE_1",), _whole_template,
              doubtful=True),
     Operator("sam-policy", "a SAM function with a broad policy", ("TL_IAM_1",), _sam),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rights that are added: a second statement, a second policy, a standalone one, a managed one."""
+"""Operators that add permissions: a second statement, an inline, standalone or managed policy."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,23 +27,23 @@ HARMLESS = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
 
 
 def _second(statement: Body) -> Callable[[MutationTarget], Iterator[Site]]:
-    """After the statements that are there, to whom they are."""
+    """Append `statement` to each policy, for the principal of the policy's first statement."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
-        for path, found, owner in documents(target):
+        for path, existing, owner in documents(target):
             if statement is BROAD_RESOURCE and target.kind(owner) in MEAN_THEMSELVES:
                 continue
-            first = found[0] if isinstance(found[0], dict) else {}
-            whose = {key: first[key] for key in ("Principal",) if key in first}
-            yield Site((*path, len(found)), statement | whose, {"Ref": "AWS::NoValue"})
+            first = existing[0] if isinstance(existing[0], dict) else {}
+            principal = {key: first[key] for key in ("Principal",) if key in first}
+            yield Site((*path, len(existing)), statement | principal, {"Ref": "AWS::NoValue"})
 
     return sites
 
 
 def _only(target: MutationTarget) -> Iterator[Break]:
-    """One statement, as an object, in place of the list."""
-    for path, found, _ in documents(target):
-        if isinstance(found[0], dict) and "Principal" not in found[0]:
+    """Replace the statement list by one broad statement, written as an object."""
+    for path, existing, _ in documents(target):
+        if isinstance(existing[0], dict) and "Principal" not in existing[0]:
             yield (Edit(path, BROAD),)
 
 
@@ -59,7 +59,7 @@ def _second_policy(target: MutationTarget) -> Iterator[Site]:
 
 
 def _standalone(kind: str, **names: Part) -> Callable[[MutationTarget], Iterator[Break]]:
-    """A resource of its own that names the role."""
+    """Add a standalone policy resource of type `kind` for each role."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, _ in target.resources(ROLE):
@@ -77,7 +77,7 @@ def _standalone(kind: str, **names: Part) -> Callable[[MutationTarget], Iterator
 
 
 def _standalone_later(target: MutationTarget) -> Iterator[Break]:
-    """Standalone, and not there until somebody turns it on."""
+    """Add a standalone policy for each role, under a condition that is off by default."""
     for logical_id, _ in target.resources(ROLE):
         body: Body = {
             "Type": "AWS::IAM::Policy",
@@ -92,25 +92,25 @@ def _standalone_later(target: MutationTarget) -> Iterator[Break]:
 
 
 def _not_action(target: MutationTarget) -> Iterator[Break]:
-    for one in statements(target):
-        if "Action" in one.body:
-            actions = one.body["Action"]
-            yield (Edit((*one.path, "NotAction"), actions), Edit((*one.path, "Action"), GONE))
+    for grant in statements(target):
+        if "Action" in grant.body:
+            actions = grant.body["Action"]
+            yield (Edit((*grant.path, "NotAction"), actions), Edit((*grant.path, "Action"), GONE))
 
 
 def _not_principal(target: MutationTarget) -> Iterator[Break]:
-    for one in statements(target):
-        if "Principal" in one.body:
-            whom = one.body["Principal"]
-            path = one.path
-            yield (Edit((*path, "NotPrincipal"), whom), Edit((*path, "Principal"), GONE))
+    for grant in statements(target):
+        if "Principal" in grant.body:
+            principal = grant.body["Principal"]
+            path = grant.path
+            yield (Edit((*path, "NotPrincipal"), principal), Edit((*path, "Principal"), GONE))
 
 
 def _as_text(target: MutationTarget) -> Iterator[Break]:
-    """The whole document as text with a piece that is not known."""
+    """Replace the policy document by JSON text that contains a pseudo parameter."""
     text = json.dumps(document(BROAD)).replace("example-bucket", "${AWS::StackName}")
-    for path, found, _ in documents(target):
-        if "Principal" not in as_body(found[0]):
+    for path, existing, _ in documents(target):
+        if "Principal" not in as_body(existing[0]):
             yield (Edit(path[:-1], {"Fn::Sub": text}),)
 
 
@@ -120,10 +120,10 @@ def _imported(target: MutationTarget) -> Iterator[Site]:
 
 
 def _denied(target: MutationTarget) -> Iterator[Site]:
-    """A Deny on everything turned round, where the action could be limited."""
-    for one in statements(target, "Deny"):
-        if limitable(one) and any(is_broad(value) for value in one.resources):
-            yield Site((*one.path, "Effect"), "Allow", "Deny")
+    """Turn a Deny on every resource into an Allow, where the action supports resources."""
+    for grant in statements(target, "Deny"):
+        if limitable(grant) and any(is_broad(value) for value in grant.resources):
+            yield Site((*grant.path, "Effect"), "Allow", "Deny")
 
 
 def _attached(arn: Part) -> Callable[[MutationTarget], Iterator[Site]]:
@@ -140,7 +140,7 @@ def _attached(arn: Part) -> Callable[[MutationTarget], Iterator[Site]]:
 
 
 OPERATORS: tuple[Operator, ...] = (
-    plain("statement-action", "a second statement with all of a service", ACTIONS,
+    plain("statement-action", "a second statement with all actions of a service", ACTIONS,
           _second(BROAD)),
     plain("statement-resource", "a second statement on every resource", RESOURCES,
           _second(BROAD_RESOURCE)),
@@ -162,7 +162,8 @@ OPERATORS: tuple[Operator, ...] = (
     plain("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied),
     *obfuscated("effect-allow", "a Deny of everything becomes an Allow", RESOURCES, _denied, (IF,)),
     Operator("document-text", "a broad policy, written as JSON text", ACTIONS, _as_text),
-    *obfuscated("document", "a policy that is written elsewhere", ACTIONS, _imported, UNKNOWABLE),
+    *obfuscated("document", "a policy document that is stored elsewhere", ACTIONS, _imported,
+               UNKNOWABLE),
     plain("managed-administrator", "AdministratorAccess is attached", MANAGED,
           _attached(ADMINISTRATOR)),
     plain("managed-partition", "AdministratorAccess of any partition is attached", MANAGED,

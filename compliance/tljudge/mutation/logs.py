@@ -1,4 +1,4 @@
-"""Logs that are kept for ever, elsewhere, or after their stack."""
+"""Operators on log groups: no expiry, undeclared, created again by a role, kept after the stack."""
 
 from collections.abc import Callable, Iterator
 
@@ -47,7 +47,7 @@ def _kept(target: MutationTarget) -> Iterator[Break]:
 
 
 def _open_parameter(target: MutationTarget) -> Iterator[Break]:
-    """A parameter whose default is right and that takes any other number too."""
+    """A parameter whose default is allowed, but that accepts every other number too."""
     if set(target.policy.retention_days) == set(SERVICE_RETENTION_DAYS):
         return
     for site in _retention(None)(target):
@@ -64,14 +64,14 @@ def _policy(value: str) -> Callable[[MutationTarget], Iterator[Break]]:
 
 
 def _retained(target: MutationTarget) -> Iterator[Site]:
-    """A policy may be an intrinsic where the template says that it uses the extensions."""
+    """AWS::LanguageExtensions allows an intrinsic as DeletionPolicy, so such templates only."""
     if "Transform" in target.body and target.policy.stack_vanishes:
         for logical_id, _ in target.resources(GROUP):
             yield Site(("Resources", logical_id, "DeletionPolicy"), "Retain", "Delete")
 
 
 def _writers(target: MutationTarget) -> Iterator[tuple[Path, Part]]:
-    """Where a function, stage, build, cache or flow log names the group it writes to."""
+    """Where a function, stage, build, cache or flow log names its log group."""
     for logical_id, properties in target.resources():
         top = ("Resources", logical_id, "Properties")
         kind = target.kind(logical_id)
@@ -102,7 +102,7 @@ def _elsewhere(target: MutationTarget) -> Iterator[Site]:
 
 
 def _own_name(target: MutationTarget, function: Body) -> Part:
-    """The name of the group that Lambda makes for a function, where it can be written."""
+    """The log group name that Lambda derives from the function name; None without such a name."""
     name = function.get("FunctionName")
     if isinstance(name, dict) and isinstance(name.get("Fn::Sub"), str):
         return {"Fn::Sub": f"/aws/lambda/{name['Fn::Sub']}"}
@@ -110,18 +110,22 @@ def _own_name(target: MutationTarget, function: Body) -> Part:
 
 
 def functions(target: MutationTarget) -> Iterator[tuple[str, Body, str]]:
-    """Functions whose group stands in the same template: function, properties, group."""
+    """Functions whose log group is in the same template.
+
+    Yields:
+        The function's logical id and properties, and the log group's logical id.
+    """
     groups = {id_: properties.get(NAME) for id_, properties in target.resources(GROUP)}
     for logical_id, properties in target.resources(FUNCTION):
         wanted = _own_name(target, properties)
-        named = as_body(properties.get("LoggingConfig", {})).get("LogGroup", wanted)
+        group_of_function = as_body(properties.get("LoggingConfig", {})).get("LogGroup", wanted)
         for group, name in groups.items():
-            if named in ({"Ref": group}, name) and name == wanted:
+            if group_of_function in ({"Ref": group}, name) and name == wanted:
                 yield logical_id, properties, group
 
 
-def _without_config(function: str, properties: Body) -> tuple[Edit, ...]:
-    """A function that writes where Lambda says."""
+def _default_logging(function: str, properties: Body) -> tuple[Edit, ...]:
+    """Remove LoggingConfig, so that the function writes to the log group that Lambda derives."""
     path = ("Resources", function, "Properties", "LoggingConfig")
     return (Edit(path, GONE),) if "LoggingConfig" in properties else ()
 
@@ -129,48 +133,48 @@ def _without_config(function: str, properties: Body) -> tuple[Edit, ...]:
 def _renamed(target: MutationTarget) -> Iterator[Break]:
     for function, properties, group in functions(target):
         name = Edit(("Resources", group, "Properties", NAME), ELSEWHERE)
-        yield (name, *_without_config(function, properties))
+        yield (name, *_default_logging(function, properties))
 
 
 def _function_renamed(target: MutationTarget) -> Iterator[Break]:
     for function, properties, _ in functions(target):
         name = Edit(("Resources", function, "Properties", "FunctionName"), "mutant")
-        yield (name, *_without_config(function, properties))
+        yield (name, *_default_logging(function, properties))
 
 
 def _deleted(target: MutationTarget) -> Iterator[Break]:
-    """The group goes; whatever named it names it by text."""
+    """Remove the log group, and replace each reference to it by its name or ARN."""
     for function, properties, group in functions(target):
-        yield (*_without(target, group), *_without_config(function, properties))
+        yield (*_removed_group(target, group), *_default_logging(function, properties))
 
 
-def _without(target: MutationTarget, group: str) -> tuple[Edit, ...]:
+def _removed_group(target: MutationTarget, group: str) -> tuple[Edit, ...]:
     name = as_body(target.resource(group)["Properties"])[NAME]
     text = name if isinstance(name, str) else as_body(name)["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{text}:*"
-    instead: tuple[tuple[Body, Part], ...] = (
+    replacements: tuple[tuple[Body, Part], ...] = (
         ({"Ref": group}, name),
         ({"Fn::GetAtt": [group, "Arn"]}, {"Fn::Sub": arn}),
     )
     edits = [Edit(("Resources", group), GONE)]
     for section in ("Resources", "Outputs"):
         for path, body in mappings(target.body.get(section, {}), (section,)):
-            for named, value in instead:
-                if body == named and path[1] != group:
+            for reference, value in replacements:
+                if body == reference and path[1] != group:
                     edits.append(Edit(path, value))
     return tuple(edits)
 
 
 def _later(target: MutationTarget) -> Iterator[Break]:
-    """The group is only there when somebody turns it on; the function always is."""
+    """Put the log group under a condition that is off by default; the function always exists."""
     for function, properties, group in functions(target):
         if "Condition" not in target.resource(group):
             gate = Edit(("Resources", group, "Condition"), ON)
-            yield (gate, *_without_config(function, properties), *switch(target))
+            yield (gate, *_default_logging(function, properties), *switch(target))
 
 
-def _another(target: MutationTarget) -> Iterator[Break]:
-    """A function beside the others, without a group."""
+def _another_function(target: MutationTarget) -> Iterator[Break]:
+    """Add a copy of each function, without a log group."""
     for logical_id, properties in target.resources(FUNCTION):
         copy = {key: value for key, value in properties.items() if key != "LoggingConfig"}
         body: Body = {**target.resource(logical_id), "Properties": copy}
@@ -180,16 +184,16 @@ def _another(target: MutationTarget) -> Iterator[Break]:
 
 def _roles(target: MutationTarget) -> Iterator[str]:
     """Roles of functions in the same template."""
-    named = [properties.get("Role") for _, properties in target.resources(FUNCTION)]
+    roles_of_functions = [properties.get("Role") for _, properties in target.resources(FUNCTION)]
     for logical_id, _ in target.resources(ROLE):
-        if {"Fn::GetAtt": [logical_id, "Arn"]} in named:
+        if {"Fn::GetAtt": [logical_id, "Arn"]} in roles_of_functions:
             yield logical_id
 
 
 def _may_create(target: MutationTarget) -> Iterator[Site]:
-    for one in statements(target):
-        if one.owner in _roles(target) and "logs:PutLogEvents" in one.actions:
-            path = (*one.path, "Action", len(one.actions))
+    for grant in statements(target):
+        if grant.owner in _roles(target) and "logs:PutLogEvents" in grant.actions:
+            path = (*grant.path, "Action", len(grant.actions))
             yield Site(path, "logs:CreateLogGroup", "logs:CreateLogStream")
 
 
@@ -209,8 +213,8 @@ def _standalone(target: MutationTarget) -> Iterator[Break]:
         yield (Edit(("Resources", f"MutantOf{role}"), added),)
 
 
-def _customer(target: MutationTarget) -> Iterator[Break]:
-    """A policy that names no role, and a role that names the policy."""
+def _customer_managed(target: MutationTarget) -> Iterator[Break]:
+    """A customer managed policy that names no role, and a role that names the policy."""
     statement: Body = {
         "Effect": "Allow",
         "Action": ["logs:CreateLogGroup"],
@@ -243,39 +247,40 @@ OPERATORS: tuple[Operator, ...] = (
           _retention(NO_VALUE)),
     plain("retention-other", "a log group expires after a year", EXPIRES, _retention(365)),
     plain("retention-short", "a log group expires after a week", EXPIRES, _retention("7")),
-    plain("retention-odd", "a log group expires after days the service does not take", EXPIRES,
+    plain("retention-odd", "a log group's retention is a number CloudWatch Logs rejects", EXPIRES,
           _retention(31)),
     *obfuscated("retention-no-value", "a log group never expires", EXPIRES,
                _retention(NO_VALUE), (IF,)),
     *obfuscated("retention", "a log group expires after a year", EXPIRES, _retention(365)),
-    Operator("retention-open", "a parameter that takes any other days too", EXPIRES,
+    Operator("retention-open", "a parameter that accepts every number of days", EXPIRES,
              _open_parameter),
     Operator("log-group-retained", "a log group stays after its stack", STAYS, _policy("Retain")),
-    Operator("log-group-retained-later", "a log group stays once it is made", STAYS,
+    Operator("log-group-retained-later", "a log group stays once it is created", STAYS,
              _policy("RetainExceptOnCreate")),
     *obfuscated("log-group-retained", "a log group stays after its stack", STAYS, _retained, (IF,)),
-    plain("log-elsewhere", "what writes logs writes to a group nobody declares", DECLARED,
+    plain("log-elsewhere", "a resource logs to an undeclared log group", DECLARED,
           _elsewhere),
-    *obfuscated("log-elsewhere", "what writes logs writes to a group nobody declares", DECLARED,
+    *obfuscated("log-elsewhere", "a resource logs to an undeclared log group", DECLARED,
                _elsewhere),
-    Operator("log-group-renamed", "a log group is not the one its function writes to", DECLARED,
+    Operator("log-group-renamed", "a function's log group is renamed", DECLARED,
              _renamed),
-    Operator("log-group-unused", "a function is not the one its log group is for", DECLARED,
+    Operator("log-group-unused", "a function is renamed, its log group is not", DECLARED,
              _function_renamed),
-    Operator("log-group-deleted", "a function's log group is not declared", DECLARED, _deleted),
+    Operator("log-group-deleted", "a function's log group is removed", DECLARED, _deleted),
     Operator("log-group-later", "a function's log group is off by default", DECLARED, _later),
-    Operator("log-group-another", "one more function, without a log group", DECLARED, _another),
-    plain("create-group", "a function may make its log group again", MADE_AGAIN, _may_create),
-    *obfuscated("create-group", "a function may make its log group again", MADE_AGAIN,
+    Operator("log-group-another", "one more function, without a log group", DECLARED,
+             _another_function),
+    plain("create-group", "a function may create its log group again", MADE_AGAIN, _may_create),
+    *obfuscated("create-group", "a function may create its log group again", MADE_AGAIN,
                _may_create, KNOWN),
-    Operator("create-standalone", "a standalone policy lets it make its log group again",
+    Operator("create-standalone", "a standalone policy lets a function create its log group",
              MADE_AGAIN, _standalone),
-    Operator("create-customer", "a managed policy of ours lets it make its log group again",
-             MADE_AGAIN, _customer),
-    plain("create-managed", "a managed policy lets it make its log group again", MADE_AGAIN,
-          _managed(BASIC)),
-    plain("create-managed-vpc", "another managed policy lets it make its log group again",
+    Operator("create-customer", "a customer managed policy lets a function create its log group",
+             MADE_AGAIN, _customer_managed),
+    plain("create-managed", "an AWS managed policy lets a function create its log group",
+          MADE_AGAIN, _managed(BASIC)),
+    plain("create-managed-vpc", "another AWS managed policy lets a function create its log group",
           MADE_AGAIN, _managed(IN_VPC)),
-    *obfuscated("create-managed", "a managed policy lets it make its log group again", MADE_AGAIN,
-               _managed(BASIC), KNOWN),
+    *obfuscated("create-managed", "an AWS managed policy lets a function create its log group",
+               MADE_AGAIN, _managed(BASIC), KNOWN),
 )  # fmt: skip

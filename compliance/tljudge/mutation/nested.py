@@ -1,4 +1,4 @@
-"""Faults that are moved into a template of their own, nested below the one they were in."""
+"""Operators that move a resource with a fault into a nested template, or add such a template."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,16 +14,17 @@ INSIDE = "Moved"
 
 
 def _moved(target: MutationTarget, logical_id: str, resource: Body) -> Break | None:
-    """One resource in a template of its own; what it named is passed, what named it reads outputs.
+    """Move a resource into a nested template.
 
-    None where a branch of its depends on conditions that only its own template has.
+    References in the resource become parameters; references to it become outputs. Returns None for
+    a resource with an Fn::If, because the nested template does not have its condition.
     """
     if any("Fn::If" in body for _, body in mappings(resource)):
         return None
-    passed: list[Part] = []
+    arguments: list[Part] = []
     inside = _passing({k: v for k, v in resource.items() if k not in ("Condition", "DependsOn")},
-                      passed)  # fmt: skip
-    names = [f"P{number}" for number in range(len(passed))]
+                      arguments)  # fmt: skip
+    names = [f"P{number}" for number in range(len(arguments))]
     outputs: Body = {}
     edits = [
         Edit(path, value)
@@ -36,33 +37,36 @@ def _moved(target: MutationTarget, logical_id: str, resource: Body) -> Break | N
         "Resources": {INSIDE: inside},
         "Outputs": outputs,
     }
-    about = {key: resource[key] for key in ("Condition", "DependsOn") if key in resource}
-    parent = stack(target, dict(zip(names, passed, strict=True)), **about)
+    attributes = {key: resource[key] for key in ("Condition", "DependsOn") if key in resource}
+    parent = stack(target, dict(zip(names, arguments, strict=True)), **attributes)
     return (
         Edit(("Resources", logical_id), GONE),
         Edit(("Resources", STACK), parent),
         *edits,
-        *_waiting(target, logical_id),
+        *_redirected_dependencies(target, logical_id),
         Edit((), {key: value for key, value in template.items() if value}, child(target)),
     )
 
 
-def _passing(body: Part, passed: list[Part]) -> Part:
-    """The body with a parameter for each intrinsic that names something of the template."""
+def _passing(body: Part, arguments: list[Part]) -> Part:
+    """The body with a parameter for each intrinsic that refers to its own template."""
     if isinstance(body, dict):
         if len(body) == 1 and next(iter(body)) in ("Ref", "Fn::GetAtt", "Fn::Sub", "Fn::FindInMap"):
-            named = body.get("Ref", "")
-            if isinstance(named, str) and named.startswith("AWS::"):
+            name = body.get("Ref", "")
+            if isinstance(name, str) and name.startswith("AWS::"):
                 return body
-            if body not in passed:
-                passed.append(body)
-            return {"Ref": f"P{passed.index(body)}"}
-        return {key: _passing(inner, passed) for key, inner in body.items()}
-    return [_passing(one, passed) for one in body] if isinstance(body, list) else body
+            if body not in arguments:
+                arguments.append(body)
+            return {"Ref": f"P{arguments.index(body)}"}
+        return {key: _passing(inner, arguments) for key, inner in body.items()}
+    return [_passing(element, arguments) for element in body] if isinstance(body, list) else body
 
 
 def _reading(body: Body, logical_id: str, outputs: Body) -> Part:
-    """What stands instead of an intrinsic that names the moved resource."""
+    """The output that replaces an intrinsic on the moved resource; None for any other mapping.
+
+    Adds the output to `outputs`.
+    """
     if body == {"Ref": logical_id}:
         outputs["Ref"] = {"Value": {"Ref": INSIDE}}
         return {"Fn::GetAtt": [STACK, "Outputs.Ref"]}
@@ -78,18 +82,18 @@ def _reading(body: Body, logical_id: str, outputs: Body) -> Part:
     return None
 
 
-def _waiting(target: MutationTarget, logical_id: str) -> Iterator[Edit]:
+def _redirected_dependencies(target: MutationTarget, logical_id: str) -> Iterator[Edit]:
     for other, resource in as_body(target.body["Resources"]).items():
-        after = resource.get("DependsOn", []) if isinstance(resource, dict) else []
-        if after == logical_id:
+        dependencies = resource.get("DependsOn", []) if isinstance(resource, dict) else []
+        if dependencies == logical_id:
             yield Edit(("Resources", other, "DependsOn"), STACK)
-        elif isinstance(after, list) and logical_id in after:
-            index = after.index(logical_id)
+        elif isinstance(dependencies, list) and logical_id in dependencies:
+            index = dependencies.index(logical_id)
             yield Edit(("Resources", other, "DependsOn", index), STACK)
 
 
 def _of(kind: str, path: tuple[str, ...], bad: Part) -> Callable[[MutationTarget], Iterator[Break]]:
-    """Each resource of a type, moved with one property broken."""
+    """Break one property of each resource of a type, and move the resource."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for logical_id, properties in target.resources(kind):
@@ -104,7 +108,7 @@ def _of(kind: str, path: tuple[str, ...], bad: Part) -> Callable[[MutationTarget
 
 
 def _renamed(target: MutationTarget) -> Iterator[Break]:
-    """A function's log group, where the function names none itself."""
+    """Rename and move a function's log group, where the function has no LoggingConfig."""
     for _, properties, group in functions(target):
         if "LoggingConfig" not in properties:
             resource = target.resource(group)
@@ -118,7 +122,7 @@ def _renamed(target: MutationTarget) -> Iterator[Break]:
 
 
 def _added(kind: str, properties: Body, gate: bool) -> Callable[[MutationTarget], Iterator[Break]]:
-    """A nested stack beside what is there; it may be off by default."""
+    """Add a nested stack with one resource; with `gate` it is off by default."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         template: Body = {"Resources": {INSIDE: {"Type": kind, "Properties": properties}}}
@@ -132,15 +136,15 @@ def _added(kind: str, properties: Body, gate: bool) -> Callable[[MutationTarget]
 DOCUMENT = document(BROAD)
 POLICY: Body = {"PolicyName": "mutant", "PolicyDocument": DOCUMENT}
 OPERATORS: tuple[Operator, ...] = (
-    Operator("nested-group", "a group without egress, in a template of its own", ("TL_EGRESS_1",),
+    Operator("nested-group", "a group without egress, in a nested template", ("TL_EGRESS_1",),
              _of("AWS::EC2::SecurityGroup", ("SecurityGroupEgress",), GONE)),
-    Operator("nested-role", "a role with a broad policy, in a template of its own",
+    Operator("nested-role", "a role with a broad policy, in a nested template",
              ("TL_IAM_1",), _of("AWS::IAM::Role", ("Policies",), [POLICY])),
-    Operator("nested-log-group", "a log group that never expires, in a template of its own",
+    Operator("nested-log-group", "a log group that never expires, in a nested template",
              ("TL_LOGS_1",), _of("AWS::Logs::LogGroup", ("RetentionInDays",), GONE)),
-    Operator("nested-log-group-renamed", "another log group, in a template of its own",
+    Operator("nested-log-group-renamed", "a renamed log group, in a nested template",
              ("TL_LOGS_2",), _renamed),
-    Operator("nested-route", "an open route, in a template of its own", ("TL_EDGE_1",),
+    Operator("nested-route", "an open route, in a nested template", ("TL_EDGE_1",),
              _of("AWS::ApiGatewayV2::Route", ("AuthorizationType",), "NONE")),
     Operator("nested-policy", "a nested stack with a broad policy", ("TL_IAM_1",),
              _added("AWS::IAM::ManagedPolicy", {"PolicyDocument": DOCUMENT}, False)),

@@ -1,8 +1,8 @@
-"""Obfuscations: the same fault, written so that a reader of one line does not see it.
+"""Obfuscations: each hides a bad value behind an intrinsic, a parameter, a mapping or a stack.
 
-Each takes a bad value and the good one it stands for, and gives what to write instead, with what
-else the deployment then needs. Where an obfuscation would hide nothing (no stack above
-can turn the switch on), it is carried up to the root, whose parameters the deployer decides.
+An obfuscation takes the bad value and the good value of a site, and returns the value to write and
+the other edits that it needs. Its parameters are passed down from the root template, because only
+the deployer's parameters can turn a switch on.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,14 +14,21 @@ from tljudge.mutation.stacks import STACK, child, stack
 from tljudge.mutation.target import MutationTarget
 
 Hidden = tuple[Part, Break] | None
-"""What is written instead, and the other edits; None where the obfuscation does not fit."""
+"""The value to write and the other edits; None where the obfuscation does not apply."""
 
 SWITCH, ON, VALUE, MAP = "MutantSwitch", "MutantOn", "MutantValue", "MutantMap"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place for a bad value; `wrap` puts it into what stands there."""
+    """A place for a bad value.
+
+    Attributes:
+        path: where to write.
+        bad: the value that breaks a rule.
+        good: a value of the same shape that breaks none.
+        wrap: makes the value at `path` of the bad value or of its obfuscation.
+    """
 
     path: Path
     bad: Part
@@ -31,15 +38,21 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Obfuscation:
-    """One way to hide a bad value."""
+    """A way to hide a bad value.
+
+    Attributes:
+        name: the end of the operator's name.
+        description: the end of the operator's description.
+        hide: takes target, bad and good value.
+    """
 
     name: str
-    says: str
+    description: str
     hide: Callable[[MutationTarget, Part, Part], Hidden]
 
 
 def parameter(target: MutationTarget, name: str, declared: Part) -> Break:
-    """A parameter here, passed down from the root, where whoever deploys gives it."""
+    """Edits that declare a parameter in the target and in every stack above, and pass it down."""
     edits = [Edit(("Parameters", name), declared)]
     for file, logical_id in target.above:
         passed = ("Resources", logical_id, "Properties", "Parameters", name)
@@ -48,7 +61,7 @@ def parameter(target: MutationTarget, name: str, declared: Part) -> Break:
 
 
 def switch(target: MutationTarget) -> Break:
-    """A condition that is off by default and that a parameter of the root turns on."""
+    """Edits that declare condition `ON`: off by default, turned on by a parameter of the root."""
     body: Body = {"Fn::Equals": [{"Ref": SWITCH}, "true"]}
     declared = {"Type": "String", "Default": "false"}
     return (Edit(("Conditions", ON), body), *parameter(target, SWITCH, declared))
@@ -79,16 +92,16 @@ def _allowed(target: MutationTarget, bad: Part, good: Part) -> Hidden:
 
 
 def _map(target: MutationTarget, bad: Part, good: Part) -> Hidden:
-    found = {"Fn::FindInMap": [MAP, "all", "value"]}
-    return found, (Edit(("Mappings", MAP), {"all": {"value": bad}}),)
+    lookup = {"Fn::FindInMap": [MAP, "all", "value"]}
+    return lookup, (Edit(("Mappings", MAP), {"all": {"value": bad}}),)
 
 
 def _map_by_region(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not _is_scalar(good):
         return None
     rows = {"eu-central-1": {"value": good}, "us-east-1": {"value": bad}}
-    found: Body = {"Fn::FindInMap": [MAP, {"Ref": "AWS::Region"}, "value"]}
-    return found, (Edit(("Mappings", MAP), rows),)
+    lookup: Body = {"Fn::FindInMap": [MAP, {"Ref": "AWS::Region"}, "value"]}
+    return lookup, (Edit(("Mappings", MAP), rows),)
 
 
 def _sub(target: MutationTarget, bad: Part, good: Part) -> Hidden:
@@ -136,9 +149,9 @@ def _map_default(target: MutationTarget, bad: Part, good: Part) -> Hidden:
     if not _is_scalar(good):
         return None
     key = {"Ref": "AWS::Region"}
-    found: Body = {"Fn::FindInMap": [MAP, key, "value", {"DefaultValue": bad}]}
+    lookup: Body = {"Fn::FindInMap": [MAP, key, "value", {"DefaultValue": bad}]}
     rows = Edit(("Mappings", MAP), {"eu-central-1": {"value": good}})
-    return found, (rows, Edit(("Transform",), "AWS::LanguageExtensions"))
+    return lookup, (rows, Edit(("Transform",), "AWS::LanguageExtensions"))
 
 
 def _output(target: MutationTarget, bad: Part, good: Part) -> Hidden:
@@ -189,7 +202,7 @@ KNOWN = (
     Obfuscation("allowed", "among the allowed values of a parameter", _allowed),
     Obfuscation("map", "in a mapping", _map),
     Obfuscation("region", "in a mapping, for one region", _map_by_region),
-    Obfuscation("map-default", "as what a mapping has not", _map_default),
+    Obfuscation("map-default", "as the default of an Fn::FindInMap", _map_default),
     Obfuscation("list", "as an element of a list parameter", _list),
     Obfuscation("output", "as the output of a nested stack", _output),
     Obfuscation("sub", "as an Fn::Sub", _sub),
@@ -197,22 +210,22 @@ KNOWN = (
     Obfuscation("join", "in two halves of an Fn::Join", _join),
     Obfuscation("select", "as an element of an Fn::Select", _select),
     Obfuscation("split", "as a piece of an Fn::Split", _split),
-    Obfuscation("nested", "as what the parent stack passes", _nested),
+    Obfuscation("nested", "as an argument from the parent stack", _nested),
 )
-"""How a value is hidden that a judge can still find."""
+"""Obfuscations that the judge can resolve, so a rule must FAIL."""
 
 UNKNOWABLE = (
     Obfuscation("free", "as a parameter without a default", _free),
-    Obfuscation("stored", "as a parameter that is read from the account", _stored),
-    Obfuscation("custom", "as what a custom resource returns", _custom),
+    Obfuscation("stored", "as a parameter read from Systems Manager", _stored),
+    Obfuscation("custom", "as an attribute of a custom resource", _custom),
     Obfuscation("import", "as another stack's output", _imported),
-    Obfuscation("dynamic", "as what is read at deployment", _dynamic),
+    Obfuscation("dynamic", "as a dynamic reference", _dynamic),
 )
-"""How a value is hidden so that nobody can know it; a judge must say so."""
+"""Obfuscations that no template resolves, so a rule must answer UNKNOWN."""
 
 
-EMPTY = tuple(one for one in (*KNOWN, *UNKNOWABLE) if one.name != "sub")
-"""For a text that is empty: CloudFormation refuses an Fn::Sub of nothing."""
+EMPTY = tuple(obfuscation for obfuscation in (*KNOWN, *UNKNOWABLE) if obfuscation.name != "sub")
+"""Obfuscations of an empty string: CloudFormation rejects an empty Fn::Sub."""
 
 
 def obfuscated(
@@ -222,20 +235,28 @@ def obfuscated(
     sites: Callable[[MutationTarget], Iterator[Site]],
     obfuscations: tuple[Obfuscation, ...] = (*KNOWN, *UNKNOWABLE),
 ) -> tuple[Operator, ...]:
-    """One operator for each way to hide the same fault, once for each type in a template.
+    """An operator for each obfuscation of a fault.
 
-    How a fault is hidden does not depend on which resource of a type has it.
+    Each operator applies once for each resource type in a template, because an obfuscation does not
+    depend on the resource that has the fault.
+
+    Args:
+        fault: name of the fault; the obfuscation's name follows it.
+        breaks: the fault in a line; the obfuscation's description follows it.
+        expected: ids of the rules that must notice.
+        sites: the places of the fault in a target.
+        obfuscations: how to hide it.
     """
     return tuple(
         Operator(
             fault,
-            f"{breaks}, {one.says}",
+            f"{breaks}, {obfuscation.description}",
             expected,
-            _applied(sites, one),
-            one.name,
-            one in UNKNOWABLE,
+            _applied(sites, obfuscation),
+            obfuscation.name,
+            obfuscation in UNKNOWABLE,
         )
-        for one in obfuscations
+        for obfuscation in obfuscations
     )
 
 
@@ -264,7 +285,7 @@ def plain(
     expected: tuple[str, ...],
     sites: Callable[[MutationTarget], Iterator[Site]],
 ) -> Operator:
-    """The fault itself, where everybody sees it."""
+    """An operator that writes the bad value of each site without an obfuscation."""
 
     def apply(target: MutationTarget) -> Iterator[Break]:
         for site in sites(target):

@@ -1,4 +1,4 @@
-"""What an operator is: one way to break a template, and the rules that should notice."""
+"""A mutation operator: a way to break a template, and the rules that must notice."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from tljudge.mutation.target import MutationTarget
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One way to break one thing.
+    """A way to break a template.
 
     Attributes:
-        fault: what is broken, in a word or three.
-        breaks: the same in a line.
-        expected: rules of which one at least should notice.
-        apply: each break it makes of a template, in an order that never changes.
-        obfuscation: how the fault is hidden, where it is.
-        doubtful: whether nobody can know that it is a fault, so that UNKNOWN is the right answer.
+        fault: name of the fault, in one to three words.
+        breaks: the fault in a line.
+        expected: ids of rules, at least one of which must notice.
+        apply: yields the edits of each mutant of a target, always in the same order.
+        obfuscation: name of the obfuscation; empty where the fault is in plain sight.
+        doubtful: whether no template can tell that it is a fault, so that UNKNOWN is right.
     """
 
     fault: str
@@ -29,5 +29,5 @@ class Operator:
 
     @property
     def name(self) -> str:
-        """Fault and obfuscation."""
+        """Fault and obfuscation, joined by a hyphen; the name that `--operator` takes."""
         return f"{self.fault}-{self.obfuscation}" if self.obfuscation else self.fault

@@ -1,4 +1,4 @@
-"""The same run by several processes, a template each; the results are in the same order."""
+"""The mutation run in several processes: one task for each template, results in order."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,24 +13,28 @@ from tljudge.mutation.target import TemplateSet
 from tljudge.rules import ALL as RULES
 
 Task = tuple[TemplateSet, int, tuple[str, ...]]
-"""A template set, one of its templates, and names of operators: an operator cannot be sent."""
+"""A template set, the index of a target, and operator names, because operators do not pickle."""
 
 
 def parallel_run(
     template_sets: Sequence[TemplateSet], operators: Sequence[Operator], jobs: int = 0
 ) -> Iterator[Mutant | InapplicableMutation]:
-    """Every mutant of operators among `ALL`, judged by every rule.
+    """Yield every mutant of the operators, judged by every rule.
 
     Args:
-        template_sets: what is broken.
-        operators: among `ALL`.
-        jobs: processes; 0: as many as there are processors.
+        template_sets: the templates to break.
+        operators: operators of `ALL`.
+        jobs: number of processes, 0 or more; 0 means one for each processor.
 
     Raises:
         MutantError: as `run`.
     """
-    names = tuple(one.name for one in operators)
-    tasks = [(one, number, names) for one in template_sets for number in range(len(one.targets))]
+    names = tuple(operator.name for operator in operators)
+    tasks = [
+        (template_set, number, names)
+        for template_set in template_sets
+        for number in range(len(template_set.targets))
+    ]
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(tasks)))
     if jobs == 1:
         for task in tasks:
@@ -43,5 +47,5 @@ def parallel_run(
 
 def _done(task: Task) -> list[Mutant | InapplicableMutation]:
     template_set, number, names = task
-    operators = [one for one in ALL if one.name in names]
+    operators = [operator for operator in ALL if operator.name in names]
     return list(broken_in(template_set, template_set.targets[number], operators, RULES))

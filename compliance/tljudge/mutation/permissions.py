@@ -1,4 +1,8 @@
-"""Where a template says what is allowed: found by shape, not by the rules' list of carriers."""
+"""Policy statements of a template, recognised by their shape.
+
+The rules use a list of types that carry policies; this module does not, so that a type missing from
+that list leaves a surviving mutant.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,19 +13,19 @@ from tljudge.mutation.edits import Body, Part, Path, mappings
 from tljudge.mutation.target import MutationTarget
 
 TRUST = "AssumeRolePolicyDocument"
-# It bounds what passes an endpoint, and grants nothing.
+# The policy of an endpoint limits its traffic; it grants nothing.
 GRANT_NOTHING = ("AWS::EC2::VPCEndpoint",)
-# There a resource of "*" is the one that carries the policy.
+# In their policies, a resource of "*" means the key or secret itself.
 MEAN_THEMSELVES = ("AWS::KMS::Key", "AWS::KMS::ReplicaKey", "AWS::SecretsManager::ResourcePolicy")
 ROLE = "AWS::IAM::Role"
 BROAD: Body = {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::example-bucket/*"}
-"""A statement that names no action."""
+"""A statement with a wildcard action."""
 ROLE_LIKE = (ROLE, "AWS::IAM::User", "AWS::IAM::Group")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One statement and where it stands."""
+    """A policy statement: its path and body, and its resource's logical id and type."""
 
     path: Path
     body: Body
@@ -37,7 +41,7 @@ class Grant:
         return listed(self.body.get("Resource", []))
 
     def names(self, kind: str) -> bool:
-        """Whether its principals are, or may be, of a kind."""
+        """Whether its `Principal` has the key `kind`, such as `Service` or `Federated`."""
         whom = self.body.get("Principal")
         return isinstance(whom, dict | str) and kind in whom
 
@@ -46,38 +50,38 @@ class Grant:
 
 
 def document(statement: Body) -> Body:
-    """A policy of one statement."""
+    """A policy document with one statement."""
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def listed(value: Part) -> list[Part]:
-    """One or many as many."""
+    """The value itself if it is a list, else a list of it."""
     return value if isinstance(value, list) else [value]
 
 
 def statements(target: MutationTarget, effect: str = "Allow") -> Iterator[Grant]:
-    """Every statement with this effect that is no role's trust."""
-    return (one for one in _all(target, effect) if TRUST not in one.path)
+    """Every statement with this effect, except those of trust policies."""
+    return (grant for grant in _grants(target, effect) if TRUST not in grant.path)
 
 
 def trusts(target: MutationTarget) -> Iterator[Grant]:
     """Every statement of every role's trust policy."""
-    return (one for one in _all(target, "Allow") if TRUST in one.path)
+    return (grant for grant in _grants(target, "Allow") if TRUST in grant.path)
 
 
-def openings(target: MutationTarget) -> Iterator[Grant]:
-    """Every Allow of a policy on a resource or an endpoint, which says whom it lets in."""
-    for one in _all(target, "Allow", ()):
-        if TRUST not in one.path and "Principal" in one.body:
-            yield one
+def resource_policies(target: MutationTarget) -> Iterator[Grant]:
+    """Every Allow statement with a principal, outside trust policies."""
+    for grant in _grants(target, "Allow", ()):
+        if TRUST not in grant.path and "Principal" in grant.body:
+            yield grant
 
 
-def _all(
-    target: MutationTarget, effect: str, without: tuple[str, ...] = GRANT_NOTHING
+def _grants(
+    target: MutationTarget, effect: str, excluded_types: tuple[str, ...] = GRANT_NOTHING
 ) -> Iterator[Grant]:
     for logical_id, properties in target.resources():
         kind = target.kind(logical_id)
-        if kind in without:
+        if kind in excluded_types:
             continue
         top = ("Resources", logical_id, "Properties")
         for path, body in mappings(properties, top):
@@ -86,18 +90,22 @@ def _all(
 
 
 def documents(target: MutationTarget) -> Iterator[tuple[Path, list[Part], str]]:
-    """The statement list of every policy that is no role's trust: path, statements, owner."""
+    """Every policy document with a statement list, except trust policies.
+
+    Yields:
+        Path and statements of the list, and the logical id of the resource that has it.
+    """
     for logical_id, properties in target.resources():
         if target.kind(logical_id) in GRANT_NOTHING:
             continue
         for path, body in mappings(properties, ("Resources", logical_id, "Properties")):
-            found = body.get("Statement")
-            if TRUST not in path and isinstance(found, list) and found:
-                yield (*path, "Statement"), found, logical_id
+            existing = body.get("Statement")
+            if TRUST not in path and isinstance(existing, list) and existing:
+                yield (*path, "Statement"), existing, logical_id
 
 
 def limitable(grant: Grant) -> bool:
-    """Whether one of its actions could be limited to a resource."""
+    """Whether at least one action of the statement supports resource-level permissions."""
     return any(not _has_no_resource(action) for action in grant.actions)
 
 
@@ -107,7 +115,7 @@ def _has_no_resource(action: Part) -> bool:
 
 
 def is_broad(resource: Part) -> bool:
-    """Whether a resource is written as all there are, or all of a kind."""
+    """Whether a resource is a wildcard for everything, or for everything of a kind (`table/*`)."""
     text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
     if not isinstance(text, str):
         return False

@@ -1,4 +1,4 @@
-"""What became of the mutants: a table for a person, readable at 80 columns, and JSON."""
+"""The report of a mutation run: a table at most 80 columns wide, and JSON."""
 
 import json
 import textwrap
@@ -14,21 +14,25 @@ SCHEMA_VERSION = 1
 
 
 def render(score: Score) -> str:
-    """A line for each fault, then survivors with their diffs; the last line is the result."""
+    """A table with a line for each fault, then each survivor with its diff; the result is last."""
     parts = [_table(score)]
-    parts += [_survivor(one) for one in score.of("survived")]
+    parts += [_survivor(mutant) for mutant in score.of("survived")]
     for title, lines in (
-        ("killed by another rule than should notice, or by one that could not know", [
-            f"{one.where}: {one.operator}: {', '.join(one.killed_by)}" for one in score.unexpected
+        ("killed by an unexpected rule, or only by UNKNOWN", [
+            f"{mutant.where}: {mutant.operator}: {', '.join(mutant.killed_by)}"
+            for mutant in score.unexpected
         ]),
-        ("break nothing", [
-            f"{one.where}: {one.operator}: {one.reason}" for one in score.of("equivalent")
+        ("equivalent, so they break nothing", [
+            f"{mutant.where}: {mutant.operator}: {mutant.reason}"
+            for mutant in score.of("equivalent")
         ]),
-        ("argued to break nothing, and no survivor; remove the argument", [
-            f"{one.file} {one.resource} {one.place}: {one.operator}" for one in score.stale
+        ("listed as equivalent, but did not survive; remove them from equivalents.py", [
+            f"{stale.file} {stale.resource} {stale.place}: {stale.operator}"
+            for stale in score.stale
         ]),
-        ("no mutant was made of", [
-            f"{one.file}: {one.operator}: {one.why}" for one in score.inapplicable
+        ("inapplicable mutations", [
+            f"{mutation.file}: {mutation.operator}: {mutation.why}"
+            for mutation in score.inapplicable
         ]),
     ):  # fmt: skip
         if lines:
@@ -39,25 +43,25 @@ def render(score: Score) -> str:
 def result(score: Score) -> str:
     """One line with the verdict and the counts."""
     word = "FAIL" if score.exit_code() else "PASS"
-    argued = len(score.of("equivalent"))
+    equivalent = len(score.of("equivalent"))
     return (
         f"mutate: {word}: {len(score.of('killed'))} of {score.total} mutants killed "
-        f"({len(score.operators)} operators, {argued} equivalent)"
+        f"({len(score.operators)} operators, {equivalent} equivalent)"
     )
 
 
 def _table(score: Score) -> str:
     lines = [f"{'operator':<{_NAME}}{'mutants':>{_NUMBER}}{'killed':>{_NUMBER}}  by"]
-    faults = {one.name: one.fault for one in score.operators}
-    ways = Counter(one.fault for one in score.operators)
+    faults = {operator.name: operator.fault for operator in score.operators}
+    ways = Counter(operator.fault for operator in score.operators)
     by_fault: dict[str, list[Mutant]] = {fault: [] for fault in ways}
     for mutant in score.mutants:
         by_fault[faults[mutant.operator]].append(mutant)
     for fault, mutants in by_fault.items():
         name = f"{fault} ({ways[fault]} ways)" if ways[fault] > 1 else fault
-        broken = [one for one in mutants if one.state != "equivalent"]
-        killed = [one for one in broken if one.state == "killed"]
-        by = ", ".join(dict.fromkeys(rule for one in killed for rule in one.killed_by))
+        broken = [mutant for mutant in mutants if mutant.state != "equivalent"]
+        killed = [mutant for mutant in broken if mutant.state == "killed"]
+        by = ", ".join(dict.fromkeys(rule for mutant in killed for rule in mutant.killed_by))
         first, *more = textwrap.wrap(by, _BY) or [""]
         head = f"{name:<{_NAME}}{len(broken):>{_NUMBER}}{len(killed):>{_NUMBER}}  {first}"
         lines.append(head.rstrip())
@@ -76,7 +80,7 @@ def _wrapped(line: str) -> str:
 
 
 def as_json(score: Score) -> str:
-    """Every mutant, and the score; plain ASCII, so that any file name survives."""
+    """The score, the operators and every mutant as JSON; ASCII, so that any file name survives."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "score": {
@@ -88,19 +92,19 @@ def as_json(score: Score) -> str:
             "operators": len(score.operators),
         },
         "operators": list(_operators(score)),
-        "mutants": [asdict(one) | {"state": one.state} for one in score.mutants],
-        "stale": [asdict(one) for one in score.stale],
-        "inapplicable": [asdict(one) for one in score.inapplicable],
+        "mutants": [asdict(mutant) | {"state": mutant.state} for mutant in score.mutants],
+        "stale": [asdict(equivalent) for equivalent in score.stale],
+        "inapplicable": [asdict(mutation) for mutation in score.inapplicable],
     }
     return json.dumps(document, indent=2) + "\n"
 
 
 def _operators(score: Score) -> Iterator[dict[str, object]]:
-    counts = Counter(one.operator for one in score.mutants)
-    for one in score.operators:
+    counts = Counter(mutant.operator for mutant in score.mutants)
+    for operator in score.operators:
         yield {
-            "name": one.name,
-            "breaks": one.breaks,
-            "expected": list(one.expected),
-            "mutants": counts[one.name],
+            "name": operator.name,
+            "breaks": operator.breaks,
+            "expected": list(operator.expected),
+            "mutants": counts[operator.name],
         }

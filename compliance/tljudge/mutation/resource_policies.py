@@ -1,26 +1,26 @@
-"""Policies on resources and endpoints that let everybody in, or in for everybody."""
+"""Operators that open a resource policy: to everybody, or to a service acting for everybody."""
 
 from collections.abc import Callable, Iterator
 
 from tljudge.mutation.edits import GONE, NO_VALUE, Break, Edit, Part
 from tljudge.mutation.obfuscations import IF, Site, obfuscated, plain
 from tljudge.mutation.operator import Operator
-from tljudge.mutation.permissions import openings
+from tljudge.mutation.permissions import resource_policies
 from tljudge.mutation.target import MutationTarget
 
 NAMED = ("TL_IAM_7",)
 ENDPOINT, PERMISSION = "AWS::EC2::VPCEndpoint", "AWS::Lambda::Permission"
 DEPUTY = "cloudtrail.amazonaws.com"
-SOMEBODY = "arn:aws:iam::111122223333:role/somebody"
+ANOTHER_ROLE = "arn:aws:iam::111122223333:role/somebody"
 
 
 def _whole(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """Whom a statement lets in, where no condition could make up for it."""
+    """The principal of each resource policy statement that has no condition."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
-        for one in openings(target):
-            if "Condition" not in one.body:
-                yield Site((*one.path, "Principal"), bad, one.body["Principal"])
+        for grant in resource_policies(target):
+            if "Condition" not in grant.body:
+                yield Site((*grant.path, "Principal"), bad, grant.body["Principal"])
 
     return sites
 
@@ -28,7 +28,7 @@ def _whole(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
 def _accounts(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
         for site in _whole(bad)(target):
-            yield Site(site.path, bad, SOMEBODY, lambda value: {"AWS": value})
+            yield Site(site.path, bad, ANOTHER_ROLE, lambda value: {"AWS": value})
 
     return sites
 
@@ -46,7 +46,7 @@ def _endpoints(target: MutationTarget) -> Iterator[Site]:
 
 
 def _sources(target: MutationTarget) -> Iterator[Site]:
-    """For whom a service may call a function."""
+    """The source that limits on whose behalf a service may invoke a function."""
     for logical_id, properties in target.resources(PERMISSION):
         if "SourceArn" in properties and "SourceAccount" not in properties:
             path = ("Resources", logical_id, "Properties", "SourceArn")
@@ -68,19 +68,21 @@ def _anybody(target: MutationTarget) -> Iterator[Break]:
         yield Edit((*site.path[:-1], "Principal"), "*"), Edit(site.path, GONE)
 
 
-EVERYBODY = _accounts("*")
+EVERY_AWS_PRINCIPAL = _accounts("*")
 OPERATORS: tuple[Operator, ...] = (
-    plain("open-all", "a resource's policy lets everybody in", NAMED, _whole("*")),
-    plain("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
-    plain("open-mixed", "a resource's policy lets everybody in among others", NAMED,
-          _accounts([SOMEBODY, "*"])),
-    *obfuscated("open-aws", "a resource's policy lets every AWS principal in", NAMED, EVERYBODY),
-    plain("open-deputy", "a resource's policy lets a service in that acts for anybody", NAMED,
+    plain("open-all", "a resource policy admits everybody", NAMED, _whole("*")),
+    plain("open-aws", "a resource policy admits every AWS principal", NAMED, EVERY_AWS_PRINCIPAL),
+    plain("open-mixed", "a resource policy admits everybody, among others", NAMED,
+          _accounts([ANOTHER_ROLE, "*"])),
+    *obfuscated("open-aws", "a resource policy admits every AWS principal", NAMED,
+               EVERY_AWS_PRINCIPAL),
+    plain("open-deputy", "a resource policy admits a service that acts for any account", NAMED,
           _deputy),
     Operator("endpoint-policy-gone", "an endpoint has no policy", NAMED, _removed(_endpoints)),
     *obfuscated("endpoint-policy", "an endpoint has no policy", NAMED, _endpoints, (IF,)),
-    Operator("source-gone", "a service may call a function for any account", NAMED,
+    Operator("source-gone", "a service may invoke a function for any account", NAMED,
              _removed(_sources)),
-    *obfuscated("source", "a service may call a function for any account", NAMED, _sources, (IF,)),
-    Operator("source-anybody", "everybody may call a function", NAMED, _anybody),
+    *obfuscated("source", "a service may invoke a function for any account", NAMED, _sources,
+               (IF,)),
+    Operator("source-anybody", "everybody may invoke a function", NAMED, _anybody),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Resources of statements that are widened, in every spelling and obfuscation."""
+"""Operators that widen the resources of a statement, in every spelling and obfuscation."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,39 +21,39 @@ ARN = "arn:aws:s3:::example-bucket/*"
 
 
 def _named(target: MutationTarget) -> Iterator[Grant]:
-    """Statements whose resources are named and could not be left out.
+    """Statements that name their resources, although a wildcard would be possible.
 
-    A condition may narrow a wildcard, so statements with one are broken where conditions are.
+    A condition may narrow a wildcard, so `conditions` breaks the statements that have a condition.
     """
-    for one in statements(target):
-        named = bool(one.resources) and not any(is_broad(value) for value in one.resources)
-        itself = one.kind in MEAN_THEMSELVES
-        if named and limitable(one) and "Condition" not in one.body and not itself:
-            yield one
+    for grant in statements(target):
+        named = bool(grant.resources) and not any(is_broad(value) for value in grant.resources)
+        means_itself = grant.kind in MEAN_THEMSELVES
+        if named and limitable(grant) and "Condition" not in grant.body and not means_itself:
+            yield grant
 
 
 def _becomes(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
     def sites(target: MutationTarget) -> Iterator[Site]:
-        for one in _named(target):
-            yield Site((*one.path, "Resource"), bad, one.resources[0])
+        for grant in _named(target):
+            yield Site((*grant.path, "Resource"), bad, grant.resources[0])
 
     return sites
 
 
 def _mixed(target: MutationTarget) -> Iterator[Site]:
-    for one in _named(target):
-        good = one.resources
-        yield Site((*one.path, "Resource"), [*good, "*"], good)
+    for grant in _named(target):
+        good = grant.resources
+        yield Site((*grant.path, "Resource"), [*good, "*"], good)
 
 
 def _kind_of(target: MutationTarget) -> Iterator[Site]:
-    """`table/x` becomes `table/*`, where the ARN is written so."""
-    for one in _named(target):
-        for value in one.resources:
+    """`table/x` becomes `table/*`, where the ARN is a string or an Fn::Sub."""
+    for grant in _named(target):
+        for value in grant.resources:
             text = value.get("Fn::Sub") if isinstance(value, dict) else value
             wide = _all_of_kind(text) if isinstance(text, str) else None
             if wide is not None:
-                yield Site((*one.path, "Resource"), {"Fn::Sub": wide}, value)
+                yield Site((*grant.path, "Resource"), {"Fn::Sub": wide}, value)
                 break
 
 
@@ -62,37 +62,37 @@ _ARN = re.compile(rf"(arn:{_PART}:(?!s3:|sns:|sqs:){_PART}:{_PART}:{_PART}:[a-z-
 
 
 def _all_of_kind(arn: str) -> str | None:
-    found = _ARN.match(arn)
-    return None if found is None else f"{found[1]}*"
+    match = _ARN.match(arn)
+    return None if match is None else f"{match[1]}*"
 
 
 def _service_of(target: MutationTarget) -> Iterator[Site]:
-    for one in _named(target):
-        service = str(one.actions[0]).partition(":")[0]
-        yield Site((*one.path, "Resource"), f"arn:aws:{service}:*:*:*", one.resources[0])
+    for grant in _named(target):
+        service = str(grant.actions[0]).partition(":")[0]
+        yield Site((*grant.path, "Resource"), f"arn:aws:{service}:*:*:*", grant.resources[0])
 
 
 def _one_each(target: MutationTarget) -> Iterator[Site]:
-    for one in _named(target):
-        yield Site((*one.path, "Resource"), "*", ARN, lambda value: [value])
+    for grant in _named(target):
+        yield Site((*grant.path, "Resource"), "*", ARN, lambda value: [value])
 
 
 def _beside_star(target: MutationTarget) -> Iterator[Break]:
-    """An action that could be limited, where the wildcard stood for those that cannot."""
-    for one in statements(target):
-        if one.kind in MEAN_THEMSELVES or "Condition" in one.body or "Principal" in one.body:
+    """Add an action that supports resources to a statement whose actions need a wildcard."""
+    for grant in statements(target):
+        if grant.kind in MEAN_THEMSELVES or "Condition" in grant.body or "Principal" in grant.body:
             continue
-        if any(is_broad(value) for value in one.resources):
-            actions = [*listed(one.body["Action"]), "ec2:TerminateInstances"]
-            yield (Edit((*one.path, "Action"), actions),)
+        if any(is_broad(value) for value in grant.resources):
+            actions = [*listed(grant.body["Action"]), "ec2:TerminateInstances"]
+            yield (Edit((*grant.path, "Action"), actions),)
 
 
 def _inverted(target: MutationTarget) -> Iterator[Break]:
-    """Everything but one resource."""
-    for one in _named(target):
-        path = one.path
+    """Resource becomes NotResource: everything except the named resources."""
+    for grant in _named(target):
+        path = grant.path
         yield (
-            Edit((*path, "NotResource"), one.body["Resource"]),
+            Edit((*path, "NotResource"), grant.body["Resource"]),
             Edit((*path, "Resource"), GONE),
         )
 
@@ -101,8 +101,10 @@ OPERATORS: tuple[Operator, ...] = (
     plain("resource-all", 'a resource becomes "*"', NAMED, _becomes("*")),
     plain("resource-stars", 'a resource becomes "**"', NAMED, _becomes("**")),
     plain("resource-mixed", 'a "*" among named resources', NAMED, _mixed),
-    plain("resource-kind", "a resource becomes all of its kind", NAMED, _kind_of),
-    plain("resource-service", "a resource becomes all of its service", NAMED, _service_of),
+    plain("resource-kind", "a resource becomes all resources of its kind", NAMED, _kind_of),
+    plain(
+        "resource-service", "a resource becomes all resources of its service", NAMED, _service_of
+    ),
     plain("resource-buckets", "a resource becomes all buckets", NAMED, _becomes("arn:aws:s3:::*")),
     plain(
         "resource-objects",
@@ -110,7 +112,12 @@ OPERATORS: tuple[Operator, ...] = (
         NAMED,
         _becomes("arn:aws:s3:::*/*"),
     ),
-    plain("resource-partition", "a resource becomes all of AWS", NAMED, _becomes("arn:aws:*")),
+    plain(
+        "resource-partition",
+        "a resource becomes all resources in AWS",
+        NAMED,
+        _becomes("arn:aws:*"),
+    ),
     plain(
         "resource-roles",
         "a resource becomes all roles of all accounts",
@@ -120,7 +127,7 @@ OPERATORS: tuple[Operator, ...] = (
     *obfuscated("resource-all", 'a resource becomes "*"', NAMED, _one_each),
     Operator(
         "resource-beside-star",
-        "an action that could be limited, beside those that cannot",
+        "an action with resource-level permissions, beside actions without them",
         NAMED,
         _beside_star,
     ),

@@ -1,7 +1,7 @@
-"""The run: each mutant is judged like any template, and compared with what was said before it.
+"""The mutation run: judge each mutant as `tl check` does, and compare it with the original.
 
-A mutant is killed by findings that were not there before and that no waiver hides: what `tl check`
-would stop. A waiver that also hides what is new is a waiver that is too wide, and shows here.
+New findings that no waiver hides kill a mutant: `tl check` would fail on them. A waiver that is too
+wide also hides new findings, so its mutants survive.
 """
 
 import difflib
@@ -20,12 +20,12 @@ from tljudge.mutation.target import MutationTarget, TemplateSet, broken, text_of
 from tljudge.rules import ALL
 from tljudge.runner.check import check
 
-Said = tuple[str, str, str, str, str]
-"""Rule, verdict, file, resource and message of a finding; lines move when text is written anew."""
+FindingKey = tuple[str, str, str, str, str]
+"""Rule, verdict, file, resource and message of a finding; not its line, which YAML output moves."""
 
 
 class MutantError(Exception):
-    """A template that cannot be judged, or a mutant that nobody could deploy."""
+    """A template that cannot be judged, or a mutant that CloudFormation would reject."""
 
 
 def run(
@@ -35,10 +35,10 @@ def run(
     *,
     today: date | None = None,
 ) -> Iterator[Mutant | InapplicableMutation]:
-    """Every mutant of every operator, in an order that never changes.
+    """Yield every mutant of every operator, always in the same order.
 
     Raises:
-        MutantError: a deployment cannot be judged, or an operator makes what is no mutant.
+        MutantError: an original or a mutant cannot be judged, or an edit's path does not exist.
     """
     for template_set in template_sets:
         for target in template_set.targets:
@@ -52,99 +52,106 @@ def broken_in(
     rules: Sequence[Rule],
     today: date | None = None,
 ) -> Iterator[Mutant | InapplicableMutation]:
-    """The mutants of one template of a template set.
+    """Yield the mutants of one template of a template set.
 
     Raises:
         MutantError: as `run`.
     """
     with tempfile.TemporaryDirectory(prefix="tl-mutate-") as folder:
-        bench = _Bench(Path(folder), template_set, rules, today)
+        workspace = _Workspace(Path(folder), template_set, rules, today)
         for operator in operators:
-            if _is_asked(operator, template_set):
-                yield from _mutants(bench, target, operator)
+            if _is_enforced(operator, template_set):
+                yield from _mutants(workspace, target, operator)
 
 
-def _is_asked(operator: Operator, template_set: TemplateSet) -> bool:
-    """Whether the policy asks what the operator breaks; where it does not, nothing is broken."""
-    known = {rule.id: rule for rule in ALL}
+def _is_enforced(operator: Operator, template_set: TemplateSet) -> bool:
+    """Whether the policy enforces a rule that the operator breaks; otherwise nothing is broken."""
+    rules_by_id = {rule.id: rule for rule in ALL}
     return any(
-        name not in known or known[name].applies(template_set.policy) for name in operator.expected
+        name not in rules_by_id or rules_by_id[name].applies(template_set.policy)
+        for name in operator.expected
     )
 
 
 def _mutants(
-    bench: "_Bench", target: MutationTarget, operator: Operator
+    workspace: "_Workspace", target: MutationTarget, operator: Operator
 ) -> Iterator[Mutant | InapplicableMutation]:
-    found = operator.apply(target)
+    breaks = operator.apply(target)
     while True:
         try:
-            edits = next(found, None)
+            edits = next(breaks, None)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
-            # A template may have shapes that no operator expects; that is said, and it goes on.
+            # The template has a shape that the operator does not expect: report it, and go on.
             yield InapplicableMutation(
-                operator.name, bench.shown(target), f"{type(error).__name__}: {error}"
+                operator.name, workspace.display(target), f"{type(error).__name__}: {error}"
             )
             return
         if edits is None:
             return
-        mutant = bench.judged(target, operator, edits)
-        changed = InapplicableMutation(
-            operator.name, bench.shown(target), "changes nothing: it is so already"
+        mutant = workspace.judged(target, operator, edits)
+        unchanged = InapplicableMutation(
+            operator.name,
+            workspace.display(target),
+            "changes nothing: the template has this value already",
         )
-        yield changed if mutant is None else mutant
+        yield unchanged if mutant is None else mutant
 
 
-class _Bench:
-    """A folder with one template set, in which one mutant after another takes a file's place."""
+class _Workspace:
+    """A temporary folder with a template set, in which each mutant replaces its files in turn."""
 
     def __init__(
         self, folder: Path, template_set: TemplateSet, rules: Sequence[Rule], today: date | None
     ) -> None:
         self._folder, self._template_set = folder, template_set
         self._rules, self._today = rules, today
-        self._texts = {one.file: text_of(one.body) for one in template_set.targets}
+        self._texts = {target.file: text_of(target.body) for target in template_set.targets}
         for file, text in self._texts.items():
             self._write(file, text)
         report = self._report(rules)
         for error in report.errors:
             file = self._relative(error.file)
-            raise MutantError(f"{template_set.shown(file)}: not judged: {error.message}")
-        self._before = Counter(said for said, _ in self._said(report))
+            raise MutantError(f"{template_set.display(file)}: not judged: {error.message}")
+        self._before = Counter(key for key, _ in self._keys(report))
 
-    def shown(self, target: MutationTarget) -> str:
-        """A template's file as the user named it."""
-        return self._template_set.shown(target.file)
+    def display(self, target: MutationTarget) -> str:
+        """The path of a target, as the user named it."""
+        return self._template_set.display(target.file)
 
     def judged(self, target: MutationTarget, operator: Operator, edits: Break) -> Mutant | None:
-        """One mutant, and what became of it; None where nothing is changed."""
+        """Judge the mutant that these edits make; None where they change nothing."""
         resource, place = where(edits)
         line = target.line(edits[0].path)
-        shown = f"{self.shown(target)}:{line} {resource} {place}: {operator.name}"
+        label = f"{self.display(target)}:{line} {resource} {place}: {operator.name}"
         try:
             bodies = broken(self._template_set, target, edits)
         except LookupError as error:
-            raise MutantError(f"{shown} leads nowhere: {error}") from None
+            raise MutantError(
+                f"{label} edits a place that does not exist: {error}; correct the operator"
+            ) from None
         texts = {file: text_of(body) for file, body in bodies.items()}
         if all(self._texts.get(file) == text for file, text in texts.items()):
             return None
-        new: list[Said] = []
-        # Where a rule that should notice does, the others need not look: it saves most of the time.
-        some = [rule for rule in self._rules if rule.id in operator.expected]
-        for rules in (some, self._rules):
+        new: list[FindingKey] = []
+        # An expected rule kills most mutants: judging by those rules first saves most of the time.
+        expected_rules = [rule for rule in self._rules if rule.id in operator.expected]
+        for rules in (expected_rules, self._rules):
             report = self._with(texts, rules)
             for problem in report.errors:
-                raise MutantError(f"{shown} is no template: {problem.message}")
+                raise MutantError(
+                    f"{label} makes an invalid template: {problem.message}; correct the operator"
+                )
             new = self._new(report)
-            if any(_is_expected(said, operator) for said in new):
+            if any(_is_expected(key, operator) for key in new):
                 break
         return Mutant(
             operator.name,
-            self.shown(target),
+            self.display(target),
             line,
             resource,
             place,
-            _killers(new),
-            any(_is_expected(said, operator) for said in new),
+            _killed_by(new),
+            any(_is_expected(key, operator) for key in new),
             "" if new else self._diff(texts, operator.name),
         )
 
@@ -155,8 +162,8 @@ class _Bench:
 
     def _report(self, rules: Sequence[Rule]) -> Report:
         root = self._folder / self._template_set.root
-        given = dict(self._template_set.given)
-        return check([root], self._template_set.policy, given, rules=rules, today=self._today)
+        parameters = dict(self._template_set.given)
+        return check([root], self._template_set.policy, parameters, rules=rules, today=self._today)
 
     def _with(self, texts: Mapping[str, str], rules: Sequence[Rule]) -> Report:
         for file, text in texts.items():
@@ -173,39 +180,42 @@ class _Bench:
     def _relative(self, file: str) -> str:
         return file.removeprefix(f"{self._folder}/")
 
-    def _said(self, report: Report) -> Iterator[tuple[Said, bool]]:
-        for one in report.findings:
-            if one.rule != WAIVER:
-                file = self._relative(one.file)
-                said = (one.rule, one.verdict, file, one.resource, one.stable_message)
-                yield said, one.is_open
+    def _keys(self, report: Report) -> Iterator[tuple[FindingKey, bool]]:
+        for finding in report.findings:
+            if finding.rule != WAIVER:
+                file = self._relative(finding.file)
+                message = finding.stable_message
+                yield (
+                    (finding.rule, finding.verdict, file, finding.resource, message),
+                    finding.is_open,
+                )
 
-    def _new(self, report: Report) -> list[Said]:
-        left = Counter(self._before)
+    def _new(self, report: Report) -> list[FindingKey]:
+        remaining = Counter(self._before)
         new = []
-        for said, is_open in self._said(report):
-            left[said] -= 1
-            if left[said] < 0 and is_open:
-                new.append(said)
+        for key, is_open in self._keys(report):
+            remaining[key] -= 1
+            if remaining[key] < 0 and is_open:
+                new.append(key)
         return new
 
-    def _diff(self, texts: Mapping[str, str], name: str) -> str:
+    def _diff(self, texts: Mapping[str, str], operator: str) -> str:
         lines: list[str] = []
         for file, text in texts.items():
-            shown = self._template_set.shown(file)
+            path = self._template_set.display(file)
             before = self._texts.get(file, "").splitlines()
             lines += difflib.unified_diff(
-                before, text.splitlines(), shown, f"{shown} ({name})", lineterm=""
+                before, text.splitlines(), path, f"{path} ({operator})", lineterm=""
             )
         return "\n".join(lines)
 
 
-def _is_expected(said: Said, operator: Operator) -> bool:
-    return said[0] in operator.expected and (said[1] == "FAIL" or operator.doubtful)
+def _is_expected(key: FindingKey, operator: Operator) -> bool:
+    return key[0] in operator.expected and (key[1] == "FAIL" or operator.doubtful)
 
 
-def _killers(new: Sequence[Said]) -> tuple[str, ...]:
-    """Each rule once; `(unknown)` behind those that could only not know."""
+def _killed_by(new: Sequence[FindingKey]) -> tuple[str, ...]:
+    """Each rule once, sorted; `(unknown)` follows a rule that only answered UNKNOWN."""
     verdicts: dict[str, set[str]] = {}
     for rule, verdict, *_ in new:
         verdicts.setdefault(rule, set()).add(verdict)
@@ -215,7 +225,7 @@ def _killers(new: Sequence[Said]) -> tuple[str, ...]:
 
 
 def where(edits: Break) -> tuple[str, str]:
-    """Resource, or else section, and property of the place that a break is about."""
+    """Logical id and property of the first edit; outside Resources, section and key."""
     path = edits[0].path
     if path[0] != "Resources":
         return str(path[0]), _dotted(path[1:])

@@ -1,4 +1,4 @@
-"""What became of the mutants, and which of the survivors are argued to break nothing."""
+"""The score of a run: which mutants were killed, survived, or are listed as equivalent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +9,19 @@ from tljudge.mutation.operator import Operator
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One template broken in one place.
+    """A template with one fault, and the rules that noticed it.
 
     Attributes:
-        operator: its name.
-        file: as the user named it.
-        line: of the place in the file as it was written.
-        resource: logical id, or the section where it is no resource.
+        operator: name of the operator.
+        file: path of the template, as the user named it.
+        line: line of the fault in that file, from 1.
+        resource: logical id; outside Resources, the section.
         place: the property.
-        killed_by: rules with new findings; `(unknown)` behind those that could only not know.
-        expected: whether one of them is a rule that should notice, and knows where it can be known.
-        diff: of a survivor, between the two templates written the same way.
-        reason: why it breaks nothing, where that is argued.
+        killed_by: ids of rules with new findings; `(unknown)` follows a rule that only answered
+            UNKNOWN.
+        expected: whether an expected rule noticed; UNKNOWN counts for doubtful operators only.
+        diff: of a survivor, a unified diff between original and mutant, both in long form.
+        reason: why an equivalent mutant breaks nothing.
     """
 
     operator: str
@@ -48,7 +49,7 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class InapplicableMutation:
-    """An operator that made no mutant of a template where it began to, and why."""
+    """An operator that could not make a mutant of a template, and why."""
 
     operator: str
     file: str
@@ -57,7 +58,7 @@ class InapplicableMutation:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A whole run; `stale` are arguments for what is no survivor any more."""
+    """The results of a run; `stale` lists equivalents that did not survive."""
 
     mutants: tuple[Mutant, ...]
     operators: tuple[Operator, ...]
@@ -65,21 +66,21 @@ class Score:
     stale: tuple[Equivalent, ...] = ()
 
     def of(self, state: str) -> list[Mutant]:
-        """The mutants in one state."""
-        return [one for one in self.mutants if one.state == state]
+        """The mutants in a state: `killed`, `equivalent` or `survived`."""
+        return [mutant for mutant in self.mutants if mutant.state == state]
 
     @property
     def unexpected(self) -> list[Mutant]:
-        """Killed, but by none of the rules that should notice, or by one that could not know."""
-        return [one for one in self.of("killed") if not one.expected]
+        """Mutants that an unexpected rule killed, or an UNKNOWN where FAIL was expected."""
+        return [mutant for mutant in self.of("killed") if not mutant.expected]
 
     @property
     def total(self) -> int:
-        """Mutants that break something."""
+        """Number of mutants that break something."""
         return len(self.mutants) - len(self.of("equivalent"))
 
     def exit_code(self) -> int:
-        """0 when every mutant that breaks something is killed, and every argument still holds."""
+        """0 when no mutant survived and every equivalent still does, else 1."""
         return 1 if self.of("survived") or self.stale else 0
 
 
@@ -88,31 +89,36 @@ def scored(
     operators: Sequence[Operator],
     equivalents: Sequence[Equivalent],
 ) -> Score:
-    """The results of a run with the arguments for its survivors.
+    """Score the results of a run.
 
     Args:
-        results: of `run`.
-        operators: that it was run with.
-        equivalents: arguments; those for other operators and files are left out of account.
+        results: the results of `run`.
+        operators: the operators of the run.
+        equivalents: known equivalent mutants; those of other operators or files are ignored.
     """
-    found = list(results)
-    mutants = [one for one in found if isinstance(one, Mutant)]
-    names, files = {one.name for one in operators}, {one.file for one in mutants}
+    all_results = list(results)
+    mutants = [result for result in all_results if isinstance(result, Mutant)]
+    names = {operator.name for operator in operators}
+    files = {mutant.file for mutant in mutants}
     reasons = {}
     stale = []
-    for argument in equivalents:
-        if argument.operator not in names or not any(map(argument.is_about, files)):
+    for equivalent in equivalents:
+        if equivalent.operator not in names or not any(map(equivalent.is_about, files)):
             continue
-        mine = [i for i, one in enumerate(mutants) if _argued(one, argument)]
-        reasons.update(dict.fromkeys(mine, argument.reason))
-        if not any(mutants[i].state == "survived" for i in mine):
-            stale.append(argument)
-    argued = [replace(one, reason=reasons.get(i, "")) for i, one in enumerate(mutants)]
-    inapplicable = tuple(one for one in found if isinstance(one, InapplicableMutation))
-    return Score(tuple(argued), tuple(operators), inapplicable, tuple(stale))
+        matching = [i for i, mutant in enumerate(mutants) if _is_same(mutant, equivalent)]
+        reasons.update(dict.fromkeys(matching, equivalent.reason))
+        if not any(mutants[i].state == "survived" for i in matching):
+            stale.append(equivalent)
+    scored_mutants = [
+        replace(mutant, reason=reasons.get(i, "")) for i, mutant in enumerate(mutants)
+    ]
+    inapplicable = tuple(
+        result for result in all_results if isinstance(result, InapplicableMutation)
+    )
+    return Score(tuple(scored_mutants), tuple(operators), inapplicable, tuple(stale))
 
 
-def _argued(mutant: Mutant, argument: Equivalent) -> bool:
-    named = (argument.operator, argument.resource, argument.place)
-    same = (mutant.operator, mutant.resource, mutant.place) == named
-    return same and argument.is_about(mutant.file)
+def _is_same(mutant: Mutant, equivalent: Equivalent) -> bool:
+    place = (equivalent.operator, equivalent.resource, equivalent.place)
+    is_same_place = (mutant.operator, mutant.resource, mutant.place) == place
+    return is_same_place and equivalent.is_about(mutant.file)

@@ -1,4 +1,4 @@
-"""One more nested stack: its resource, and the file of its template."""
+"""The nested stack that an operator adds: its resource, and the file of its template."""
 
 from pathlib import PurePosixPath
 
@@ -10,12 +10,12 @@ NESTED = "AWS::CloudFormation::Stack"
 
 
 def stack(target: MutationTarget, parameters: Body, **more: Part) -> Body:
-    """The resource, with the tags it and its resources need."""
+    """The stack resource, with the required tags, which CloudFormation passes to its resources."""
     tags = [{"Key": key, "Value": "mutant"} for key in target.policy.required_tags]
     body: Body = {"TemplateURL": f"./{CHILD}", "Parameters": parameters, "Tags": tags}
     return {"Type": NESTED, **more, "Properties": body}
 
 
 def child(target: MutationTarget) -> str:
-    """The file of its template, beside the one it is nested in."""
+    """The file of the nested template, in the folder of the target."""
     return PurePosixPath(target.file).with_name(CHILD).as_posix()

@@ -1,4 +1,4 @@
-"""Mutation targets: templates in long form, each with its place in its deployment."""
+"""Mutation targets: each template in long form, with its place in the deployment."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,16 @@ from tljudge.resolve.deployment import Deployment
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MutationTarget:
-    """One template of a template set, as operators see it.
+    """A template of a template set, as operators see it.
 
     Attributes:
         file: relative to the folder of the template set.
         body: the template in long form.
-        above: the nested-stack resources that lead here, from the nearest: file and logical id.
-        tags: keys of the tags that come from the stacks above.
-        gated: whether one of the stacks above is not always there.
-        policy: what the templates are judged by.
+        above: file and logical id of the nested-stack resources above, the nearest first.
+        tags: keys of the tags that the stacks above supply.
+        gated: whether a stack above has a condition.
+        policy: thresholds and waivers of the run.
+        raw: the template as parsed, with line numbers.
     """
 
     file: str
@@ -41,7 +42,7 @@ class MutationTarget:
     raw: Node = field(repr=False, default=None)
 
     def resources(self, *kinds: str) -> Iterator[tuple[str, Body]]:
-        """Logical id and properties of the resources of these types, or of all."""
+        """Yield logical id and properties of the resources of these types, or of all types."""
         for logical_id, resource in as_body(self.body["Resources"]).items():
             if isinstance(resource, dict):
                 properties = resource.get("Properties", {})
@@ -49,7 +50,11 @@ class MutationTarget:
                     yield logical_id, properties
 
     def resource(self, logical_id: str) -> Body:
-        """All of one resource."""
+        """The whole body of a resource: type, properties, attributes.
+
+        Raises:
+            LookupError: the template has no such resource.
+        """
         return as_body(as_body(self.body["Resources"])[logical_id])
 
     def kind(self, logical_id: str) -> str:
@@ -57,15 +62,18 @@ class MutationTarget:
         return str(self.resource(logical_id)["Type"])
 
     def line(self, path: Place) -> int:
-        """The line of a place in the file as it was written; of what is nearest where it is new."""
-        here, line = self.raw, 1
+        """The line of a place in the user's file, from 1.
+
+        A place that is new has the line of the nearest value above it.
+        """
+        value, line = self.raw, 1
         for step in path:
-            if isinstance(here, Call):
-                line, here = here.mark[0], here.argument
-            elif isinstance(here, Map) and step in here:
-                line, here = here.marks[str(step)][0], here[str(step)]
-            elif isinstance(here, Seq) and isinstance(step, int) and step < len(here):
-                line, here = here.marks[step][0], here[step]
+            if isinstance(value, Call):
+                line, value = value.mark[0], value.argument
+            elif isinstance(value, Map) and step in value:
+                line, value = value.marks[str(step)][0], value[str(step)]
+            elif isinstance(value, Seq) and isinstance(step, int) and step < len(value):
+                line, value = value.marks[step][0], value[step]
             else:
                 break
         return line
@@ -73,7 +81,7 @@ class MutationTarget:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemplateSet:
-    """One root template with the templates nested below it, in one folder."""
+    """A root template and the templates nested below it, relative to a common folder."""
 
     folder: Path
     root: str
@@ -81,7 +89,7 @@ class TemplateSet:
     policy: Policy
     given: Given
 
-    def shown(self, file: str) -> str:
+    def display(self, file: str) -> str:
         """A file as the user named it."""
         return str(self.folder / file)
 
@@ -89,10 +97,10 @@ class TemplateSet:
 def template_sets(
     paths: Sequence[Path], policy: Policy, given: Given | None = None
 ) -> list[TemplateSet]:
-    """Every template in `paths` that no other nests, with those it nests.
+    """A template set for every template in `paths` that no other template nests.
 
     Raises:
-        TemplateError: one cannot be read, or nobody could deploy it.
+        TemplateError: a template cannot be read, or CloudFormation would reject it.
     """
     deployments = []
     for file, named in templates(paths):
@@ -115,7 +123,7 @@ def template_sets(
 
 
 def _template_set(deployment: Deployment, policy: Policy, given: Given) -> TemplateSet:
-    folder = Path(os.path.commonpath([Path(one).parent for one in deployment.files]))
+    folder = Path(os.path.commonpath([Path(file).parent for file in deployment.files]))
 
     def relative(file: str) -> str:
         return Path(os.path.relpath(file, folder)).as_posix()
@@ -125,13 +133,13 @@ def _template_set(deployment: Deployment, policy: Policy, given: Given) -> Templ
         file = relative(stack.template.file)
         if file in targets:
             continue
-        above, tags, gated, here = [], set(given.get("Tags", {})), False, stack
-        while here.parent is not None:
-            body = here.parent.resources[here.parent_id].body
-            above.append((relative(here.parent.template.file), here.parent_id))
+        above, tags, gated, current = [], set(given.get("Tags", {})), False, stack
+        while current.parent is not None:
+            body = current.parent.resources[current.parent_id].body
+            above.append((relative(current.parent.template.file), current.parent_id))
             tags |= _tags(body)
             gated = gated or "Condition" in body
-            here = here.parent
+            current = current.parent
         raw = _document(Path(stack.template.file))
         targets[file] = MutationTarget(
             file, as_body(long_form(raw)), tuple(above), frozenset(tags), gated, policy, raw
@@ -152,7 +160,7 @@ def _document(path: Path) -> Node:
 
 
 def long_form(value: Node) -> Part:
-    """A value with every intrinsic as a mapping."""
+    """The value with every intrinsic as a mapping, such as `{"Ref": "Name"}`."""
     if isinstance(value, Call):
         argument = long_form(value.argument)
         return argument if value.name == "Dynamic" else {value.name: argument}
@@ -165,11 +173,11 @@ def long_form(value: Node) -> Part:
 
 class _Writer(yaml.CSafeDumper):
     def ignore_aliases(self, data: object) -> bool:
-        return True  # an anchor would show a change twice, or nowhere
+        return True  # with an anchor, a change would appear twice or not at all
 
 
 def text_of(body: Part) -> str:
-    """A template in long form as YAML."""
+    """The YAML text of a template in long form."""
     return yaml.dump(body, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
@@ -177,9 +185,9 @@ def broken(template_set: TemplateSet, target: MutationTarget, edits: Break) -> B
     """The templates that a break changes or adds, by file.
 
     Raises:
-        LookupError: an edit leads nowhere.
+        LookupError: the path of an edit does not exist.
     """
-    bodies = {one.file: one.body for one in template_set.targets}
+    bodies = {template.file: template.body for template in template_set.targets}
     changed: Body = {}
     for edit in edits:
         file = edit.file or target.file

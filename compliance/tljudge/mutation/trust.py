@@ -1,4 +1,4 @@
-"""Roles that trust more than they should, and rights by which rights grow."""
+"""Operators that widen a trust policy, or add a permission that leads to more permissions."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,12 +16,12 @@ TO_EC2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
 
 
 def _principal(bad: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """Instead of whom a role trusts, where no condition could make up for it."""
+    """The principal of each trust statement that has no condition."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
-        for one in trusts(target):
-            if "Condition" not in one.body:
-                yield Site((*one.path, "Principal"), bad, one.body["Principal"])
+        for grant in trusts(target):
+            if "Condition" not in grant.body:
+                yield Site((*grant.path, "Principal"), bad, grant.body["Principal"])
 
     return sites
 
@@ -40,24 +40,24 @@ def _deputy(target: MutationTarget) -> Iterator[Site]:
 
 
 def _statement(body: Body) -> Callable[[MutationTarget], Iterator[Site]]:
-    """One more statement of the trust policy."""
+    """Append a statement to each trust policy."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         for logical_id, properties in target.resources(ROLE):
             path = ("Resources", logical_id, "Properties", TRUST, "Statement")
-            found = as_body(properties.get(TRUST, {})).get("Statement")
-            if isinstance(found, list):
-                yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
+            existing = as_body(properties.get(TRUST, {})).get("Statement")
+            if isinstance(existing, list):
+                yield Site((*path, len(existing)), body, {"Ref": "AWS::NoValue"})
 
     return sites
 
 
 def _federated(target: MutationTarget) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    for one in trusts(target):
-        for operator, tests in as_body(one.body.get("Condition", {})).items():
+    for grant in trusts(target):
+        for operator, tests in as_body(grant.body.get("Condition", {})).items():
             for key in as_body(tests):
-                if one.names("Federated") and key.endswith((":aud", ":sub")):
-                    yield (*one.path, "Condition"), operator, key
+                if grant.names("Federated") and key.endswith((":aud", ":sub")):
+                    yield (*grant.path, "Condition"), operator, key
 
 
 def _without_key(ending: str) -> Callable[[MutationTarget], Iterator[Break]]:
@@ -87,31 +87,34 @@ def _any(ending: str, bad: Part) -> Callable[[MutationTarget], Iterator[Break]]:
 
 
 def _saml_beside(target: MutationTarget) -> Iterator[Break]:
-    """AWS checks the audience of SAML itself; of a web identity beside it, nobody does."""
-    for one in trusts(target):
-        if one.names("Federated") and "Condition" in one.body:
-            actions = [*listed(one.body["Action"]), "sts:AssumeRoleWithSAML"]
+    """Add a SAML action and remove the condition.
+
+    AWS checks the audience of SAML itself, but not that of the web identity beside it.
+    """
+    for grant in trusts(target):
+        if grant.names("Federated") and "Condition" in grant.body:
+            actions = [*listed(grant.body["Action"]), "sts:AssumeRoleWithSAML"]
             yield (
-                Edit((*one.path, "Action"), actions),
-                Edit((*one.path, "Condition"), GONE),
+                Edit((*grant.path, "Action"), actions),
+                Edit((*grant.path, "Condition"), GONE),
             )
 
 
 def _may(action: Part, resource: Part, **more: Part) -> Callable[[MutationTarget], Iterator[Site]]:
-    """One more statement of a principal's policy."""
+    """Append an Allow statement to each identity policy."""
 
     def sites(target: MutationTarget) -> Iterator[Site]:
         body = {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-        for path, found, _ in documents(target):
-            first = found[0] if isinstance(found[0], dict) else {}
+        for path, existing, _ in documents(target):
+            first = existing[0] if isinstance(existing[0], dict) else {}
             if "Principal" not in first:
-                yield Site((*path, len(found)), body, {"Ref": "AWS::NoValue"})
+                yield Site((*path, len(existing)), body, {"Ref": "AWS::NoValue"})
 
     return sites
 
 
 def _runs_beside(target: MutationTarget) -> Iterator[Break]:
-    """What a role passes by one policy, another policy of the role may run."""
+    """One policy lets the role pass a role to EC2; another policy lets it run instances."""
     for site in _may("iam:PassRole", ONE_ROLE, Condition=TO_EC2)(target):
         role = str(site.path[1])
         if target.kind(role) == ROLE:
@@ -125,7 +128,7 @@ def _runs_beside(target: MutationTarget) -> Iterator[Break]:
             yield Edit(site.path, site.bad), Edit(("Resources", "MutantPolicy"), added)
 
 
-ANYBODY: Body = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+EVERYBODY: Body = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
 OPERATORS: tuple[Operator, ...] = (
     plain("principal-all", "a role trusts everybody", TRUSTS, _principal("*")),
     plain("principal-aws-all", "a role trusts every AWS principal", TRUSTS, _aws("*")),
@@ -136,24 +139,26 @@ OPERATORS: tuple[Operator, ...] = (
           _aws("999988887777")),
     plain("principal-partition", "a role trusts another account, in any partition", TRUSTS,
           _aws({"Fn::Sub": STRANGER.replace(":aws:", ":${AWS::Partition}:")})),
-    plain("principal-deputy", "a role trusts a service that acts for anybody", TRUSTS,
+    plain("principal-deputy", "a role trusts a service that acts for any account", TRUSTS,
           _deputy),
     plain("principal-statement", "a second statement trusts everybody", TRUSTS,
-          _statement(ANYBODY)),
+          _statement(EVERYBODY)),
     *obfuscated("principal-statement", "a second statement trusts everybody", TRUSTS,
-               _statement(ANYBODY), (IF,)),
+               _statement(EVERYBODY), (IF,)),
     *obfuscated("principal-stranger", "a role trusts another account", TRUSTS, _aws(STRANGER)),
     Operator("audience-gone", "an identity provider's audience is not checked", TRUSTS,
              _without_key(":aud")),
-    Operator("audience-all", "every audience of an identity provider", TRUSTS, _any(":aud", "*")),
-    Operator("audience-saml", "an audience is not checked, beside an action that has none", TRUSTS,
-             _saml_beside),
+    Operator("audience-all", "a role trusts every audience of an identity provider", TRUSTS,
+             _any(":aud", "*")),
+    Operator("audience-saml", "an audience is not checked, beside an action that needs none",
+             TRUSTS, _saml_beside),
     Operator("subject-gone", "an identity provider's subject is not checked", TRUSTS,
              _without_key(":sub")),
-    Operator("subject-all", "every subject of an identity provider", TRUSTS, _any(":sub", "*")),
-    Operator("subject-prefix", "every subject of a kind of an identity provider", TRUSTS,
+    Operator("subject-all", "a role trusts every subject of an identity provider", TRUSTS,
+             _any(":sub", "*")),
+    Operator("subject-prefix", "a role trusts every subject with a short prefix", TRUSTS,
              _any(":sub", "repo:*")),
-    Operator("subject-mixed", "every subject among named ones", TRUSTS,
+    Operator("subject-mixed", "a role trusts every subject, among named ones", TRUSTS,
              _any(":sub", ["repo:example/app:ref:refs/heads/main", "*"])),
     plain("passing-all", "any role may be passed", PASSES,
           _may("iam:PassRole", "*", Condition=TO_EC2)),

@@ -1,0 +1,1 @@
+"""The run of `tl check`: judges files, in several processes, with cache and baseline."""

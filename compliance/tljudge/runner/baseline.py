@@ -1,8 +1,9 @@
-"""The findings a repository begins with: known, counted, and only ever fewer.
+"""The baseline: findings that a repository accepts for now, and whose number may only shrink.
 
-An entry says file, resource, rule, verdict and message, so that lines may move. What is found more
-often than its entry says is new and fails; an entry that matches nothing any more fails too, until
-it is removed. What nobody judged and what a waiver no longer covers cannot stand in a baseline.
+An entry has file, resource, rule, verdict and message, but no line, because lines move. More
+findings than an entry counts are new, and fail. An entry with fewer findings than it counts is
+stale, and fails until it is corrected. A baseline cannot hold findings about waivers, about the
+baseline itself, or about a judgement that gave up.
 """
 
 import json
@@ -21,11 +22,11 @@ _ENTRY = re.compile(r'(?<!\\)"file"\s*:')
 
 
 class BaselineError(Exception):
-    """A baseline that cannot be used: where, what was found, what to do."""
+    """A baseline that cannot be read, written or used: place, problem and remedy."""
 
 
 class Key(NamedTuple):
-    """What is the same finding; `file` is relative to the baseline's folder, with slashes."""
+    """The identity of a finding; `file` is relative to the baseline's folder, with slashes."""
 
     file: str
     resource: str
@@ -36,7 +37,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One kind of finding, how many of it, and the line of the baseline that says so."""
+    """A finding, how often it occurs (1 or more), and its line in the baseline, from 1."""
 
     key: Key
     count: int
@@ -44,10 +45,10 @@ class Entry:
 
 
 def read(path: Path) -> list[Entry]:
-    """The entries of a baseline.
+    """Read the entries of a baseline.
 
     Raises:
-        BaselineError: it cannot be read, or has another shape.
+        BaselineError: the file cannot be read, or is not a baseline.
     """
     try:
         text = path.read_text("utf-8")
@@ -59,17 +60,22 @@ def read(path: Path) -> list[Entry]:
     except UnicodeDecodeError as error:
         raise BaselineError(f"{path}: {error}; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
-        raise BaselineError(f"{path}: {error}; correct the JSON, or write it anew") from None
+        raise BaselineError(
+            f"{path}: {error}; correct the JSON, or run --write-baseline again"
+        ) from None
     if not isinstance(body, dict) or body.keys() != {"schema_version", "findings"}:
-        raise BaselineError(f"{path}: a baseline has schema_version and findings; write it anew")
+        raise BaselineError(
+            f"{path}: is not a baseline, which has schema_version and findings; run "
+            "--write-baseline again"
+        )
     if body["schema_version"] != SCHEMA_VERSION or isinstance(body["schema_version"], bool):
         raise BaselineError(
             f"{path}: schema_version is {body['schema_version']!r}, and this tl reads "
-            f"{SCHEMA_VERSION}; write it anew"
+            f"{SCHEMA_VERSION}; run --write-baseline again"
         )
     rows = body["findings"]
     if not isinstance(rows, list):
-        raise BaselineError(f"{path}: findings is no list; write it anew")
+        raise BaselineError(f"{path}: findings is not a list; run --write-baseline again")
     lines = [text.count("\n", 0, match.start()) + 1 for match in _ENTRY.finditer(text)]
     if len(lines) != len(rows):
         lines = [1] * len(rows)
@@ -77,19 +83,28 @@ def read(path: Path) -> list[Entry]:
     seen: set[Key] = set()
     for entry in entries:
         if entry.key in seen:
-            raise BaselineError(f"{path}:{entry.line}: stands twice; add up the counts")
+            raise BaselineError(
+                f"{path}:{entry.line}: repeats an earlier entry; keep one, and add up the counts"
+            )
         seen.add(entry.key)
     return entries
 
 
 def write(path: Path, report: Report, paths: Sequence[Path]) -> None:
-    """Note every finding that is not waived; entries of what this run did not judge are kept.
+    """Write every finding that is not waived; keep entries of files that this run did not judge.
+
+    Args:
+        path: the baseline, new or to be replaced.
+        report: the run.
+        paths: files and folders that the run judged.
 
     Raises:
-        BaselineError: what stands there is no baseline, or nothing can be written there.
+        BaselineError: the existing file is not a baseline, or it cannot be written.
     """
     counts: Counter[Key] = Counter(
-        _key(path, one) for one in report.findings if _may_stand(one) and not one.waived
+        _key(path, finding)
+        for finding in report.findings
+        if _is_allowed(finding) and not finding.waived
     )
     if path.exists():
         scope = _Scope(path, report, paths)
@@ -108,75 +123,81 @@ def write(path: Path, report: Report, paths: Sequence[Path]) -> None:
 
 
 def apply(report: Report, path: Path, paths: Sequence[Path], update: str) -> Report:
-    """The report with what the baseline knows marked, and a finding for each stale entry.
+    """Mark the findings in the baseline, and add a finding for each stale entry.
 
     Args:
-        report: one run.
+        report: the run.
         path: the baseline.
-        paths: what the run was asked to judge.
-        update: the command that writes the baseline anew.
+        paths: files and folders that the run judged.
+        update: the command that writes the baseline again.
 
     Raises:
-        BaselineError: the baseline cannot be used.
+        BaselineError: the baseline cannot be read, or is not a baseline.
     """
     entries = read(path)
-    left = Counter({entry.key: entry.count for entry in entries})
-    found: list[Finding] = []
-    for one in report.findings:
-        key = _key(path, one)
-        known = not one.waived and left[key] > 0
-        left[key] -= known
-        found.append(replace(one, baselined=True) if known else one)
+    remaining = Counter({entry.key: entry.count for entry in entries})
+    findings: list[Finding] = []
+    for finding in report.findings:
+        key = _key(path, finding)
+        is_in_baseline = not finding.waived and remaining[key] > 0
+        remaining[key] -= is_in_baseline
+        findings.append(replace(finding, baselined=True) if is_in_baseline else finding)
     scope = _Scope(path, report, paths)
-    found += [
-        _stale(path, entry, left[entry.key], update)
+    findings += [
+        _stale(path, entry, remaining[entry.key], update)
         for entry in entries
-        if left[entry.key] > 0 and scope.has(entry)
+        if remaining[entry.key] > 0 and scope.has(entry)
     ]
-    found.sort(key=order)
-    return replace(report, findings=found, summary=report.summary | tally(found))
+    findings.sort(key=order)
+    return replace(report, findings=findings, summary=report.summary | tally(findings))
 
 
-def _may_stand(one: Finding) -> bool:
-    return one.rule not in (WAIVER, BASELINE) and not one.message.endswith(GAVE_UP)
+def _is_allowed(finding: Finding) -> bool:
+    return finding.rule not in (WAIVER, BASELINE) and not finding.message.endswith(GAVE_UP)
 
 
-def _key(path: Path, one: Finding) -> Key:
-    file = os.path.relpath(_absolute(one.file), _absolute(path.parent))
-    return Key(file.replace(os.sep, "/"), one.resource, one.rule, one.verdict, one.stable_message)
+def _key(path: Path, finding: Finding) -> Key:
+    file = os.path.relpath(_absolute(finding.file), _absolute(path.parent))
+    return Key(
+        file.replace(os.sep, "/"),
+        finding.resource,
+        finding.rule,
+        finding.verdict,
+        finding.stable_message,
+    )
 
 
-def _stale(path: Path, entry: Entry, left: int, update: str) -> Finding:
+def _stale(path: Path, entry: Entry, unmatched: int, update: str) -> Finding:
     key = entry.key
-    have = f"{entry.count - left} of the {entry.count} {key.rule} it had"
-    if left == entry.count:
-        have = f"no {key.rule} any more"
-    message = f"{key.file} has {have}: {key.message}"
+    state = f"{entry.count - unmatched} of the {entry.count} {key.rule} it had"
+    if unmatched == entry.count:
+        state = f"no {key.rule} now"
+    message = f"{key.file} has {state}: {key.message}"
     fix = f"shrink the baseline: {update}"
     return Finding(BASELINE, "FAIL", str(path), entry.line, 1, key.resource, message, fix)
 
 
 class _Scope:
-    """What a run looked at: only there can an entry be known to match nothing."""
+    """The files that a run judged; an entry of another file is never stale."""
 
     def __init__(self, path: Path, report: Report, paths: Iterable[Path]) -> None:
         self._folder = path.parent
         self._judged = {_absolute(file) for file in report.files}
         self._finished = not report.errors
-        self._asked = [_absolute(one) for one in paths]
+        self._asked = [_absolute(path) for path in paths]
 
     def has(self, entry: Entry) -> bool:
         file = _absolute(self._folder / entry.key.file)
         if file in self._judged or not self._finished:
-            # One template that does not parse takes those that nest it along.
+            # A template that does not parse also stops the judgement of every parent template.
             return file in self._judged
         if not os.path.lexists(file):
             return True
-        return any(f"{file}/".startswith(f"{one.rstrip(os.sep)}/") for one in self._asked)
+        return any(f"{file}/".startswith(f"{asked.rstrip(os.sep)}/") for asked in self._asked)
 
 
 def _absolute(path: str | Path) -> str:
-    # A link stays the link it is: following one may lead anywhere, or in a circle.
+    # Do not resolve symbolic links: a link may lead outside the folder, or in a circle.
     return os.path.normpath(Path(path).absolute())
 
 
@@ -186,12 +207,12 @@ def _entry(path: Path, row: Any, line: int) -> Entry:
         raise BaselineError(f"{where}: an entry has {', '.join(Key._fields)} and count; correct it")
     count = row.pop("count")
     if not all(isinstance(value, str) for value in row.values()):
-        raise BaselineError(f"{where}: {', '.join(Key._fields)} are texts; write them so")
+        raise BaselineError(f"{where}: {', '.join(Key._fields)} must be strings; correct it")
     if type(count) is not int or count < 1:
         raise BaselineError(f"{where}: count is {count!r}; it takes a number from 1")
     key = Key(**row)
     if key.verdict not in ("FAIL", "UNKNOWN"):
         raise BaselineError(f"{where}: verdict is {key.verdict!r}; it is FAIL or UNKNOWN")
     if key.rule in (WAIVER, BASELINE) or key.message.endswith(GAVE_UP):
-        raise BaselineError(f"{where}: {key.rule} is never for a baseline; remove the entry")
+        raise BaselineError(f"{where}: {key.rule} cannot be in a baseline; remove the entry")
     return Entry(key, count, line)

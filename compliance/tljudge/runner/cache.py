@@ -1,7 +1,8 @@
-"""What was found in a template stays found while neither it, the policy nor the code changes.
+"""Cache of verdicts, keyed by template, policy, parameters and code.
 
-An entry is JSON in a folder of the user's own, written whole or not at all; one that is damaged,
-old or somebody else's is as good as none. Waivers and baseline are applied to what comes out.
+An entry is a JSON file in a folder that only the user can write, and is replaced atomically. A
+damaged, outdated or foreign entry counts as missing. Waivers and baseline are not part of an entry:
+the run applies them afterwards.
 """
 
 import json
@@ -29,13 +30,13 @@ from tljudge.engine.policy import Policy
 MAX_ENTRIES = 20_000
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 MAX_ENTRY_BYTES = 256 * 1024
-_KEPT = 0.75  # of the bounds, after the oldest were removed
+_KEPT_SHARE = 0.75  # share of the bounds that `close` keeps when it removes the oldest entries
 _CODE = (".py", ".toml", ".json")
-_DECIDES_NOTHING = ("__pycache__", "cli", "formatters", "mutation")
+_NOT_DECISIVE = ("__pycache__", "cli", "formatters", "mutation")
 
 
 def default_folder(environment: Mapping[str, str]) -> Path | None:
-    """Where the user's programs keep what can be made again; None where there is no such place.
+    """The user's cache folder for verdicts; None where the environment names no absolute folder.
 
     https://specifications.freedesktop.org/basedir-spec/latest/
     """
@@ -48,12 +49,15 @@ def default_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 class Cache:
-    """The verdicts of one folder, under one policy and one version of the code."""
+    """The cache in a folder, for one policy, one set of parameters and one version of the code.
+
+    Where the folder is not private to the user, the cache is empty and keeps nothing.
+    """
 
     def __init__(self, folder: Path, policy: Policy, given: Given, today: date) -> None:
         self._folder = folder
         self._written = False
-        self._is_ours = _prepared(folder)
+        self._is_ours = _prepare_private(folder)
         if self._is_ours:
             self._scope = _digest(
                 code_digest(),
@@ -64,7 +68,13 @@ class Cache:
             )
 
     def get(self, source: Source, named: bool, sources: Sources) -> Judged | None:
-        """The verdicts on a file with this content and nested files as they are now, if kept."""
+        """The cached verdicts on a file; None unless it and the files it nests are unchanged.
+
+        Args:
+            source: path and content of the file.
+            named: whether the user named the file itself.
+            sources: reads the files that the template nests.
+        """
         if not self._is_ours:
             return None
         key = self._key(source.path, named, source.digest)
@@ -73,19 +83,19 @@ class Cache:
             check, body = content[:64], content[65:]
             if check != sha256(body).hexdigest().encode():
                 return None
-            found = _from_json(json.loads(body))
+            judged = _from_json(json.loads(body))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         try:
             is_same = all(
-                sources.read(Path(file)).digest == found.files[file] for file in found.files
+                sources.read(Path(file)).digest == judged.files[file] for file in judged.files
             )
         except TemplateError:
             return None
-        return found if is_same else None
+        return judged if is_same else None
 
     def put(self, path: Path, named: bool, judged: Judged) -> None:
-        """Remember what was found; where that fails, nothing is remembered."""
+        """Store the verdicts on a file; a failure to write is ignored."""
         if not self._is_ours or not judged.digest:
             return
         body = json.dumps(_as_json(judged), separators=(",", ":")).encode()
@@ -103,41 +113,44 @@ class Cache:
                 part.unlink()
 
     def close(self) -> None:
-        """Keep the folder within its bounds: the oldest entries go."""
+        """Remove the oldest entries where the folder exceeds its bounds."""
         if not self._written:
             return
         with suppress(OSError), os.scandir(self._folder) as entries:
-            known = [(one.stat().st_mtime, one.stat().st_size, one.path) for one in entries]
-            total = sum(size for _, size, _ in known)
-            if len(known) <= MAX_ENTRIES and total <= MAX_TOTAL_BYTES:
+            files = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in entries]
+            total = sum(size for _, size, _ in files)
+            if len(files) <= MAX_ENTRIES and total <= MAX_TOTAL_BYTES:
                 return
-            left = len(known)
-            for _, size, path in sorted(known):
-                if left <= MAX_ENTRIES * _KEPT and total <= MAX_TOTAL_BYTES * _KEPT:
+            count = len(files)
+            for _, size, path in sorted(files):
+                if count <= MAX_ENTRIES * _KEPT_SHARE and total <= MAX_TOTAL_BYTES * _KEPT_SHARE:
                     break
                 Path(path).unlink(missing_ok=True)
-                left, total = left - 1, total - size
+                count, total = count - 1, total - size
 
     def _key(self, path: Path, named: bool, digest: str) -> str:
         return _digest(self._scope, str(path), str(named), digest)
 
 
 def code_digest() -> str:
-    """Of everything in this package that decides a verdict."""
-    found = sha256()
-    for here, folders, files in os.walk(Path(__file__).parents[1]):
-        folders[:] = sorted(name for name in folders if name not in _DECIDES_NOTHING)
+    """Digest of every file in this package that can change a verdict."""
+    digest = sha256()
+    for folder, folders, files in os.walk(Path(__file__).parents[1]):
+        folders[:] = sorted(name for name in folders if name not in _NOT_DECISIVE)
         for name in sorted(files):
             if name.endswith(_CODE):
-                path = os.path.join(here, name)  # noqa: PTH118 - a hundred at each start
-                found.update(f"{name}\0".encode())
+                path = os.path.join(folder, name)  # noqa: PTH118 - a hundred at each start
+                digest.update(f"{name}\0".encode())
                 with open(path, "rb") as file:  # noqa: PTH123
-                    found.update(sha256(file.read()).digest())
-    return found.hexdigest()
+                    digest.update(sha256(file.read()).digest())
+    return digest.hexdigest()
 
 
 def _policy_parts(policy: Policy, today: date) -> list[str]:
-    """What of a policy decides a verdict: not its waivers, and the day only for old prices."""
+    """The parts of a policy that can change a verdict.
+
+    Waivers cannot; the day can only where the policy has ceilings, because prices grow old.
+    """
     cost = policy.cost
     parts = [repr(replace(policy, path="", waivers=(), today=None)), _digest_of_file(cost.prices)]
     return [*parts, str(policy.today or today)] if cost.has_ceilings else parts
@@ -154,8 +167,8 @@ def _digest_of_file(file: Path | str) -> str:
         return ""
 
 
-def _prepared(folder: Path) -> bool:
-    """Whether the folder is there, this user's, and nobody else can write into it."""
+def _prepare_private(folder: Path) -> bool:
+    """Create the folder; whether it belongs to this user and no other user can write into it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
@@ -169,14 +182,14 @@ def _own_content(path: Path) -> bytes:
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if status.st_uid != os.geteuid() or status.st_size > 2 * MAX_ENTRY_BYTES:
-            raise OSError(f"{path} is somebody else's")
+            raise OSError(f"{path} belongs to another user, or is too large")
         return file.read()
 
 
 def _as_json(judged: Judged) -> dict[str, Any]:
     return {
-        "findings": [astuple(one)[:9] for one in judged.findings],
-        "errors": [astuple(one) for one in judged.errors],
+        "findings": [astuple(finding)[:9] for finding in judged.findings],
+        "errors": [astuple(problem) for problem in judged.errors],
         "files": judged.files,
         "counts": judged.counts,
         "not_covered": judged.not_covered,

@@ -1,4 +1,4 @@
-"""Files and folders in, one report out: one bad template is one error, and the rest are judged."""
+"""Judge files and folders into a report; a template that cannot be judged stops no other."""
 
 import gc
 from collections import Counter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tljudge.runner.cache import Cache
 
 MANY = 20
-"""Files from which on a second process is worth its start."""
+"""Number of files from which a second process saves more time than its start costs."""
 
 
 def check(
@@ -41,13 +41,13 @@ def check(
     """Judge every template in `paths`.
 
     Args:
-        paths: files, and folders that are walked; a folder's files of another kind are counted.
+        paths: files and folders; in folders, files that are not templates are only counted.
         policy: thresholds and waivers.
-        given: `Parameters` and `Tags` as a parameter file has them.
-        rules: which rules; all of them unless a test chooses.
-        today: decides which waivers have expired, and how old prices are.
-        cache: a folder for verdicts; what has not changed is taken from there.
-        processes: how many judge when there are many files; only with all rules.
+        given: `Parameters` and `Tags`, as in a parameter file.
+        rules: the rules to judge by.
+        today: the date that decides which waivers have expired and how old prices are.
+        cache: folder of cached verdicts; used with all rules only.
+        processes: number of processes for `MANY` files or more; used with all rules only.
         sources: files that the caller has read already.
     """
     today = today or datetime.now(UTC).date()
@@ -58,23 +58,28 @@ def check(
 
         run.cache = Cache(cache, policy, given or {}, today)
     parents: list[tuple[Path, bool]] = []
-    single: list[tuple[Path, bool]] = []
+    others: list[tuple[Path, bool]] = []
     for path, named in templates(paths):
-        (parents if run.look(path, named) else single).append((path, named))
-    found = list(zip(parents, run.judged(parents), strict=True))
+        (parents if run.look(path, named) else others).append((path, named))
+    judged_parents = list(zip(parents, run.judged(parents), strict=True))
     nested = {
-        Path(file).resolve() for (path, _), one in found for file in one.files if file != str(path)
+        Path(file).resolve()
+        for (path, _), result in judged_parents
+        for file in result.files
+        if file != str(path)
     }
+    # A nested template is judged as part of its parent: its own run adds its errors only.
     judged = [
-        Judged(errors=one.errors) if path.resolve() in nested else one for (path, _), one in found
+        Judged(errors=result.errors) if path.resolve() in nested else result
+        for (path, _), result in judged_parents
     ]
-    judged += run.judged([task for task in single if task[0].resolve() not in nested])
+    judged += run.judged([task for task in others if task[0].resolve() not in nested])
     run.close()
     return _report(judged, policy, today)
 
 
 class _Run:
-    """What is known about the files of one run before they are judged."""
+    """The state of a run: its settings, its sources, and the verdicts from the cache."""
 
     def __init__(
         self,
@@ -91,45 +96,45 @@ class _Run:
         self.cache: Cache | None = None
 
     def look(self, path: Path, named: bool) -> bool:
-        """Look for what was found before; whether the file holds a nested stack."""
+        """Fetch the cached verdicts on a file; return whether the file mentions a nested stack."""
         try:
             source = self._sources.read(path)
         except TemplateError:
             return False  # the judge reports it
         if self.cache is not None:
-            known = self.cache.get(source, named, self._sources)
-            if known is not None:
-                self._known[path] = known
+            cached = self.cache.get(source, named, self._sources)
+            if cached is not None:
+                self._known[path] = cached
         return NESTED.encode() in source.content
 
     def judged(self, tasks: Sequence[tuple[Path, bool]]) -> list[Judged]:
-        """What is found in each."""
-        unknown = [task for task in tasks if task[0] not in self._known]
-        with _uncollected():
-            if self._processes > 1 and len(unknown) >= MANY:
+        """Judge these files, or take their cached verdicts; results in the order of `tasks`."""
+        uncached = [task for task in tasks if task[0] not in self._known]
+        with _without_cyclic_collector():
+            if self._processes > 1 and len(uncached) >= MANY:
                 from tljudge.runner import pool
 
-                found = pool.judged(
-                    unknown, self._policy, self._given, self._processes, self._sources
+                results = pool.judged(
+                    uncached, self._policy, self._given, self._processes, self._sources
                 )
             else:
                 judge = Judge(self._policy, self._given, self._rules, self._sources)
-                found = [judge.judged(path, named) for path, named in unknown]
-        for (path, named), one in zip(unknown, found, strict=True):
-            self._known[path] = one
+                results = [judge.judged(path, named) for path, named in uncached]
+        for (path, named), result in zip(uncached, results, strict=True):
+            self._known[path] = result
             if self.cache is not None:
-                self.cache.put(path, named, one)
+                self.cache.put(path, named, result)
         return [self._known.pop(path) for path, _ in tasks]
 
     def close(self) -> None:
-        """Leave the cache within its bounds."""
+        """Reduce the cache to its bounds."""
         if self.cache is not None:
             self.cache.close()
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """A deployment lets go of what it holds, so that looking for circles is a waste of time."""
+def _without_cyclic_collector() -> Iterator[None]:
+    """Disable the cyclic garbage collector: `Deployment.close` breaks the cycles itself."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -140,7 +145,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _report(judged: Iterable[Judged], policy: Policy, today: date) -> Report:
-    """All deployments together; a template that two of them nest is there once."""
+    """Merge the results of all deployments; a template that two of them nest counts once."""
     by_identity: dict[Order, Finding] = {}
     problems: set[Problem] = set()
     files: set[str] = set()
@@ -149,17 +154,17 @@ def _report(judged: Iterable[Judged], policy: Policy, today: date) -> Report:
     counts = Counter(dict.fromkeys(names, 0))
     not_covered: Counter[str] = Counter()
     unknown_types: Counter[str] = Counter()
-    for one in judged:
-        for finding in one.findings:
+    for result in judged:
+        for finding in result.findings:
             by_identity.setdefault(order(finding), finding)
-        problems.update(one.errors)
-        files.update(one.files)
-        not_followed.update(one.not_followed)
-        counts.update(one.counts)
-        not_covered.update(one.not_covered)
-        unknown_types.update(one.unknown_types)
+        problems.update(result.errors)
+        files.update(result.files)
+        not_followed.update(result.not_followed)
+        counts.update(result.counts)
+        not_covered.update(result.not_covered)
+        unknown_types.update(result.unknown_types)
     findings = waive([by_identity[key] for key in sorted(by_identity)], policy, files, today)
-    errors = sorted(problems, key=lambda one: (one.file, one.line, one.message))
+    errors = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.message))
     summary = {
         "templates": len(files),
         **counts,

@@ -1,7 +1,7 @@
-"""Many files judged by more than one process, with the results of one, in the same order.
+"""Judge many files in several processes, with the same results in the same order as in one.
 
-This process judges too, so that two of them hold the rules in memory, not three. A process that
-ends before its time is an error for each file it had in hand, never silence.
+This process judges too, so that two processes hold the rules in memory, not three. If a process
+dies, each file it was judging becomes an error of the report.
 """
 
 import gc
@@ -39,73 +39,81 @@ def judged(
     """Judge files by all rules.
 
     Args:
-        tasks: what to judge.
-        policy: thresholds.
-        given: `Parameters` and `Tags` as a parameter file has them.
-        processes: how many work, this one among them; at least two.
-        sources: the files that the run has read already.
+        tasks: the files to judge.
+        policy: thresholds and waivers.
+        given: `Parameters` and `Tags`, as in a parameter file.
+        processes: number of processes, 2 or more, including this process.
+        sources: files that the run has read already.
+
+    Returns:
+        The verdicts on each file, in the order of `tasks`.
     """
-    chunks = [tasks[at : at + CHUNK] for at in range(0, len(tasks), CHUNK)]
-    _begin(policy, given, sources)
-    gc.freeze()  # what is there now is shared with the others, and stays shared
+    chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
+    _set_judge(policy, given, sources)
+    gc.freeze()  # collections skip these objects, so forked processes keep sharing them
     try:
-        results = _shared_out(chunks, (policy, given, sources), processes - 1)
+        results = _distributed(chunks, (policy, given, sources), processes - 1)
     finally:
         gc.unfreeze()
-    return [one for index in range(len(chunks)) for one in results[index]]
+    return [result for index in range(len(chunks)) for result in results[index]]
 
 
-def _shared_out(
+def _distributed(
     chunks: Sequence[Sequence[Task]],
     begin: tuple[Policy, Given, Sources],
     others: int,
 ) -> dict[int, list[Judged]]:
     results: dict[int, list[Judged]] = {}
-    with ProcessPoolExecutor(others, _context(), initializer=_begin_worker, initargs=begin) as pool:
+    with ProcessPoolExecutor(others, _context(), initializer=_start_worker, initargs=begin) as pool:
         waiting = deque(range(len(chunks)))
-        away: dict[Future[list[Judged]], int] = {}
-        while waiting or away:
-            # The others take from the front, one chunk in work and one in hand; this one from
-            # the back.
-            while waiting and len(away) < 2 * others:
+        submitted: dict[Future[list[Judged]], int] = {}
+        while waiting or submitted:
+            # Each worker takes two chunks from the front, so that it never waits for the next; this
+            # process takes chunks from the back.
+            while waiting and len(submitted) < 2 * others:
                 index = waiting.popleft()
                 try:
-                    away[pool.submit(_chunk, chunks[index])] = index
+                    submitted[pool.submit(_chunk, chunks[index])] = index
                 except BrokenProcessPool:
                     waiting.appendleft(index)
                     break
             if waiting:
                 index = waiting.pop()
                 results[index] = _chunk(chunks[index])
-            ready = wait(away, 0 if waiting else None, FIRST_COMPLETED).done if away else ()
-            for future in ready:
-                index = away.pop(future)
+            done = (
+                wait(submitted, 0 if waiting else None, FIRST_COMPLETED).done if submitted else ()
+            )
+            for future in done:
+                index = submitted.pop(future)
                 results[index] = _result(future, chunks[index])
     return results
 
 
 def _context() -> BaseContext:
-    """A copy of this process where that is safe; it shares memory, and starts at once."""
+    """Fork where it is safe, because a forked process shares memory and starts at once; else spawn.
+
+    A fork is unsafe beside other threads, whose locks it would copy.
+    """
     can_fork = sys.platform == "linux" and threading.active_count() == 1
     return multiprocessing.get_context("fork" if can_fork else "spawn")
 
 
-def _begin(policy: Policy, given: Given, sources: Sources) -> None:
+def _set_judge(policy: Policy, given: Given, sources: Sources) -> None:
     global _judge
     _judge = Judge(policy, given, ALL, sources)
 
 
-def _begin_worker(policy: Policy, given: Given, sources: Sources) -> None:
-    # Who interrupts the command interrupts the process that started it; that one ends the others.
+def _start_worker(policy: Policy, given: Given, sources: Sources) -> None:
+    # Ctrl-C reaches every process of the terminal; the parent ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()
-    _begin(policy, given, sources)
+    _set_judge(policy, given, sources)
 
 
 def _chunk(tasks: Sequence[Task]) -> list[Judged]:
     if _judge is None:
-        raise RuntimeError("nobody said what to judge by")
+        raise RuntimeError("_set_judge has not run in this process")
     return [_judge.judged(path, named) for path, named in tasks]
 
 
@@ -113,5 +121,5 @@ def _result(future: "Future[list[Judged]]", tasks: Sequence[Task]) -> list[Judge
     try:
         return future.result()
     except BrokenProcessPool:
-        message = "the process that judged it, or a file beside it, was ended; judge it by itself"
+        message = "the process that judged it was ended, maybe by another file; judge it alone"
         return [Judged(errors=[Problem(str(path), 1, message)]) for path, _ in tasks]
