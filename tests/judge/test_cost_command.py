@@ -139,7 +139,7 @@ def test_template_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("- a list\n")
     found = estimate([tmp_path], policy(tmp_path), prices.load())
     assert (amounts(found), found.exit_code()) == ({"N": (32.85, 0.045)}, 3)
-    assert [one.split(": ", 1)[1] for one in found.errors] == ["Q: Type is no text; name a type"]
+    assert [one.split(": ", 1)[1] for one in found.errors] == ["Q: Type is not text; name a type"]
 
 
 # ---- ceilings, what stays, and age ----
@@ -180,7 +180,7 @@ def test_what_stays_is_priced(tmp_path: Path) -> None:
     found = priced(tmp_path, kept)
     assert [(one.resource, one.what, one.month_usd) for one in found.left] == [
         ("N", "stays after the stack: DeletionPolicy Retain", pytest.approx(32.85)),
-        ("K", "waits 30 days for its end", None),
+        ("K", "waits 30 days for its deletion", None),
     ]
     assert found.verdict == "PASS"  # this policy lets it stay
     assert priced(tmp_path, kept, "nothing_survives = true").verdict == "FAIL"
@@ -230,7 +230,8 @@ def test_table_is_readable_at_80_columns_and_safe(tmp_path: Path) -> None:
     )  # fmt: skip
     assert " ".join(rest.split()).startswith(
         "t.json:1 N: stays after the stack: DeletionPolicy Retain, 32.85 USD a month "
-        "t.json:1 K: waits 30 days for its end, not billed assumed of a month: 10 active hours, "
+        "t.json:1 K: waits 30 days for its deletion, not billed "
+        "assumed of a month: 10 active hours, "
     )
     assert shown.endswith("cost: PASS: idle 1.00 USD a month, active 0.046 an hour\n")
     wild = priced(tmp_path, {HOSTILE: machine({"Ref": "Kind"}), "N" * 90: NAT})
@@ -257,7 +258,7 @@ def test_json_has_what_the_contract_says(tmp_path: Path) -> None:
          "confirmed": True, "sources": ["https://aws.amazon.com/vpc/pricing/"]}
     ]  # fmt: skip
     assert by_name["A"]["charges"][0]["usd"] is None
-    assert by_name["A"]["unknown"] == ["it: no list says what AWS::Bedrock::Agent bills"]
+    assert by_name["A"]["unknown"] == ["it: the price file does not list AWS::Bedrock::Agent"]
     assert document["totals"][0] == {
         "name": "idle", "unit": "month", "usd": 32.85, "ceiling_usd": 100.0, "over": False,
     }  # fmt: skip
