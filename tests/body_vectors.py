@@ -85,6 +85,7 @@ def body_vectors() -> list[BodyVector]:
         ("unknown, empty", {"prompt": "a", "": 1}, "body", r.UNKNOWN),
         ("Prompt", {"Prompt": "a"}, "Prompt", r.UNKNOWN),
         ("a list", [{"prompt": "a"}], "body", r.NOT_AN_OBJECT),
+        ("257 members", {f"n{n}": n for n in range(257)}, "body", r.TOO_MANY),
         ("a text", _SECRET, "body", r.NOT_AN_OBJECT),
         ("null", None, "body", r.NOT_AN_OBJECT),
     ]

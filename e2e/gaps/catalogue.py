@@ -10,6 +10,7 @@ from e2e.gaps import (
     cors_keys,
     instance,
     layer_by_arn,
+    metric_namespace,
     metrics,
     model_server,
     nested_retain,
@@ -30,6 +31,7 @@ INSIDE = (
     nested_update,
     instance,
     cache_access,
+    metric_namespace,
 )
 # Another process fills them, or nothing does.
 BESIDE = (model_server, metrics, route_throttle, access_log)

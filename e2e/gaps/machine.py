@@ -2,27 +2,37 @@
 
 Takes an instance id, and one JSON document on standard input. The first boot only installs, then
 powers off, as the template's user-data does. Every later boot reads the settings parameter that the
-user-data names, fetches the package with the instance's role, checks its hash and runs it.
+user-data names, fetches the package with the instance's role, checks its hash, and runs the worker
+and the watchdog of it. Powering off is a SIGTERM to this process.
+
+`watchdog.json` in the folder of all machines, if it is there at a boot, holds a list of options for
+that boot's watchdog, such as `["--minute-s", "0.1"]`.
 """
 
 import base64
 import hashlib
 import json
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
-RESTART_AFTER_S = 0.2
+RESTART_AFTER_CRASH_S, RESTART_AFTER_S = 0.2, 5.0
+"""systemd starts a unit again also if it has not crashed; after a crash, sooner here than there."""
+WATCHDOG_OPTIONS = "watchdog.json"
 SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
 
 
 def main() -> None:
-    """Boot once, and run the node's worker until it ends."""
+    """Boot once, and run the node's worker and watchdog until the machine is powered off."""
     import boto3
 
     instance_id, boot = sys.argv[1], json.load(sys.stdin)
@@ -41,30 +51,71 @@ def main() -> None:
     settings["model"]["url"] = boot["modelUrl"]
     document = state_dir / "settings.json"
     document.write_text(json.dumps(settings))
-    arguments = ["run", "--settings-file", str(document), "--node-id", instance_id]
-    arguments += ["--state-dir", str(state_dir)]
-    _supervise([sys.executable, "-I", str(package), *arguments], state_dir / "worker.pid")
-
-
-def _supervise(command: list[str], pid_file: Path) -> None:
-    """Run the worker as systemd does: again after a crash, until it exits with 0 or is stopped."""
+    own = ["--node-id", instance_id, "--state-dir", str(state_dir)]
+    # The machine that plays this one booted long ago, and each boot here is another.
+    own += ["--boot", f"{uuid.uuid4()}@{time.clock_gettime(time.CLOCK_BOOTTIME)}"]
+    program = [sys.executable, "-I", str(package)]
     stopping = threading.Event()
-    worker: subprocess.Popen[bytes] | None = None
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    watching = ["watchdog", "--settings-parameter", named[1], *own]
+    watching += ["--poweroff", _power_off_command(), *_watchdog_options(state_dir.parent)]
+    watchdog = _Unit(
+        [*program, *watching],
+        state_dir / "watchdog.pid",
+        # AWS's own addresses need no variable on EC2.
+        os.environ | {"AWS_ENDPOINT_URL": boot["endpoint"]},
+    )
+    worker = _Unit(
+        [*program, "run", "--settings-file", str(document), *own], state_dir / "worker.pid"
+    )
+    units = [threading.Thread(target=unit.run, args=(stopping,)) for unit in (watchdog, worker)]
+    for thread in units:
+        thread.start()
+    stopping.wait()
+    for unit in (worker, watchdog):
+        unit.end()
+    for thread in units:
+        thread.join()
 
-    def stop(signum: int, frame: object) -> None:
-        stopping.set()
-        if worker is not None:
-            worker.terminate()
 
-    signal.signal(signal.SIGTERM, stop)
-    while not stopping.is_set():
-        worker = subprocess.Popen(command)
-        pid_file.write_text(str(worker.pid))
-        if stopping.is_set():
-            worker.terminate()
-        if worker.wait() == 0:
-            return
-        stopping.wait(RESTART_AFTER_S)
+def _power_off_command() -> str:
+    script = f"import os, signal; os.kill({os.getpid()}, signal.SIGTERM)"
+    return shlex.join([sys.executable, "-I", "-S", "-c", script])
+
+
+def _watchdog_options(folder: Path) -> list[str]:
+    path = folder / WATCHDOG_OPTIONS
+    options: list[str] = json.loads(path.read_text()) if path.exists() else []
+    return options
+
+
+class _Unit:
+    """A process that is started again whenever it ends, as a systemd unit with `Restart=always`."""
+
+    def __init__(
+        self, command: list[str], pid_file: Path, environment: dict[str, str] | None = None
+    ) -> None:
+        self._command = command
+        self._pid_file = pid_file
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self, stopping: threading.Event) -> None:
+        """Keep it running until `stopping` is set and `end` was called."""
+        while not stopping.is_set():
+            self._process = process = subprocess.Popen(self._command, env=self._environment)
+            self._pid_file.write_text(str(process.pid))
+            if stopping.is_set():
+                self.end()
+            crashed = process.wait() != 0
+            stopping.wait(RESTART_AFTER_CRASH_S if crashed else RESTART_AFTER_S)
+
+    def end(self) -> None:
+        """Ask it to end."""
+        if self._process is not None:
+            self._process.terminate()
+            # A process that a test has frozen gets the signal only when it goes on.
+            self._process.send_signal(signal.SIGCONT)
 
 
 def _package(session: Any, endpoint: str, layer_arn: str, state_dir: Path) -> Path:

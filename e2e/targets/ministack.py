@@ -22,6 +22,7 @@ import trustme
 
 from e2e.gaps import code_cache
 from e2e.gaps.catalogue import GAPS
+from e2e.gaps.machine import WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
 from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
@@ -157,8 +158,19 @@ class MiniStack:
 
     def kill_worker(self) -> None:
         """Crash the node's worker; the local machine starts it again, as systemd does."""
+        self._signal_worker(signal.SIGKILL)
+
+    def freeze_worker(self) -> None:
+        """Let the node's worker hang, until the machine is powered off."""
+        self._signal_worker(signal.SIGSTOP)
+
+    def set_watchdog(self, *options: str) -> None:
+        """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
+        (self._running().folder / "machines" / WATCHDOG_OPTIONS).write_text(json.dumps(options))
+
+    def _signal_worker(self, how: signal.Signals) -> None:
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
-        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        os.kill(int(pid_file.read_text()), how)
 
     def client(self, service: str) -> Any:
         """A boto3 client of the account's root."""

@@ -35,6 +35,12 @@ class Servers(Protocol):
     def kill_worker(self) -> None:
         """Crash the node's worker."""
 
+    def freeze_worker(self) -> None:
+        """Let the node's worker hang, until the machine is powered off."""
+
+    def set_watchdog(self, *options: str) -> None:
+        """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
+
     def model_calls(self) -> dict[str, int]:
         """The number of times that the stand-in model ran each prompt, by fingerprint."""
 

@@ -1,11 +1,11 @@
-"""The node's command: starts the worker, and stops it on a signal.
+"""The node's commands: `run` starts the worker, and stops it on a signal; `watchdog` watches both.
 
 After a stop signal the worker deletes the heartbeat, claims no more jobs and gives the running job
 `--grace-s`; a job that needs longer stays pending and is the first job after the next start.
 
 Exit codes: 0 stopped by a signal, or the stack has no queue; 1 the worker ended by itself; 2 usage
-or settings; 3 the instance does not provide its settings, id or credentials, or the journal cannot
-be used.
+or settings; 3 the instance does not provide its settings, id or credentials, or another worker
+uses the journal.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node import instance, settings
+from node import boot, instance, settings, watchdog_command
+from node.activity import Recorder
 from tinyllama.utils.observability import logs
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _CLIENT_TIMEOUT_S = 5.0
 def main(arguments: list[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
     options = _parser().parse_args(arguments)
+    if options.command == "watchdog":
+        return watchdog_command.run(options)
     try:
         if options.settings_file is not None:
             document = options.settings_file.read_text("utf-8")
@@ -42,8 +45,14 @@ def main(arguments: list[str] | None = None) -> int:
             logs.write("INFO", event="no_queue", why="UseGpu=false")
             return 0
         node_id = options.node_id or instance.instance_id()
+        recorder = Recorder(options.state_dir, options.boot or boot.current())
         return _work(
-            node_settings, node_settings.queue, node_id, options.state_dir, options.grace_s
+            node_settings,
+            node_settings.queue,
+            node_id,
+            options.state_dir,
+            options.grace_s,
+            recorder,
         )
     except (settings.SettingsError, OSError, UnicodeError) as error:
         print(f"node: {error}", file=sys.stderr)
@@ -62,6 +71,7 @@ def _work(
     node_id: str,
     state_dir: Path,
     grace_s: float,
+    recorder: Recorder,
 ) -> int:
     # Imported here because --help and a node without a queue need none of these.
     from node import model
@@ -85,7 +95,7 @@ def _work(
     stopping = threading.Event()
     claims = Claims(client, node_id, life_s=node_settings.life_s)
     journal = Journal(state_dir / "journal.sqlite3")
-    worker = Worker(claims, journal, partial(model.ask, node_settings.model), stopping)
+    worker = Worker(claims, journal, partial(model.ask, node_settings.model), stopping, recorder)
     heartbeat = Heartbeat(client, node_id, node_settings.stack, claims, worker, stopping)
     logs.write("INFO", event="start", node=node_id, stack=node_settings.stack)
     working, beating = _started(worker.run), _started(heartbeat.run)
@@ -122,20 +132,29 @@ def _parser() -> argparse.ArgumentParser:
         description="The worker of the compute node. It takes jobs from the queue, asks the model "
         "server, stores each reply for its owner, and stops on SIGTERM.",
     )
-    run = parser.add_subparsers(dest="command", required=True).add_parser(
-        "run", help="work until stopped"
-    )
-    source = run.add_mutually_exclusive_group(required=True)
-    source.add_argument("--settings-parameter", metavar="NAME", help="SSM parameter, JSON")
-    source.add_argument("--settings-file", metavar="FILE", type=Path, help="the same, in a file")
-    run.add_argument("--node-id", metavar="ID", help="instead of the instance's own id")
-    run.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path("/var/lib/tinyllama"),
-        help="where the journal of answers is kept (%(default)s)",
-    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="work until stopped")
+    watchdog = commands.add_parser("watchdog", help="stop the machine when it is of no use")
+    for command in (run, watchdog):
+        source = command.add_mutually_exclusive_group(required=True)
+        source.add_argument("--settings-parameter", metavar="NAME", help="SSM parameter, JSON")
+        source.add_argument(
+            "--settings-file", metavar="FILE", type=Path, help="the same, in a file"
+        )
+        command.add_argument("--node-id", metavar="ID", help="instead of the instance's own id")
+        command.add_argument(
+            "--state-dir",
+            metavar="DIR",
+            type=Path,
+            default=Path("/var/lib/tinyllama"),
+            help="where the worker keeps its journal and its activity (%(default)s)",
+        )
+        command.add_argument(
+            "--boot",
+            metavar="ID@SECONDS",
+            type=boot.simulated,
+            help="on a machine that is played: its boot, and when it began by CLOCK_BOOTTIME",
+        )
     run.add_argument(
         "--grace-s",
         metavar="SECONDS",
@@ -143,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         default=10.0,
         help="time for the running job after a stop signal (%(default)s)",
     )
+    watchdog_command.add_options(watchdog)
     return parser
 
 

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Install the node's package in the version that its stack names, then become the worker.
+# Install the node's package in the version that its stack names, and the environment it runs in.
 #
-# systemd runs this at every start, so a stack update reaches the node when it next wakes, without a
-# login and without a push to a machine that is usually off.
+# `boot.sh install` runs at the installation, and as root before every start of the worker, so a stack
+# update reaches the node when it next wakes, without a login and without a push to a machine that is
+# usually off. The worker itself runs as a user who can change none of it.
+#
+# Without an argument it then becomes the worker: the units of a node that was launched before
+# tinyllama-node.service had a user of its own call it so, and no update reaches those units.
 #
 # Reads    TL_SETTINGS_PARAMETER   SSM parameter with the settings document; "package" in it is the
 #                                  ARN of the layer version that holds node.zip
@@ -22,6 +26,10 @@ state="${STATE_DIRECTORY:-/var/lib/tinyllama}"
 python="${TL_PYTHON:-python3.11}"
 package="${home}/node.zip"
 
+# Without limits a network that is not there takes minutes to say so.
+export AWS_MAX_ATTEMPTS=2
+soon=(--cli-connect-timeout 5 --cli-read-timeout 15)
+
 say() { printf 'boot: %s\n' "$*" >&2; }
 
 # The SHA-256 as Lambda writes it, in base64. Python computes it, as it must be installed anyway.
@@ -37,12 +45,12 @@ sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' "${pack
 }
 
 settings="$(aws ssm get-parameter --name "${TL_SETTINGS_PARAMETER}" \
-  --query Parameter.Value --output text)"
+  --query Parameter.Value --output text "${soon[@]}")"
 layer="$("${python}" -I -c 'import json, sys; print(json.load(sys.stdin)["package"])' \
   <<<"${settings}")"
 # Not read from a pipe: a pipe would hide a failing call.
 content="$(aws lambda get-layer-version-by-arn --arn "${layer}" \
-  --query '[Content.Location, Content.CodeSha256]' --output text)"
+  --query '[Content.Location, Content.CodeSha256]' --output text "${soon[@]}")"
 read -r location sha256 <<<"${content}"
 
 mkdir -p "${home}"
@@ -80,16 +88,31 @@ list_sha256="$(sha256_of "${fresh}")"
 environment="${home}/venv-${list_sha256//[!a-zA-Z0-9]/}"
 if [[ ! -f "${environment}/complete" ]]; then
   say "making ${environment}"
-  # Delete older environments first: the disk is small, and the worker uses the new one alone.
-  rm -rf "${home}"/venv-*
+  rm -rf "${environment}"
   "${python}" -m venv "${environment}"
   "${environment}/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
     --require-hashes --only-binary :all: --requirement "${fresh}"
   touch "${environment}/complete"
 fi
-
-# exec does not run the trap.
 rm -f "${fresh}"
+
+# The units name the environment by this link. The environment before it stays until the next one is
+# made, because the watchdog may still read from it; older ones go, as the disk is small.
+newest="${environment##*/}"
+previous="$(readlink "${home}/venv" || true)"
+if [[ "${previous}" != "${newest}" ]]; then
+  ln -sfn "${newest}" "${home}/.venv.fresh"
+  mv -fT "${home}/.venv.fresh" "${home}/venv"
+  for old in "${home}"/venv-*; do
+    if [[ "${old##*/}" != "${newest}" && "${old##*/}" != "${previous}" ]]; then
+      rm -rf "${old}"
+    fi
+  done
+fi
+
+if [[ "${1:-}" == install ]]; then
+  exit 0
+fi
 mkdir -p "${state}"
 exec "${environment}/bin/python" -I "${package}" run \
   --settings-parameter "${TL_SETTINGS_PARAMETER}" --state-dir "${state}"

@@ -1,7 +1,8 @@
 """The heartbeat: shows the router that a worker is present, renews its lease, reports the queue.
 
 It has a thread of its own, because the worker's thread waits for the model. If Redis does not
-answer, the next beat comes 2 s later; the key lives 10 s.
+answer, the next beat comes 2 s later; the key lives 10 s. A heartbeat means that the worker makes
+progress: while its thread hangs there is none, and no lease is renewed.
 """
 
 import threading
@@ -19,7 +20,6 @@ from tinyllama.utils.queue.redis_errors import translated_errors
 from tinyllama.utils.queue.redis_keys import HEARTBEAT
 
 BEAT_S = 2.0
-LIFE_S = 10
 REPORT_S = 10.0
 
 
@@ -49,7 +49,10 @@ class Heartbeat:
         """Beat every 2 s; if the queue does not answer, try again at the next beat."""
         while not self._stopping.is_set():
             try:
-                self._beat(time.monotonic())
+                if self._worker.is_stalled:
+                    logs.write("ERROR", event="worker_stalled")
+                else:
+                    self._beat(time.monotonic())
             except QueueUnavailable as error:
                 logs.write("WARNING", event="heartbeat", error=error.code)
             self._stopping.wait(BEAT_S)
@@ -60,10 +63,8 @@ class Heartbeat:
             logs.write("WARNING", event="heartbeat", error=error.code)
 
     def _beat(self, now_s: float) -> None:
-        with translated_errors():
-            self._client.set(HEARTBEAT, self._node_id, ex=LIFE_S)
         claim = self._worker.current_claim
-        is_held = claim is None or self._claims.renew(claim)
+        is_held = self._claims.beat(self._node_id, claim)
         # The worker may have answered the job meanwhile; then it has lost no lease.
         if claim is not None and not is_held and claim is self._worker.current_claim:
             logs.write("WARNING", event="lease_lost", id=claim.job_id)

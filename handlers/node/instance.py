@@ -25,10 +25,13 @@ def read_parameter(name: str) -> str:
         InstanceError
     """
     import boto3
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+    # Without limits a network that is not there takes minutes to say so.
+    soon = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
     try:
-        answer = boto3.client("ssm").get_parameter(Name=name)
+        answer = boto3.client("ssm", config=soon).get_parameter(Name=name)
     except (BotoCoreError, ClientError) as error:
         code = getattr(error, "response", {}).get("Error", {}).get("Code")
         why = code or type(error).__name__

@@ -1,4 +1,4 @@
-"""The client of an OpenAI-compatible server: an answer in time, or one of three named failures.
+"""The client of an OpenAI-compatible server: an answer in time, or one of four named failures.
 
 While the server is still starting (connection refused, 503, 429), the client asks again until the
 job's life ends. Every other failure is final, because the model may have run.
@@ -7,16 +7,22 @@ https://platform.openai.com/docs/api-reference/chat/create
 
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from node import model_connection
 from node.settings import ModelAddress
 
 MAX_RESPONSE_BYTES = 256 * 1024
+_MAX_HEAD_BYTES = 64 * 1024
+"""For everything in a response but its body: heads, chunk sizes, trailers."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
 _NOT_YET = (429, 503)
+_TOO_LONG_CODES = ("context_length_exceeded", "exceed_context_size_error")
+_TOO_LONG = re.compile(r"maximum context length|exceeds? (the available )?context (size|window)")
 
 
 class ModelError(Exception):
@@ -33,6 +39,12 @@ class ModelRefused(ModelError):
     """The server refuses this request: 4xx."""
 
     code = "model_refused"
+
+
+class PromptTooLong(ModelRefused):
+    """The prompt has more tokens than the model's context holds."""
+
+    code = "prompt_too_long"
 
 
 class ModelTimeout(ModelError):
@@ -52,7 +64,7 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
         deadline_s: by the monotonic clock; the client neither asks nor waits after it.
 
     Raises:
-        ModelUnavailable, ModelRefused, ModelTimeout
+        ModelUnavailable, ModelRefused, PromptTooLong, ModelTimeout
     """
     wait_s = _FIRST_WAIT_S
     while True:
@@ -66,6 +78,8 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
 
 
 def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
+    if time.monotonic() >= deadline_s:
+        raise ModelTimeout("the job's life is over")
     message = {"role": "user", "content": prompt}
     question = {"model": address.name, "messages": [message], "stream": False}
     with _connected(address.url, deadline_s) as connection, _named_failures():
@@ -75,48 +89,34 @@ def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
             body=json.dumps(question).encode(),
             headers={"content-type": "application/json"},
         )
-        # Read the socket now, because reading the headers may detach it from the connection.
-        sock = connection.sock
         response = connection.getresponse()
         if response.status in _NOT_YET:
             raise _NotYet(f"the model server answers {response.status}")
-        if 400 <= response.status < 500:
-            raise ModelRefused(f"the model server answers {response.status}")
-        if response.status != 200:
+        if response.status != 200 and not 400 <= response.status < 500:
             raise ModelUnavailable(f"the model server answers {response.status}")
-        content = bytearray()
-        while not response.isclosed():
-            # A socket's timeout is for one read; a server that trickles would never exceed it.
-            sock.settimeout(_left_s(deadline_s))
-            chunk = response.read1(65_536)
-            content += chunk
-            if len(content) > MAX_RESPONSE_BYTES:
-                raise ModelUnavailable(f"the answer is longer than {MAX_RESPONSE_BYTES} bytes")
-            if not chunk:
-                break
-        if response.length:
-            raise ModelUnavailable("the answer broke off")
-    return _text(bytes(content))
+        content = _content(response)
+    if response.status == 200:
+        return _text(content)
+    if response.status == 400 and _says_too_long(content):
+        raise PromptTooLong("the prompt is longer than the model's context")
+    raise ModelRefused(f"the model server answers {response.status}")
 
 
 @contextmanager
 def _connected(url: str, deadline_s: float) -> Iterator[http.client.HTTPConnection]:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_left_s(deadline_s))
+    most_bytes = MAX_RESPONSE_BYTES + _MAX_HEAD_BYTES
     try:
-        try:
-            connection.connect()
-        except ConnectionRefusedError as error:
-            raise _NotYet("the model server does not listen") from error
-        except TimeoutError as error:
-            raise ModelTimeout("connecting to the model server") from error
-        except OSError as error:
-            raise ModelUnavailable(f"no connection: {type(error).__name__}") from error
+        connection = model_connection.connect(url, deadline_s, most_bytes)
+    except ConnectionRefusedError as error:
+        raise _NotYet("the model server does not listen") from error
+    except TimeoutError as error:
+        raise ModelTimeout("connecting to the model server") from error
+    except OSError as error:
+        raise ModelUnavailable(f"no connection: {type(error).__name__}") from error
+    try:
         yield connection
     finally:
-        connection.close()
+        connection.end()
 
 
 @contextmanager
@@ -125,15 +125,39 @@ def _named_failures() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise ModelTimeout("waiting for the model's answer") from error
+    except model_connection.ResponseTooLong as error:
+        raise ModelUnavailable(str(error)) from error
     except (OSError, http.client.HTTPException) as error:
         raise ModelUnavailable(f"the connection broke: {type(error).__name__}") from error
 
 
-def _left_s(deadline_s: float) -> float:
-    left_s = deadline_s - time.monotonic()
-    if left_s <= 0:
-        raise ModelTimeout("the job's life is over")
-    return left_s
+def _content(response: http.client.HTTPResponse) -> bytes:
+    content = bytearray()
+    while chunk := response.read1(65_536):
+        content += chunk
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise ModelUnavailable(f"the answer is longer than {MAX_RESPONSE_BYTES} bytes")
+    if response.length:
+        raise ModelUnavailable("the answer broke off")
+    return bytes(content)
+
+
+def _says_too_long(content: bytes) -> bool:
+    """Recognise a refusal because of the context's size by its code, its type or its wording.
+
+    `llama_cpp.server` and OpenAI write the code context_length_exceeded; llama.cpp's own server the
+    type exceed_context_size_error, and only a message before 2025-09.
+    https://github.com/abetlen/llama-cpp-python/blob/main/llama_cpp/server/errors.py
+    """
+    try:
+        error = json.loads(content)["error"]
+        named = (error.get("code"), error.get("type"))
+        message = error.get("message")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+    if any(name in _TOO_LONG_CODES for name in named if isinstance(name, str)):
+        return True
+    return isinstance(message, str) and _TOO_LONG.search(message) is not None
 
 
 def _text(content: bytes) -> str:

@@ -1,21 +1,25 @@
 """The node's settings document, checked whole before the worker starts.
 
     {"stack", "region", "queue": {"host", "port", "cache", "user"} or null,
-     "model": {"url", "name"}, "lifeSeconds": 1 to 300}
+     "model": {"url", "name"}, "lifeSeconds": 1 to 300, "maxUptimeHours": 1 to 24, or 8 if missing}
 
 A message names the field and the rule it breaks, never its value. The node ignores other fields:
 boot.sh reads `package`.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from tinyllama.utils.decoding import strict_json
 from tinyllama.utils.settings import QueueAddress
 
 MAX_LIFE_S = 300
+MAX_UPTIME_H, DEFAULT_UPTIME_H = 24, 8
+MAX_DOCUMENT_LENGTH = 4096
+"""A parameter of the standard tier holds no more."""
+_MAX_DEPTH = 4
 
 
 class SettingsError(Exception):
@@ -39,6 +43,7 @@ class NodeSettings:
     queue: QueueAddress | None
     model: ModelAddress
     life_s: int
+    max_uptime_h: int = DEFAULT_UPTIME_H
 
 
 def parse(document: str) -> NodeSettings:
@@ -47,9 +52,11 @@ def parse(document: str) -> NodeSettings:
     Raises:
         SettingsError
     """
+    if len(document) > MAX_DOCUMENT_LENGTH:
+        raise SettingsError(f"the settings are longer than {MAX_DOCUMENT_LENGTH} characters")
     try:
-        fields = json.loads(document)
-    except ValueError:
+        fields = strict_json.loads(document, max_depth=_MAX_DEPTH)
+    except strict_json.InvalidJson:
         raise SettingsError("the settings are not JSON") from None
     if not isinstance(fields, dict):
         raise SettingsError("the settings are not a JSON object")
@@ -59,6 +66,9 @@ def parse(document: str) -> NodeSettings:
         queue=None if fields.get("queue", 0) is None else _queue(_object(fields, "queue")),
         model=_model(_object(fields, "model")),
         life_s=_whole(fields, "lifeSeconds", MAX_LIFE_S),
+        max_uptime_h=_whole(
+            {"maxUptimeHours": DEFAULT_UPTIME_H} | fields, "maxUptimeHours", MAX_UPTIME_H
+        ),
     )
 
 

@@ -1,9 +1,9 @@
 """The worker runs one job at a time: claim, ask the model, write the journal, publish.
 
-Each step can be the last before a crash. After a crash before the journal, the job is pending and
-runs again; after the journal, it is pending and the worker publishes the journal's answer; after
-publishing, it is answered. If a job was begun three times without an answer, the worker takes it
-for the cause of the crashes and fails it.
+Each step can be the last before a crash. After a crash before the journal, the worker still holds
+the job and runs it again; after the journal, it publishes the journal's answer; after
+publishing, it is answered. If the model was asked three times without an answer, the worker takes
+the job for the cause of the crashes and fails it.
 """
 
 import sqlite3
@@ -11,14 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from node.activity import Recorder
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
 from node.model import ModelError
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.errors import QueueUnavailable
 
-MAX_DELIVERIES = 3
-BLOCK_MS = 1000
+MAX_ATTEMPTS = 3
+WAIT_S = 1.0
+STALL_S = 30.0
+"""A step of the worker takes less: a read of the queue, an attempt to begin or to publish."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 
 
@@ -28,6 +31,7 @@ class Worker:
     Args:
         ask: (prompt, deadline by the monotonic clock) to reply; raises ModelError.
         stopping: another thread sets it; the worker claims no job after that.
+        recorder: keeps the worker's activity for the watchdog.
     """
 
     def __init__(
@@ -36,28 +40,40 @@ class Worker:
         journal: Journal,
         ask: Callable[[str, float], str],
         stopping: threading.Event,
+        recorder: Recorder,
     ) -> None:
         self._claims = claims
         self._journal = journal
         self._ask = ask
         self._stopping = stopping
+        self._recorder = recorder
+        self._next_step_s = time.monotonic() + STALL_S
         self.current_claim: Claim | None = None
+
+    @property
+    def is_stalled(self) -> bool:
+        """True if the worker's next step is overdue: its thread hangs, and answers no job."""
+        return time.monotonic() > self._next_step_s
 
     def run(self) -> None:
         """Claim and answer jobs; while the queue does not answer, wait and try again."""
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
+            self._next_step_s = time.monotonic() + STALL_S
             try:
-                claim = self._claims.next(BLOCK_MS)
+                claim = self._claims.next(WAIT_S)
             except QueueUnavailable as error:
                 logs.write("WARNING", event="queue_unavailable", error=error.code)
                 self._stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
             wait_s = _FIRST_WAIT_S
+            self._recorder.progress()
             if claim is not None:
                 self.current_claim = claim
+                self._recorder.begin()
                 self._handle(claim)
+                self._recorder.end(claim.idle_min)
                 self.current_claim = None
 
     def _handle(self, claim: Claim) -> None:
@@ -65,8 +81,11 @@ class Worker:
         recorded = self._recorded_answer(claim)
         if recorded is not None:
             source, answer = "journal", Answer("done", recorded)
-        elif claim.deliveries > MAX_DELIVERIES:
+        elif claim.begun >= MAX_ATTEMPTS:
             source, answer = "worker", Answer("failed", "worker_crashed")
+        elif not self._begin(claim):
+            logs.write("WARNING", event="lease_lost", id=claim.job_id)
+            return
         else:
             source, answer = "model", self._run(claim)
         is_first = self._publish(claim, answer)
@@ -77,7 +96,7 @@ class Worker:
             status=answer.status,
             error=answer.text if answer.status == "failed" else None,
             source=source,
-            deliveries=claim.deliveries,
+            attempts=claim.begun + (source == "model"),
             published=is_first,
             elapsedMs=round((time.monotonic() - started_s) * 1000, 1),
         )
@@ -89,7 +108,24 @@ class Worker:
             logs.write("ERROR", event="journal", id=claim.job_id, error=type(error).__name__)
             return None
 
+    def _begin(self, claim: Claim) -> bool:
+        """Try until Redis has counted it: a job that ends its worker must not be begun uncounted.
+
+        False if the job is lost, or its life has ended meanwhile.
+        """
+        wait_s = _FIRST_WAIT_S
+        while time.monotonic() < claim.deadline_s:
+            self._next_step_s = time.monotonic() + STALL_S
+            try:
+                return self._claims.begin(claim)
+            except QueueUnavailable as error:
+                logs.write("WARNING", event="begin", id=claim.job_id, error=error.code)
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        return False
+
     def _run(self, claim: Claim) -> Answer:
+        self._next_step_s = claim.deadline_s + STALL_S
         try:
             reply = self._ask(claim.prompt, claim.deadline_s)
         except ModelError as error:
@@ -106,6 +142,7 @@ class Worker:
         """Try until Redis takes the answer: without Redis there is no other job to run."""
         wait_s = _FIRST_WAIT_S
         while True:
+            self._next_step_s = time.monotonic() + STALL_S
             try:
                 return self._claims.answer(claim, answer)
             except QueueUnavailable as error:

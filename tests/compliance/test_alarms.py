@@ -115,7 +115,7 @@ def test_health_alarm_and_its_schedule_come_and_go_together() -> None:
 def test_deaf_alarm_is_found(before: str, after: str, finding: str) -> None:
     """Our own queue, broken in one place each."""
     text = named("queue.yaml").text
-    assert text.count(before) == 1
-    assert deaf_alarms(read(text.replace(before, after), "queue.yaml")) == [
+    assert before in text
+    assert deaf_alarms(read(text.replace(before, after, 1), "queue.yaml")) == [
         f"queue.yaml QueueHealthAlarm: {finding}"
     ]

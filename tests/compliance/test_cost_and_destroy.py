@@ -36,7 +36,9 @@ FREE = frozenset(
         "AWS::EC2::VPCGatewayAttachment",
         "AWS::Events::Rule",
         "AWS::IAM::InstanceProfile",
+        "AWS::IAM::Policy",
         "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
@@ -159,6 +161,8 @@ def test_what_bills_is_the_queue_and_the_endpoint() -> None:
             "RouterUser",
             "NodeUser",
             "QueueHealthUser",
+            "WakerUser",
+            "StopUser",
             "QueueUsers",
         )
     }
@@ -210,13 +214,13 @@ def test_nested_template_behind_the_condition_is_not_judged() -> None:
 
 
 def test_alarms_stay_within_the_free_ones() -> None:
-    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Two stacks fit."""
+    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Three stacks fit."""
     alarms = [
         logical_id
         for template in ours()
         for logical_id in template.resources("AWS::CloudWatch::Alarm")
     ]
-    assert alarms == ["AccessLogVolumeAlarm", "QueueHealthAlarm"]
+    assert alarms == ["AccessLogVolumeAlarm", "QueueHealthAlarm", "WakerAlarm"]
 
 
 @pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)

@@ -95,7 +95,7 @@ def references(value: Any) -> set[str]:
 def is_slow(resource: dict[str, Any]) -> bool:
     """Whether its deletion waits for interfaces: a function in a VPC."""
     network = properties(resource).get("VpcConfig", {"Ref": "AWS::NoValue"})
-    return resource["Type"] == "AWS::Lambda::Function" and network != {"Ref": "AWS::NoValue"}
+    return bool(resource["Type"] == "AWS::Lambda::Function" and network != {"Ref": "AWS::NoValue"})
 
 
 def late(deployment: Deployment, deleted: set[Place]) -> list[str]:

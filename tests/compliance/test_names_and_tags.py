@@ -19,9 +19,11 @@ INNER = frozenset(
         ("AWS::Cognito::UserPoolGroup", "GroupName"),
         ("AWS::CloudWatch::Alarm", "MetricName"),
         ("AWS::EC2::VPCEndpoint", "ServiceName"),
+        ("AWS::IAM::Policy", "PolicyName"),
         # References to what stands beside it.
         ("AWS::ElastiCache::ReplicationGroup", "CacheParameterGroupName"),
         ("AWS::ElastiCache::ReplicationGroup", "CacheSubnetGroupName"),
+        ("AWS::Lambda::EventInvokeConfig", "FunctionName"),
         ("AWS::Lambda::Permission", "FunctionName"),
     }
 )

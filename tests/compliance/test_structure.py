@@ -44,6 +44,7 @@ def unbound_parameters(template: Template) -> list[str]:
     ]
     for name, given in template.body["Parameters"].items():
         is_bound = {"AllowedValues", "AllowedPattern", "MinLength"} & given.keys()
+        is_bound |= {"MinValue"} if {"MinValue", "MaxValue"} <= given.keys() else set()
         is_typed = given["Type"].startswith(("AWS::", "List<AWS::"))
         if not (is_bound or is_typed or given.get("Default") == ""):
             found.append(f"{template.name} {name}: nothing limits its value")
@@ -104,14 +105,15 @@ def test_emulator_word_is_found(word: str) -> None:
             ["Environment: nothing limits its value"],
         ),
         (", for example dev", "", ["Environment: a refusal shows no example"]),
+        ("    MaxValue: 24\n", "", ["MaxUptimeHours: nothing limits its value"]),
         (
             "Description: Tag Environment on everything; 1 to 32 lower-case characters.",
             'Description: ""',
             ["Environment: has no description"],
         ),
         (
-            "Parameters: [UseGpu]",
-            "Parameters: [UseCpu]",
+            "Parameters: [UseGpu, ",
+            "Parameters: [UseCpu, ",
             ["UseCpu: no such parameter", "UseGpu: stands in 0 groups"],
         ),
     ],

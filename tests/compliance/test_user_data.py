@@ -62,6 +62,148 @@ def careless(script: str) -> list[str]:
     return found
 
 
+Units = dict[str, dict[str, list[str]]]
+
+
+def units(script: str) -> Units:
+    """Each unit that the script writes: its settings, each with all of its values."""
+    found: Units = {}
+    heredoc = r"^cat >/etc/systemd/system/(\S+) <<'UNIT'\n(.*?)^UNIT$"
+    for name, text in re.findall(heredoc, script, re.MULTILINE | re.DOTALL):
+        settings: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            if "=" in line and not line.startswith(("#", "[")):
+                key, _, value = line.partition("=")
+                settings.setdefault(key, []).append(value)
+        found[name] = settings
+    return found
+
+
+SANDBOX = {
+    "NoNewPrivileges": ["true"],
+    "ProtectSystem": ["strict"],
+    "ProtectHome": ["true"],
+    "PrivateTmp": ["true"],
+}
+LOCAL_ONLY = {"IPAddressDeny": ["any"], "IPAddressAllow": ["127.0.0.0/8 ::1/128"]}
+USERS = {
+    "tinyllama-model.service": "tinyllama-model",
+    "tinyllama-node.service": "tinyllama-worker",
+}
+# A failure that systemd is to count takes no longer; the watchdog sees what takes longer.
+SLOWEST_FAILURE_S = {"tinyllama-node.service": 100, "tinyllama-watchdog.service": 60}
+
+
+def unguarded(script: str) -> list[str]:
+    """What a unit lets its process do, or what would leave a machine without a watch."""
+    made, found = units(script), []
+    users = re.search(r"^for user in (.*); do$", script, re.MULTILINE)
+    for name, user in USERS.items():
+        if made[name].get("User") != [user] or users is None or user not in users[1].split():
+            found.append(f"{name} has no user of its own")
+    for name in (*USERS, "tinyllama-watchdog.service"):
+        missing = [key for key, value in SANDBOX.items() if made[name].get(key) != value]
+        found += [f"{name} lacks {key}" for key in missing]
+        if made[name].get("Restart") != ["always"]:
+            found.append(f"{name} is not started again")
+    model, watchdog = made["tinyllama-model.service"], made["tinyllama-watchdog.service"]
+    if any(model.get(key) != value for key, value in LOCAL_ONLY.items()):
+        found.append("the model server reaches the metadata service")
+    if re.search(r"tinyllama-node|boot\.sh", str(watchdog)):
+        found.append("the watchdog needs the worker")
+    if {"Requires", "BindsTo", "PartOf"} & watchdog.keys():
+        found.append("the watchdog ends with another unit")
+    for name, failure_s in SLOWEST_FAILURE_S.items():
+        interval_s, burst, pause_s = (
+            int(made[name][key][0])
+            for key in ("StartLimitIntervalSec", "StartLimitBurst", "RestartSec")
+        )
+        if (failure_s + pause_s) * burst > interval_s:
+            found.append(f"{name} fails for ever without reaching its limit")
+    enabled = re.search(r"^systemctl enable (.*)$", script, re.MULTILINE)
+    for name in made:
+        if enabled is None or name not in enabled[1].split():
+            found.append(f"{name} is not enabled")
+    return found
+
+
+def test_units_are_guarded() -> None:
+    """Users of their own, sandboxed; the model without the metadata service; the watchdog alone."""
+    script = user_data(named("node.yaml"))
+    assert sorted(units(script)) == [
+        "tinyllama-limit.timer",
+        "tinyllama-model.service",
+        "tinyllama-node.service",
+        "tinyllama-watchdog.service",
+    ]
+    assert unguarded(script) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        (
+            "User=tinyllama-worker",
+            "User=root",
+            "tinyllama-node.service has no user of its own",
+        ),
+        (
+            "IPAddressDeny=any",
+            "IPAddressDeny=",
+            "the model server reaches the metadata service",
+        ),
+        (
+            "IPAddressAllow=127.0.0.0/8",
+            "IPAddressAllow=any",
+            "the model server reaches the metadata service",
+        ),
+        (
+            "StartLimitBurst=30",
+            "StartLimitBurst=40",
+            "tinyllama-node.service fails for ever without reaching its limit",
+        ),
+        (
+            "Type=notify",
+            "Type=notify\n            BindsTo=tinyllama-model.service",
+            "the watchdog ends with another unit",
+        ),
+        (
+            "ExecStartPre=/usr/bin/cp /opt",
+            "ExecStartPre=/opt/tinyllama/boot.sh\n            ExecStartPre=/usr/bin/cp /opt",
+            "the watchdog needs the worker",
+        ),
+        (
+            "enable tinyllama-watchdog.service",
+            "enable",
+            "tinyllama-watchdog.service is not enabled",
+        ),
+        (
+            "            CapabilityBoundingSet=CAP_SYS_BOOT\n            ProtectSystem=strict\n",
+            "",
+            "tinyllama-watchdog.service lacks ProtectSystem",
+        ),
+        (
+            "RestartSec=2\n",
+            "RestartSec=2\n            Restart=no\n",
+            "tinyllama-model.service is not started again",
+        ),
+    ],
+)
+def test_unguarded_unit_is_found(before: str, after: str, finding: str) -> None:
+    """Our own units, broken in one place each."""
+    text = named("node.yaml").text
+    assert text.count(before) == 1
+    assert unguarded(user_data(read(text.replace(before, after), "node.yaml"))) == [finding]
+
+
+def test_environment_is_made_at_the_installation() -> None:
+    """The first prompt does not wait for pip: boot.sh runs before the units are enabled."""
+    before, call, after = user_data(named("node.yaml")).partition('"$home/boot.sh" install\n')
+    assert call
+    assert before.endswith('AWS_REGION="eu-central-1" TL_SETTINGS_PARAMETER="/tinyllama-dev/node" ')
+    assert "systemctl enable" in after
+
+
 def test_user_data_passes_shellcheck() -> None:
     """Style included."""
     assert shellcheck(user_data(named("node.yaml"))) == []

@@ -1,4 +1,7 @@
-"""The rules on a deployed stack: clean as deployed, and each thing broken by hand is found."""
+"""The rules on a deployed stack: clean as deployed, and each thing broken by hand is found.
+
+Long because most tests read one deployed stack, and each further file would deploy it again.
+"""
 
 import json
 import os

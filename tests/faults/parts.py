@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 HANDLERS = Path(__file__).parents[2] / "handlers"
 
@@ -30,7 +31,7 @@ class TlsFront:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.port = 0
 
-    def __enter__(self) -> "TlsFront":
+    def __enter__(self) -> Self:
         self._thread.start()
         if not self._ready.wait(60):
             raise TimeoutError("the TLS front does not listen")
@@ -173,6 +174,7 @@ class Node:
     authority_file: Path
     command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "node"])
     grace_s: float = 60.0
+    boot: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -180,12 +182,16 @@ class Node:
         self.state_dir.mkdir(exist_ok=True)
         arguments = ["run", "--settings-file", str(self.settings_file), "--node-id", self.node_id]
         arguments += ["--state-dir", str(self.state_dir), "--grace-s", str(self.grace_s)]
+        if self.boot:
+            arguments += ["--boot", self.boot]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(HANDLERS),
             "SSL_CERT_FILE": str(self.authority_file),
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "secret",
+            # A node that ends by itself tells what it ran: tests/coverage_floor.py.
+            **{key: text for key, text in os.environ.items() if key.startswith("COVERAGE_")},
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from node import model
-from node.model import ModelError, ModelRefused, ModelTimeout, ModelUnavailable
+from node import model, model_connection
+from node.model import ModelError, ModelRefused, ModelTimeout, ModelUnavailable, PromptTooLong
 from node.settings import ModelAddress
 from tests.faults.parts import ModelServer
 from tests.processes import free_port, until
@@ -143,6 +143,7 @@ def test_ask_gives_up_at_the_end_of_the_job_s_life(monkeypatch: pytest.MonkeyPat
 
     clock = SimpleNamespace(monotonic=lambda: now_s[0], sleep=wait)
     monkeypatch.setattr(model, "time", clock)
+    monkeypatch.setattr(model_connection, "time", clock)
     with pytest.raises(ModelUnavailable):
         model.ask(address(free_port()), "p", 1005.5)
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
@@ -176,10 +177,122 @@ def test_ask_a_server_that_trickles_times_out(serve: Serve) -> None:
     assert time.monotonic() < started + 50
 
 
+STATUS_LINE = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = STATUS_LINE + b"transfer-encoding: chunked\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+ONE_BYTE = b"1\r\n \r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "drip"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (STATUS_LINE + b"a: ", b"b"),
+        (STATUS_LINE, b"a: b\r\n"),
+        (b"", CONTINUE),
+        (CONTINUE[:-2] + b"a: ", b"b"),
+        (response(b"", length=1000), b" "),
+        (response(b"", "400 Bad Request", length=1000), b" "),
+        (STATUS_LINE + b"\r\n", b" "),
+        (CHUNKED, ONE_BYTE),
+        (CHUNKED, b"0"),
+        (CHUNKED + b"1;", b"x"),
+        (CHUNKED + ONE_BYTE + b"0\r\n", b"t: r\r\n"),
+        (CHUNKED + ONE_BYTE + b"0\r\nt: ", b"r"),
+    ],
+    ids=[
+        *("status line", "header", "headers", "100 Continue", "header of 100 Continue"),
+        *("body", "body of a refusal", "body up to the end", "chunks", "chunk size"),
+        *("chunk extension", "trailers", "trailer"),
+    ],
+)
+def test_ask_holds_the_deadline_for_every_byte(serve: Serve, first: bytes, drip: bytes) -> None:
+    """A server that drips any part of its response is cut off at the deadline, and not later."""
+    started = time.monotonic()
+    with pytest.raises(ModelTimeout):
+        model.ask(serve(first, *[drip] * 1000, every_s=0.02), "p", started + 0.15)
+    # The whole response would take 20 s.
+    assert 0.15 <= time.monotonic() - started < 2
+
+
+def test_ask_holds_the_deadline_while_it_sends() -> None:
+    """A server that never reads what it is asked is cut off too."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        started = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            model.ask(address(listener.getsockname()[1]), "p" * 30_000_000, started + 0.5)
+        assert time.monotonic() - started < 2
+
+
+def test_ask_reads_no_more_than_an_answer_has(serve: Serve) -> None:
+    """Interim responses without end are refused by their bytes, long before the deadline."""
+    with pytest.raises(ModelUnavailable, match="sends more than an answer has"):
+        model.ask(serve(CONTINUE * 20_000), "p", soon())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # llama_cpp.server, which the node runs, and OpenAI.
+        {
+            "message": "This model's maximum context length is 2048 tokens. However, you requested"
+            " 3001 tokens (3001 in the messages, None in the completion). Please reduce the length"
+            " of the messages or completion.",
+            "type": "invalid_request_error",
+            "param": "messages",
+            "code": "context_length_exceeded",
+        },
+        # llama.cpp's own server, today and before it had a type for this.
+        {
+            "code": 400,
+            "message": "request (4476 tokens) exceeds the available context size (4096 tokens)",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 4476,
+            "n_ctx": 4096,
+        },
+        {
+            "code": 400,
+            "message": "the request exceeds the available context size. try increasing the context"
+            " size or enable context shift",
+            "type": "invalid_request_error",
+        },
+    ],
+    ids=["llama_cpp.server", "llama.cpp", "llama.cpp before 2025-09"],
+)
+def test_ask_names_a_prompt_that_is_too_long(serve: Serve, said: dict[str, object]) -> None:
+    """The owner can shorten it; every other 400 is none of theirs."""
+    refusal = response(json.dumps({"error": said}).encode(), "400 Bad Request")
+    with pytest.raises(PromptTooLong) as raised:
+        model.ask(serve(refusal), "a secret", soon())
+    assert raised.value.code == "prompt_too_long"
+    assert str(raised.value) == "the prompt is longer than the model's context"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("400 Bad Request", {"error": {"message": "bad grammar", "code": "invalid"}}),
+        ("400 Bad Request", {"error": "context_length_exceeded"}),
+        ("400 Bad Request", {"error": {"code": ["context_length_exceeded"], "message": 7}}),
+        ("400 Bad Request", ["context_length_exceeded"]),
+        ("413 Payload Too Large", {"error": {"code": "context_length_exceeded"}}),
+    ],
+)
+def test_ask_takes_no_other_refusal_for_a_long_prompt(
+    serve: Serve, status: str, body: object
+) -> None:
+    """Another status, another code, or a body that is no error object."""
+    with pytest.raises(ModelRefused) as raised:
+        model.ask(serve(response(json.dumps(body).encode(), status)), "p", soon())
+    assert raised.value.code == "model_refused"
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
         (response(b"{}", "400 Bad Request"), ModelRefused),
+        (response(b"[" * 100_000, "400 Bad Request"), ModelRefused),
         (response(b"{}", "404 Not Found"), ModelRefused),
         (response(b"{}", "500 Internal Server Error"), ModelUnavailable),
         (response(b"", "302 Found"), ModelUnavailable),

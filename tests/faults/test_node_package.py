@@ -52,7 +52,7 @@ class Machine:
         named = sha256 or base64.b64encode(hashlib.sha256(content).digest()).decode()
         (self.root / "layer.txt").write_text(f"{path.as_uri()}\t{named}\n")
 
-    def boot(self) -> subprocess.CompletedProcess[str]:
+    def boot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run boot.sh to its end."""
         tools = self.root / "bin"
         environment = {
@@ -65,7 +65,7 @@ class Machine:
             "TL_PYTHON": sys.executable,
         }
         return subprocess.run(
-            ["bash", str(HANDLERS / "node" / "boot.sh")],
+            ["bash", str(HANDLERS / "node" / "boot.sh"), *arguments],
             env=environment,
             capture_output=True,
             text=True,
@@ -153,8 +153,30 @@ def test_boot_installs_and_runs(first_boot: tuple[Path, str, str], booted: Machi
     arguments = ["run", "--settings-parameter", "/test/node", "--state-dir", str(root / "state")]
     assert started(said) == ["one", 1, *arguments]
     assert log.startswith("boot: installing arn:layer:7\nboot: making ")
-    assert booted.opt() == ["boot.sh", "node.zip", "venv"]
+    assert booted.opt() == ["boot.sh", "node.zip", "venv", "venv"]
     assert (root / "state").is_dir()
+
+
+def test_boot_install_only_installs(booted: Machine) -> None:
+    """What the worker's unit then runs is there: the environment by its link, and the package."""
+    installed = booted.boot("install")
+    assert (installed.returncode, installed.stdout, installed.stderr) == (0, "", "")
+    opt = booted.root / "opt"
+    command = [str(opt / "venv" / "bin" / "python"), "-I", str(opt / "node.zip"), "run"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert started(said) == ["one", 1, "run"]
+
+
+def test_boot_keeps_one_environment_before_the_newest(booted: Machine, tmp_path: Path) -> None:
+    """The link goes to the new one; the watchdog may still read the last; older ones go."""
+    opt = booted.root / "opt"
+    before = (opt / "venv").resolve().name
+    (opt / "venv-older").mkdir()
+    booted.publish(package(tmp_path, "two", "# another list\n"))
+    assert booted.boot("install").returncode == 0
+    now = (opt / "venv").resolve().name
+    assert now != before
+    assert sorted(path.name for path in opt.glob("venv-*")) == sorted([before, now])
 
 
 def test_boot_again_changes_nothing(booted: Machine) -> None:
@@ -181,7 +203,8 @@ def test_boot_refuses_requirements_without_a_hash(booted: Machine, tmp_path: Pat
     assert refused.returncode != 0
     assert "hash" in refused.stderr
     assert refused.stdout == ""
-    assert not list(booted.root.glob("opt/venv-*/complete"))
+    [complete] = booted.root.glob("opt/venv-*/complete")
+    assert complete.parent == (booted.root / "opt" / "venv").resolve()
 
 
 def test_boot_refuses_a_package_with_another_hash(booted: Machine, tmp_path: Path) -> None:
@@ -193,7 +216,7 @@ def test_boot_refuses_a_package_with_another_hash(booted: Machine, tmp_path: Pat
     assert "does not have the hash" in refused.stderr
     assert refused.stdout == ""
     assert booted.installed() == before
-    assert booted.opt() == ["boot.sh", "node.zip", "venv"]
+    assert booted.opt() == ["boot.sh", "node.zip", "venv", "venv"]
 
 
 @pytest.mark.parametrize("broken", ["ssm", "lambda", "download"])

@@ -62,6 +62,10 @@ def test_parse_takes_null_for_no_queue_and_text_for_numbers() -> None:
         ({"lifeSeconds": 0}, "lifeSeconds"),
         ({"lifeSeconds": 301}, "lifeSeconds"),
         ({"lifeSeconds": "secret"}, "lifeSeconds"),
+        ({"maxUptimeHours": 0}, "maxUptimeHours"),
+        ({"maxUptimeHours": 25}, "maxUptimeHours"),
+        ({"maxUptimeHours": None}, "maxUptimeHours"),
+        ({"maxUptimeHours": "secret"}, "maxUptimeHours"),
     ],
 )
 def test_parse_names_the_field_and_not_the_value(changed: dict[str, object], field: str) -> None:
@@ -79,8 +83,23 @@ def test_parse_misses_no_field(field: str) -> None:
         parse(json.dumps({name: value for name, value in DOCUMENT.items() if name != field}))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"'])
+def test_parse_takes_8_hours_for_no_uptime() -> None:
+    """A template before the limit wrote none; a template may write it as text."""
+    assert parse(json.dumps(DOCUMENT)).max_uptime_h == 8
+    assert parse(json.dumps(DOCUMENT | {"maxUptimeHours": 24})).max_uptime_h == 24
+    assert parse(json.dumps(DOCUMENT | {"maxUptimeHours": "1"})).max_uptime_h == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "[" * 4000])
 def test_parse_refuses_what_is_no_object(text: str) -> None:
     """Not JSON, or JSON of another kind."""
     with pytest.raises(SettingsError, match="the settings are not"):
         parse(text)
+
+
+def test_parse_refuses_what_no_parameter_holds() -> None:
+    """A parameter of the standard tier has 4,096 characters at most; more is not even parsed."""
+    document = json.dumps(DOCUMENT)
+    assert parse(document + " " * (4096 - len(document))) == parse(document)
+    with pytest.raises(SettingsError, match="longer than 4096 characters"):
+        parse(document + " " * (4097 - len(document)))

@@ -58,7 +58,7 @@ def test_stop_finishes_the_job_in_hand_and_claims_no_other(
 def test_stop_leaves_a_long_job_for_the_next_start(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """After the grace the worker ends with 0; the job is pending and is the first one next time."""
+    """After the grace the worker ends with 0; the job waits again and is the first next time."""
     worker = started(node(grace_s=0.3), client)
     model.hold()
     accept(jobs, "long")
@@ -66,7 +66,7 @@ def test_stop_leaves_a_long_job_for_the_next_start(
     worker.terminate()
     assert worker.exit_code() == 0
     assert worker.events("stop")[0]["unfinished"] is True
-    assert jobs.state("long", "long") == JobState("running")
+    assert jobs.state("long", "long") == JobState("queued")
     assert jobs.withdraw("long") is False
     model.release()
     worker.start()
@@ -118,18 +118,48 @@ def test_heartbeat_that_fails_by_itself_ends_with_1(node: MakeNode) -> None:
     assert [line["error"] for line in worker.events("crash")] == ["TypeError"]
 
 
+STALLED = """
+import sys, threading
+from node import model, worker
+from node.__main__ import main
+
+worker.STALL_S = 0.5
+
+def ask(address, prompt, deadline_s):
+    threading.Event().wait(60)
+
+model.ask = ask
+sys.exit(main())
+"""
+
+
+def test_worker_that_hangs_has_no_heartbeat(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis
+) -> None:
+    """A thread that waits for a model past every deadline is no worker: another may be woken."""
+    worker = node(command=[sys.executable, "-c", STALLED], life_s=1)
+    worker.start()
+    until(lambda: client.get("node:heartbeat") == worker.node_id, what="a heartbeat")
+    accept(jobs, "hangs")
+    until(lambda: worker.events("worker_stalled"), what="a stall")
+    assert worker.process is not None
+    assert worker.process.poll() is None
+    client.delete("node:heartbeat")
+    until(lambda: len(worker.events("worker_stalled")) > 1, what="another beat's time")
+    assert client.get("node:heartbeat") is None
+
+
 def test_job_that_cannot_be_read_is_dropped(
     node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:
     """What no version of ours wrote ends no worker, and the next job is run."""
-    entry = client.xadd("jobs", {"id": "broken"})
-    client.set("job:broken", f'{{"a secret, and no JSON,"entry":"{entry!s}"}}', ex=300)
+    accept(jobs, "broken")
+    client.set("job:broken", '{"a secret, and no JSON', ex=300)
     accept(jobs, "next")
     worker = node()
     worker.start()
     until(lambda: jobs.state("next", "next") == JobState("done", reply="reply to next"))
-    assert client.exists("job:broken", "state:broken") == 0
-    until(lambda: not client.xlen("jobs"))
+    until(lambda: client.exists("job:broken", "waiting", "running", "bell") == 0)
     assert [line["id"] for line in worker.events("job_unreadable")] == ["broken"]
     assert "secret" not in worker.log.read_text()
 

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tarfile
 from pathlib import Path
+from typing import Any
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements" / "corpus.txt"
 KEPT = Path(sys.prefix) / "sdists"
@@ -19,7 +20,7 @@ def folders(scratch: Path) -> list[Path]:
     with tarfile.open(_fetched()) as archive:
         wanted = [one for one in archive if "/test/fixtures/" in one.name]
         # Python before 3.11.4 has no filters; what is unpacked is what its hash says.
-        safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         archive.extractall(scratch, wanted, **safely)  # noqa: S202
     return [Path(sysconfig.get_path("purelib")), scratch]
 

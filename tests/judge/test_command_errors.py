@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,7 +199,7 @@ def test_home_that_cannot_be_written_changes_nothing(
     package: Path, here: Path, home: str | None
 ) -> None:
     """The cache is left out; the verdicts and the exit code are the same."""
-    environment = {} if home is None else {"HOME": home}
+    environment: dict[str, Any] = {} if home is None else {"HOME": home}
     expected = tl(package, here, "check", "t.yaml", XDG_CACHE_HOME=str(here / "cache"))
     assert tl(package, here, "check", "t.yaml", **environment) == expected
     assert expected[0] == 1

@@ -14,6 +14,7 @@ MAX_DEPTH = 8
 MESSAGES = {
     "not JSON",
     "nested too deeply",
+    "too many members",
     "a member occurs twice",
     "a number too large",
     "not a number",

@@ -5,11 +5,12 @@ The function stays when the queue is turned off (ADR 0012), and then says so.
 
 import os
 import time
+from collections.abc import Mapping
 from functools import cache
 
 from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws.sigv4 import from_environment
-from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.errors import ApiError
 from tinyllama.utils.http.responses import Event, Response, respond, serve
 from tinyllama.utils.observability import metrics
@@ -19,20 +20,19 @@ from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import Settings, read_queue
 
-ADMINS = "admins"
 SCHEDULE = "schedule"
 SLOW_MS = 200.0
 TIMEOUT_S = 0.5
 """Longer than the router's, so that a slow queue is measured instead of taken for a dead queue."""
 
 
-def handler(event: Event, context: object) -> Response:
+def handler(event: object, context: object) -> Response:
     """Answer a request, or measure at each event of the schedule; raise nothing.
 
     No client can make the gateway send an event with a `source`: only EventBridge sends it, and the
     function's permission names a single rule of EventBridge.
     """
-    if event.get("source") == "aws.events":
+    if isinstance(event, Mapping) and event.get("source") == "aws.events":
         return serve({"routeKey": SCHEDULE}, context, {SCHEDULE: lambda _: measure()})
     return serve(event, context, ROUTES)
 

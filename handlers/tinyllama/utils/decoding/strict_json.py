@@ -1,13 +1,17 @@
 """JSON strictly by RFC 8259: refuses what `json` accepts beyond it, and what makes `json` fail.
 
-Refused are duplicate members, NaN, Infinity, numbers that overflow to infinity, and nesting beyond
-a stated depth. `loads` raises `InvalidJson` only, and no input makes it recurse.
+Refused are duplicate members, objects of more than 256 members, NaN, Infinity, numbers that
+overflow to infinity, and nesting beyond a stated depth. `loads` raises `InvalidJson` only, no input
+makes it recurse, and its cost grows with the length of the text and no faster.
 """
 
 import json
 import math
 import re
 from typing import NoReturn
+
+MAX_MEMBERS = 256
+"""Of one object: more than any document that we read has."""
 
 # A string, or a bracket outside of strings. An unterminated string matches up to the end, so that
 # the expression stays linear.
@@ -55,11 +59,13 @@ def _deeper_than(limit: int, text: str) -> bool:
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        duplicate = next(name for name in names if names.count(name) > 1)
-        raise InvalidJson("a member occurs twice", duplicate)
+    if len(pairs) > MAX_MEMBERS:
+        raise InvalidJson("too many members")
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            raise InvalidJson("a member occurs twice", name)
+        members[name] = value
     return members
 
 

@@ -49,7 +49,10 @@ def error_response(error: Exception) -> Response:
 
 
 def serve(event: object, context: object, routes: Mapping[str, Route]) -> Response:
-    """Answer `event` by the route it names and log one line; no exception leaves this function."""
+    """Answer `event` by the route it names and log one line; no exception leaves this function.
+
+    The gateway sends no event of another form; one that comes all the same is named in the log.
+    """
     request: Event = event if isinstance(event, Mapping) else {}
     started = time.perf_counter()
     code: str | None = None
@@ -59,7 +62,10 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
     route = routes.get(key) if isinstance(key, str) else None
     try:
         if route is None:
-            raise ApiError("not_found", why="no such route")
+            is_object = isinstance(event, Mapping)
+            raise ApiError("not_found", why="no such route" if is_object else "no object")
+        if (fault := _fault(request)) is not None:
+            raise ApiError("internal", why=fault)
         response = route(request)
     except Exception as error:  # noqa: BLE001 - the one place where everything unexpected ends
         api_error = to_api_error(error)
@@ -78,6 +84,21 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
         at=at,
     )
     return response
+
+
+def _fault(event: Event) -> str | None:
+    """Name what in `event` is not of the type on which the routes rely, or None."""
+    for name in ("headers", "pathParameters"):
+        value = event.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, Mapping):
+            return f"the event's {name} is no object"
+        if not all(isinstance(text, str) for text in value.values()):
+            return f"the event's {name} holds more than text"
+    if not isinstance(event.get("body"), str | bytes | None):
+        return "the event's body is no text"
+    return None
 
 
 def _level(status: int, code: str | None) -> logs.Level:
