@@ -1,5 +1,6 @@
 # The two commands of a fresh machine. Everything else is `.venv/bin/tox list`.
 PYTHON ?= python3
+WHICH := import sys; print(sys.version.split()[0], sys.base_prefix)
 
 .DEFAULT_GOAL := help
 .PHONY: help smoke test
@@ -11,13 +12,21 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
-test: .venv/ready ## Everything else that is checked: lint, unit, property, faults, judge, compliance, emulator, sabotage.
+test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 17 minutes).
 	@.venv/bin/tox run -m test
 
+# It holds what it was made with. An interpreter that is named, and is another, makes it anew.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell "$(PYTHON)" -c '$(WHICH)' 2>/dev/null),$(shell cat .venv/ready 2>/dev/null))
+.PHONY: .venv/ready
+endif
+endif
+
 .venv/ready: requirements/tox.txt
-	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' found; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old; 3.11 or newer is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "make: this Python has no venv module; on Debian: apt-get install python3-venv" >&2; exit 2; }
-	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@command -v "$(PYTHON)" >/dev/null || { echo "make: no '$(PYTHON)' found; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$("$(PYTHON)" --version) is too old; 3.11 or newer is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || { echo "make: this Python has no venv module; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	@test ! -e $@ || echo "make: making .venv anew: Python $$("$(PYTHON)" -c '$(WHICH)') in place of $$(cat $@)" >&2
+	@rm -rf .venv && "$(PYTHON)" -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tox.txt
-	@touch $@
+	@"$(PYTHON)" -c '$(WHICH)' >$@

@@ -7,6 +7,8 @@ from typing import Any
 
 import urllib3
 
+from tools.programs import is_interrupted
+
 _POOL = urllib3.PoolManager(
     maxsize=32, retries=False, timeout=urllib3.Timeout(connect=2, read=30), block=False
 )
@@ -15,6 +17,12 @@ _POOL = urllib3.PoolManager(
 _GATE_IS_BUSY = {"message": "Too Many Requests"}
 _GATE_PAUSE_S = 0.05
 _GATE_LIMIT_S = 5.0
+# 503 is the honest answer of a slow or busy system: nothing was taken, send it again. Of a function
+# that ran out of time a gateway says one of these.
+_BUSY = (502, 503, 504)
+_BUSY_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
+BUSY_LIMIT_S = 45.0
+"""Room for three tries of a function that runs out of its 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,41 @@ class Api:
                 return answer
             time.sleep(_GATE_PAUSE_S)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        token: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """`call` as a real client does it: again while the answer is 503, or 429 with Retry-After.
+
+        For requests that are safe to repeat. A machine that is only slow answers in the end.
+
+        Returns:
+            The first other answer; the last 503 or 429 when `BUSY_LIMIT_S` is over.
+        """
+        deadline, pause_s = time.monotonic() + BUSY_LIMIT_S, _BUSY_PAUSE_S
+        while True:
+            answer = self.call(method, path, token, body, headers)
+            if answer.status == 429:
+                wait_s = float(answer.headers.get("retry-after", _LONGEST_PAUSE_S))
+            elif answer.status in _BUSY:
+                wait_s, pause_s = pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                return answer
+            if is_interrupted() or time.monotonic() + wait_s > deadline:
+                return answer
+            time.sleep(wait_s)
+
+    def send(self, token: str, prompt: str, key: str, **more: Any) -> Answer:
+        """POST /infer until it is taken: each repeat under the same Idempotency-Key is one job."""
+        body = {"prompt": prompt, **more}
+        return self.ask("POST", "/infer", token, body, {"idempotency-key": key})
+
     def infer(self, token: str, prompt: str, key: str | None = None, **more: Any) -> Answer:
-        """POST /infer."""
+        """POST /infer, once."""
         headers = {"idempotency-key": key} if key else {}
         return self.call("POST", "/infer", token, {"prompt": prompt, **more}, headers)
 

@@ -9,7 +9,7 @@ import urllib.request
 from http.client import HTTPResponse
 from urllib.parse import urlencode, urljoin, urlsplit
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 MAX_REDIRECTS = 10
 
 

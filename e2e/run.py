@@ -13,6 +13,7 @@ from e2e.gaps.outside import NO_LIFE
 from e2e.targets.target import Servers, Target
 from tools.deploy import stack
 from tools.deploy.inventory import Inventory
+from tools.programs import check_interrupt
 
 POLL_S = 0.02
 
@@ -121,6 +122,7 @@ def wait_until(
     """
     deadline = time.monotonic() + limit_s
     while (seen := check()) is None or seen is False:
+        check_interrupt()
         if time.monotonic() > deadline:
             raise StageFailed(f"{what}: not within {limit_s:g} s", logs=logs)
         time.sleep(POLL_S)

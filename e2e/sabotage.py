@@ -137,18 +137,18 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "each request counted as a start",
         "cold boot",
-        "handlers/tinyllama/router/wake.py",
+        "handlers/tinyllama/utils/waking/wake.py",
         "    published = queue.begin_start()\n",
         """    published = queue.begin_start()
-    metrics.emit(settings.stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
+    metrics.emit(stack, Metric.EC2_STARTS, dimensions={"Reason": "ColdBoot"})
 """,
     ),
     Sabotage(
         "job's time to live dropped",
         "cold boot",
         f"{_UTILS}/queue/accept.lua",
-        "redis.call('SET', job, document, 'EX', JOB_LIFE_S, 'NX')",
-        "redis.call('SET', job, document, 'NX')",
+        "    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)\n    if has_expired",
+        "    redis.call('SET', JOB_OF .. id, document)\n    if has_expired",
     ),
     Sabotage(
         "node may not read its settings",
@@ -178,7 +178,7 @@ ALL: tuple[Sabotage, ...] = (
         "throttle per route only",
         "throttle",
         f"{_UTILS}/queue/accept.lua",
-        "if free_at > now then",
+        "if wait_s > 0 then",
         "if false then",
     ),
     Sabotage(
@@ -192,8 +192,8 @@ ALL: tuple[Sabotage, ...] = (
         "wrong table of errors",
         "cache loss",
         f"{_UTILS}/http/errors.py",
-        'Row(503, "queue_unavailable", QueueError)',
-        'Row(500, "queue_unavailable", QueueError)',
+        'Row(503, "queue_unavailable", QueueError,',
+        'Row(500, "queue_unavailable", QueueError,',
     ),
     Sabotage(
         "lost jobs are never mentioned again",
@@ -210,12 +210,11 @@ ALL: tuple[Sabotage, ...] = (
         "return None",
     ),
     Sabotage(
-        "worker acknowledges before it answers",
+        "worker leaves what it held before it crashed",
         "worker crash",
         "handlers/node/claim.lua",
-        "redis.call('SET', state, 'running', 'PX', left_ms)",
-        "redis.call('SET', state, 'running', 'PX', left_ms)\n"
-        "redis.call('XACK', jobs, group, entry)",
+        "if lease.consumer == consumer or lease['until'] <= now then",
+        "if lease.consumer ~= consumer and lease['until'] <= now then",
     ),
     Sabotage(
         "no permission to stop the node",
@@ -265,10 +264,10 @@ def apply(sabotage: Sabotage, source: Path, copy: Path) -> None:
         shutil.copytree(source / folder, copy / folder)
     for file, old, new in ((sabotage.file, sabotage.old, sabotage.new), *sabotage.also):
         path = copy / file
-        text = path.read_text()
+        text = path.read_text("utf-8")
         if text.count(old) != 1:
             raise InapplicableSabotage(
                 f"sabotage '{sabotage.name}': {file} holds its text {text.count(old)} times, "
                 "not once; write it anew in e2e/sabotage.py"
             )
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), "utf-8")

@@ -46,6 +46,7 @@ from e2e.stages import (
 )
 from tljudge.cli.errors import UsageError
 from tools.processes import ProcessFailed
+from tools.programs import check_interrupt, interrupted_at_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,11 @@ def smoke(
     began = time.monotonic()
     results: list[StageResult] = []
     failure: dict[str, Any] | None = None
-    with _taken_away(run) as after_failure, _peak_memory(run) as peak:
+    with (
+        interrupted_at_checks(),
+        _taken_away(run) as after_failure,
+        _peak_memory(run) as peak,
+    ):
         for stage in (stage for stage in STAGES if stage.fits(run)):
             if keep is not None and stage.name == "stop":
                 kept_since = time.monotonic()
@@ -127,6 +132,7 @@ def smoke(
             progress.begins(stage.name)
             stage_began = time.monotonic()
             detail, failure = _run_stage(run, stage)
+            check_interrupt()
             seconds = time.monotonic() - stage_began
             results.append(StageResult(stage.name, round(seconds, 3), failure is None, detail))
             progress.ends(results[-1])

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,22 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tools.processes import free_port as free_port
 
 
-def until(holds: Callable[[], bool], *, within_s: float = 10.0, what: str = "") -> None:
-    """Poll until `holds()`.
+def until(holds: Callable[[], bool], *, within_s: float = 60.0, what: str = "") -> None:
+    """Poll until `holds()`. The limit ends a test that hangs; it is no measure of speed.
 
     Raises:
         TimeoutError: it did not within `within_s`; names `what`.
@@ -108,3 +102,20 @@ class RedisServer:
                 return bool(client.ping())
             except redis.RedisError:
                 return False
+
+
+def expires_after(client: redis.Redis, key: str, life_s: int, write: Callable[[], object]) -> bool:
+    """Whether `write` gives `key` this life, by the server's own clock.
+
+    How much of it is left when a test looks depends on the machine; when it ends does not.
+    """
+    began_ms = _ms(client.time())
+    write()
+    transaction: Any = client.pipeline()
+    ends_ms, now = transaction.execute_command("PEXPIRETIME", key).time().execute()
+    return bool(began_ms <= ends_ms - life_s * 1000 <= _ms(now))
+
+
+def _ms(time_of_server: tuple[int, int]) -> int:
+    seconds, microseconds = time_of_server
+    return seconds * 1000 + microseconds // 1000

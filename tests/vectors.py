@@ -1,4 +1,7 @@
-"""Tokens that must be refused, each wrong in one way and, unless that is the way, well signed."""
+"""Tokens that must be refused, each wrong in one way and, unless that is the way, well signed.
+
+Long because it is one table: a refusal of one kind stands beside the token that shows it.
+"""
 
 import base64
 import hashlib

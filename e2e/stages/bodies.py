@@ -29,7 +29,7 @@ def run(run: Run) -> str:
     for name, body, field in REFUSED:
         # Sent as bytes, a body that is not UTF-8 reaches the function as base64.
         sent_as = "application/octet-stream" if "UTF-8" in name else "application/json"
-        answer = run.api.call("POST", "/infer", token, body, {"content-type": sent_as})
+        answer = run.api.ask("POST", "/infer", token, body, {"content-type": sent_as})
         document = answer.json or {}
         seen = (answer.status, document.get("error"), document.get("field"))
         wanted = (400, "invalid_request", field)

@@ -8,7 +8,7 @@ from tools.deploy.listings import LISTINGS
 
 
 def run(run: Run) -> str:
-    """Cache, endpoint and /queue-health go; the API stays and answers 503 `queue_unavailable`."""
+    """Cache and endpoint go; /infer answers 503 `queue_unavailable`, /queue-health 503 `off`."""
     parameters, tags = run.settings()
     billing = ids_of(run, "AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
     # MiniStack's change sets ignore a change of conditions alone; its updates do not.
@@ -31,7 +31,12 @@ def run(run: Run) -> str:
     expect(endpoints & set(billing), set(), "endpoints that bill by the hour")
     token, logs = run.users["operator"].token, (run.function_log("router"),)
     health = run.api.call("GET", "/queue-health", token)
-    expect(health.status, 404, "GET /queue-health without a queue", logs=logs)
+    expect(
+        (health.status, health.json),
+        (503, {"error": "off", "redis": "fail"}),
+        "GET /queue-health without a queue",
+        logs=(run.function_log("queue-health"),),
+    )
     answer = run.api.infer(token, "is anybody there")
     expect(
         (answer.status, answer.json),
@@ -39,6 +44,6 @@ def run(run: Run) -> str:
         "POST /infer",
         logs=logs,
     )
-    expect(run.api.call("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
+    expect(run.api.ask("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
     expect(run.node_state(), "stopped", "the node")
     return "no cache, no interface endpoint; the API answers"

@@ -11,7 +11,8 @@ import urllib3
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from e2e.run import Run, StageFailed, expect
+from e2e.api import BUSY_LIMIT_S
+from e2e.run import Run, StageFailed, expect, wait_until
 from e2e.stages.as_deployed import ROUTES
 
 _GATEWAYS_OWN = {"message": "Unauthorized"}
@@ -25,7 +26,7 @@ def run(run: Run) -> str:
         expect((answer.status, answer.json), (401, _GATEWAYS_OWN), f"{route} without a token")
     bad = _bad_tokens(run)
     for name, token in bad.items():
-        answer = run.api.call("GET", "/ping", token)
+        answer = run.api.ask("GET", "/ping", token)
         if answer.status != 401 or answer.json not in (_GATEWAYS_OWN, {"error": "invalid_token"}):
             raise StageFailed(
                 f"GET /ping with {name}: expected 401, saw {answer.status}",
@@ -51,15 +52,23 @@ def _router_refuses(run: Run, name: str, authorization: str | None) -> None:
         },
         "isBase64Encoded": False,
     }
-    answer = run.client("lambda").invoke(
-        FunctionName=f"{run.name}-router", Payload=json.dumps(event).encode()
-    )
-    seen = json.loads(answer["Payload"].read())
+    function, logs = run.client("lambda"), (run.function_log("router"),)
+
+    def answered() -> dict[str, Any] | None:
+        """The router's answer; None while it has no keys at hand or runs out of time."""
+        answer = function.invoke(
+            FunctionName=f"{run.name}-router", Payload=json.dumps(event).encode()
+        )
+        found: dict[str, Any] = json.loads(answer["Payload"].read())
+        return None if found.get("statusCode", 503) == 503 else found
+
+    what = f"the router, given {name}"
+    seen = wait_until(answered, BUSY_LIMIT_S, f"{what}, answers", logs=logs)
     expect(
-        (seen.get("statusCode"), json.loads(seen.get("body") or "null")),
+        (seen["statusCode"], json.loads(seen.get("body") or "null")),
         (401, {"error": "invalid_token"}),
-        f"the router, given {name}",
-        logs=(run.function_log("router"),),
+        what,
+        logs=logs,
     )
 
 

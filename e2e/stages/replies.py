@@ -2,20 +2,24 @@
 
 import uuid
 
-from e2e.gaps.model_server import reply_to
+from e2e.gaps.model_server import fingerprint, reply_to
 from e2e.run import Run, expect, wait_until
 
 
 def run(run: Run) -> str:
-    """Each user reads the replies to the prompts that they sent in the cold boot."""
+    """Each user reads the reply to the prompt that they sent in the cold boot, from one run."""
     for job_id, (name, prompt) in run.jobs.items():
         document = answered(run, name, job_id)
         wanted = {"id": job_id, "status": "done", "reply": _reply(run, prompt, document)}
         expect(document, wanted, "the reply")
+    if run.target.servers is not None:
+        calls = run.target.servers.model_calls()
+        ran = {prompt: calls.get(fingerprint(prompt)) for _, prompt in run.jobs.values()}
+        expect(ran, dict.fromkeys(ran, 1), "how often each prompt ran")
     job_id = next(iter(run.jobs))
     stranger = run.users["cleo"].token
-    foreign = run.api.reply(stranger, job_id)
-    unknown = run.api.reply(stranger, str(uuid.uuid4()))
+    foreign = run.api.ask("GET", f"/infer/{job_id}", stranger)
+    unknown = run.api.ask("GET", f"/infer/{uuid.uuid4()}", stranger)
     expect((foreign.status, foreign.body), (404, b'{"error":"not_found"}'), "another user's reply")
     expect((foreign.status, foreign.body), (unknown.status, unknown.body), "foreign and unknown id")
     return f"{len(run.jobs)} replies"

@@ -1,4 +1,8 @@
-"""Sign in: users sign in at the hosted page, by authorization code with PKCE."""
+"""Sign in: users sign in at the hosted page, by authorization code with PKCE.
+
+A refused exchange may consume the code (RFC 6749, section 4.1.2 lets the server choose), so what is
+refused and what is exchanged are two codes.
+"""
 
 import base64
 import hashlib
@@ -45,7 +49,23 @@ def run(run: Run) -> str:
 
 
 def _through_the_page(run: Run, user: User) -> None:
+    """Store the user's tokens, after a code with the wrong verifier was refused."""
     base, client_id = run.target.hosted_ui_url(run.outputs["HostedUiBase"]), run.outputs["ClientId"]
+    spoilt, verifier = _code(base, client_id, user)
+    wrong = _exchange(base, client_id, spoilt, "not-the-verifier-" + verifier)
+    expect(wrong.status, 400, "a code exchanged with the wrong verifier")
+    code, verifier = _code(base, client_id, user)
+    tokens = _exchange(base, client_id, code, verifier)
+    expect(tokens.status, 200, "a code exchanged with its verifier")
+    document = json.load(tokens)
+    user.token, user.id_token = document["access_token"], document["id_token"]
+    again = _exchange(base, client_id, code, verifier)
+    if again.status == 200:
+        raise StageFailed("a code was exchanged twice")
+
+
+def _code(base: str, client_id: str, user: User) -> tuple[str, str]:
+    """Sign in at the page; returns the code of the callback, and its verifier."""
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode()
     query = {
@@ -61,15 +81,7 @@ def _through_the_page(run: Run, user: User) -> None:
     expect(answer.status, 302, f"signing in {user.name}")
     callback = parse_qs(urlsplit(answer.headers["location"] or "").query)
     expect(callback.get("state"), [state], "the state in the callback")
-    wrong = _exchange(base, client_id, callback["code"][0], "not-the-verifier-" + verifier)
-    expect(wrong.status, 400, "a code exchanged with the wrong verifier")
-    tokens = _exchange(base, client_id, callback["code"][0], verifier)
-    expect(tokens.status, 200, "a code exchanged with its verifier")
-    document = json.load(tokens)
-    user.token, user.id_token = document["access_token"], document["id_token"]
-    again = _exchange(base, client_id, callback["code"][0], verifier)
-    if again.status == 200:
-        raise StageFailed("a code was exchanged twice")
+    return callback["code"][0], verifier
 
 
 def _exchange(base: str, client_id: str, code: str, verifier: str) -> HTTPResponse:

@@ -40,7 +40,7 @@ class MiniStack:
     name = "ministack"
     region = "eu-central-1"
     gaps = GAPS
-    patience = Patience(stack_s=60, node_s=20, reply_s=20, logs_s=5)
+    patience = Patience(stack_s=90, node_s=40, reply_s=40, logs_s=20)
     records = False
 
     def __init__(self, python: Path, *, port: int | None = None) -> None:
@@ -235,7 +235,7 @@ class MiniStack:
         try:
             connection.request("GET", "/_ministack/ready")
             return connection.getresponse().status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()

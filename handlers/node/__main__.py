@@ -4,8 +4,8 @@ After a stop signal the worker deletes the heartbeat, claims no more jobs and gi
 `--grace-s`; a job that needs longer stays pending and is the first job after the next start.
 
 Exit codes: 0 stopped by a signal, or the stack has no queue; 1 the worker ended by itself; 2 usage
-or settings; 3 the instance does not provide its settings, id or credentials, or the journal cannot
-be used.
+or settings; 3 the instance does not provide its settings, id or credentials, or another worker
+uses the journal.
 """
 
 import argparse

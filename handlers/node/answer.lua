@@ -1,30 +1,31 @@
 -- Store the answer of a job, unless it has one, and remove the job from the queue.
 --
--- KEYS    reply:{id}  job:{id}  state:{id}  jobs
--- ARGV    group, entry, fingerprint of the body that was answered, answer (JSON text)
+-- ARGV    id, owner, fingerprint of the body that was answered, when the answered job was accepted
+--         (ms), status, answer (JSON text)
 -- Returns 1 if this was the first answer, else 0
 --
--- Writes that free memory come first: at maxmemory Redis refuses only a script's first write. The
--- job may be gone: an answer reaches its owner also after the cache lost everything.
+-- The job may be gone: an answer reaches its owner also after the cache lost everything. Or its owner
+-- has sent it again since: a reply is that job's too if the body is the same, a failure is not.
 
-local reply, job, state, jobs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local group, entry, body, answer = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, sub, body, accepted, status, answer = unpack(ARGV)
+local stored = redis.call('GET', JOB_OF .. id)
+local lease = lease_of(id)
+local waits_since = redis.call('ZSCORE', WAITING, member_of(id, sub))
+local since = tonumber(waits_since or (lease and lease.accepted) or accepted)
+local is_another = stored and cjson.decode(stored).body ~= body
+local is_later = since ~= tonumber(accepted)
 
-local stored = redis.call('GET', job)
-local queued = stored and cjson.decode(stored)
-local is_another = queued and queued.body ~= body
-
--- A stream that was lost and made again could have given the same entry id to another job.
-if not (is_another and queued.entry == entry) then
-    redis.call('XACK', jobs, group, entry)
-    redis.call('XDEL', jobs, entry)
+if waits_since and lease then
+    -- The lease is of the first job, because a job that waits is held by nobody.
+    redis.call('HDEL', RUNNING, id)
 end
-if is_another then
-    -- After a loss the owner sent another body under the same key: this answer is not for it.
+if is_another or (is_later and status == 'failed') then
     return 0
 end
-redis.call('DEL', job, state)
-if redis.call('SET', reply, answer, 'EX', 600, 'NX') then
+leave(id, sub)
+redis.call('HDEL', RUNNING, id)
+redis.call('DEL', JOB_OF .. id)
+if redis.call('SET', REPLY_OF .. id, answer, 'EX', REPLY_LIFE_S, 'NX') then
     return 1
 end
 return 0

@@ -1,38 +1,79 @@
--- Begin the job of an entry that Redis has just delivered, or delete an entry without a job to run.
+-- Give a worker its next job, and the lease of it.
 --
--- KEYS    job:{id}  state:{id}  reply:{id}  jobs
--- ARGV    group, consumer, entry, a job's life in ms
--- Returns {job (JSON text), ms that are left of its life, times it was delivered}, or {} if another
---         consumer holds the entry, or it had no job to run and is deleted
+-- ARGV    consumer, a job's life in ms, a lease in ms
+-- Returns {id, owner, job (JSON text), ms that are left of its life, times it was begun,
+--          when it was accepted (ms)}, or {} if no job waits
+--
+-- First what this worker holds already: it crashed, or the reply to its claim was lost. Then what
+-- another worker held until its lease ended. Then the oldest job of the user whose turn it is.
 
-local job, state, reply, jobs = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local group, consumer, entry, life_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local consumer, life_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = now_ms()
 
-local held = redis.call('XPENDING', jobs, group, entry, entry, 1)[1]
-if not held or held[2] ~= consumer then
-    return {}
-end
-
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local added_ms = tonumber(string.match(entry, '^%d+'))
-local left_ms = math.min(redis.call('PTTL', job), added_ms + life_ms - now_ms)
-local stored = redis.call('GET', job)
-
--- A job that its owner sent again after it had expired has another entry; this one may not end it.
-local suffix = ',"entry":"' .. entry .. '"}'
-local is_ours = stored and string.sub(stored, -#suffix) == suffix
-
-if left_ms <= 0 or not is_ours or redis.call('EXISTS', reply) == 1 then
-    redis.call('XACK', jobs, group, entry)
-    redis.call('XDEL', jobs, entry)
-    if is_ours then
-        redis.call('DEL', job, state)
+local function hold(id, lease)
+    local job = JOB_OF .. id
+    local stored = redis.call('GET', job)
+    local left_ms = math.min(redis.call('PTTL', job), lease.accepted + life_ms - now)
+    if not stored or left_ms <= 0 or redis.call('EXISTS', REPLY_OF .. id) == 1 then
+        redis.call('DEL', job)
+        redis.call('HDEL', RUNNING, id)
+        return nil
     end
-    return {}
+    lease.consumer, lease['until'] = consumer, now + lease_ms
+    write_lease(id, lease)
+    return {id, lease.sub, stored, left_ms, lease.begun, lease.accepted}
 end
--- DEL comes first, as it needs no memory: at maxmemory Redis refuses only a script's first write,
--- and a job that cannot be claimed would keep its memory for ever.
-redis.call('DEL', state)
-redis.call('SET', state, 'running', 'PX', left_ms)
-return {stored, left_ms, held[4]}
+
+local candidates = {}
+for _, held in ipairs(leases()) do
+    local lease = held[2]
+    if lease.consumer == consumer or lease['until'] <= now then
+        candidates[#candidates + 1] = held
+    end
+end
+table.sort(candidates, function(a, b)
+    local is_a_own, is_b_own = a[2].consumer == consumer, b[2].consumer == consumer
+    if is_a_own ~= is_b_own then
+        return is_a_own
+    end
+    return a[2].accepted < b[2].accepted
+end)
+for _, held in ipairs(candidates) do
+    local id, lease = held[1], held[2]
+    if redis.call('ZSCORE', WAITING, member_of(id, lease.sub)) then
+        -- The same id was accepted again after its first life, and waits for its turn.
+        redis.call('HDEL', RUNNING, id)
+    else
+        local claim = hold(id, lease)
+        if claim then
+            return claim
+        end
+    end
+end
+
+drop_expired(now, life_ms)
+while true do
+    local sub = redis.call('LINDEX', TURNS, 0)
+    if not sub then
+        return {}
+    end
+    local own = WAITING_OF .. sub
+    local id = redis.call('LINDEX', own, 0)
+    local accepted = id and redis.call('ZSCORE', WAITING, member_of(id, sub))
+    if id and accepted then
+        leave(id, sub)
+    else
+        redis.call('LPOP', own)
+    end
+    if redis.call('LINDEX', TURNS, 0) == sub then
+        redis.call('LPOP', TURNS)
+        if redis.call('EXISTS', own) == 1 then
+            redis.call('RPUSH', TURNS, sub)
+        end
+    end
+    local claim = id and accepted
+        and hold(id, {accepted = tonumber(accepted), begun = 0, sub = sub})
+    if claim then
+        return claim
+    end
+end

@@ -1,43 +1,44 @@
-"""Claiming jobs from the stream so that a crash at any point loses none.
+"""Claiming jobs so that a crash at any point loses none.
 
-A delivered entry stays pending under its consumer's name until the worker answers it. A worker
-therefore first reads the entries pending under its own name, which is its instance's id and
-survives a reboot; then takes over entries that another worker has left for longer than the lease;
-and only then waits for new entries. When a read fails, Redis may have delivered an entry that never
-arrived, so the next read begins with the worker's own entries again.
+A claimed job stays in `running` under the worker's name until the worker answers it. The claim
+gives a worker first what it holds already: its name is its instance's id, also after a reboot. Then
+it gives what another worker held until its lease ended, then the next turn's job. A reply that was
+lost on its way costs nothing: the next claim gives the same job, and only `begin` counts.
 """
 
-import importlib.resources
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import redis
 
-from node.activity import DEFAULT_IDLE_MIN
 from tinyllama.utils.observability import logs
-from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import GROUP, STREAM, job_key, reply_key, state_key
+from tinyllama.utils.queue.redis_keys import BELL, job_key
+from tinyllama.utils.queue.scripts import Script
 
-LEASE_S = 60
-_LOOK_AT_OTHERS_S = 15
+LEASE_S: Final = 60
+BEAT_LIFE_S: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that this worker holds. `deadline_s`: end of its life by the monotonic clock;
-    `idle_min`: how long its owner wants the node to stay up after it."""
+    """A job that this worker holds.
 
-    entry: str
+    `accepted_ms` tells it from a later job under the same id. `deadline_s`: the end of its life by
+    the monotonic clock. `begun`: how often a worker had asked the model before this claim.
+    `idle_min`: how long its owner wants the node to stay up after it.
+    """
+
     job_id: str
     sub: str
     prompt: str
     body: str
+    accepted_ms: int
     deadline_s: float
-    deliveries: int
-    idle_min: int = DEFAULT_IDLE_MIN
+    begun: int
+    idle_min: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ class Answer:
 
 
 class Claims:
-    """One worker's side of the stream. Every method can raise `QueueUnavailable`.
+    """One worker's side of the queue. Every method can raise `QueueUnavailable`.
 
     Args:
-        client: its timeout must be longer than the blocking reads.
+        client: its timeout must be longer than the wait for the bell.
         consumer: this worker's name, the same after a restart.
         life_s: the worker does not begin a job that has been queued for longer.
     """
@@ -62,29 +63,51 @@ class Claims:
     ) -> None:
         self._client = client
         self._consumer = consumer
-        self._life_s = life_s
-        self._lease_s = lease_s
-        self._claim = client.register_script(_script("claim"))
-        self._answer = client.register_script(_script("answer"))
-        self._renew = client.register_script(_script("renew"))
-        self._own_first = True
-        self._others_at_s = 0.0
+        self._life_ms = life_s * 1000
+        self._lease_ms = lease_s * 1000
+        self._claim = _script(client, "claim")
+        self._begin = _script(client, "begin")
+        self._beat = _script(client, "beat")
+        self._answer = _script(client, "answer")
 
-    def next(self, block_ms: int) -> Claim | None:
-        """Claim the next job; None if no entry came in time, or the entry has no job to run."""
+    def next(self, wait_s: float) -> Claim | None:
+        """Claim the next job; if none waits, wait for the bell, and return None."""
+        with translated_errors(writes=True):
+            claimed = self._claim(self._consumer, self._life_ms, self._lease_ms)
+            if not claimed:
+                self._client.blpop([BELL], timeout=wait_s)
+                return None
+        job_id, sub, stored, left_ms, begun, accepted_ms = claimed
         try:
-            with translated_errors():
-                delivered = self._read(block_ms)
-                return None if delivered is None else self._begin(*delivered)
-        except QueueUnavailable as error:
-            self._own_first = True
-            if not _group_is_missing(error.__cause__):
-                raise
-            self._make_group()
+            job = json.loads(stored)
+            return Claim(
+                job_id=job_id,
+                sub=sub,
+                prompt=job["prompt"],
+                body=job["body"],
+                accepted_ms=accepted_ms,
+                deadline_s=time.monotonic() + left_ms / 1000,
+                begun=begun,
+                idle_min=int(job["idle"]),
+            )
+        except (ValueError, TypeError, KeyError):
+            # Another version wrote it. It would end every start; the next claim drops the rest.
+            logs.write("ERROR", event="job_unreadable", id=job_id)
+            with translated_errors(writes=True):
+                self._client.delete(job_key(job_id))
             return None
 
+    def begin(self, claim: Claim) -> bool:
+        """Count that the model is asked now; False if this worker lost the job.
+
+        Calling it again with the same claim counts nothing more.
+        """
+        with translated_errors(writes=True):
+            attempt = claim.begun + 1
+            return bool(self._begin(claim.job_id, self._consumer, attempt, self._lease_ms))
+
     def answer(self, claim: Claim, answer: Answer) -> bool:
-        """Store the answer for its owner and acknowledge; False if it already has an answer."""
+        """Store the answer for its owner and end the job; False if it already has an answer."""
         document: dict[str, Any] = {
             "sub": claim.sub,
             "status": answer.status,
@@ -92,91 +115,17 @@ class Claims:
             "ts": time.time_ns() // 1_000_000,
             "body": claim.body,
         }
-        job_id = claim.job_id
-        keys = [reply_key(job_id), job_key(job_id), state_key(job_id), STREAM]
+        job = (claim.job_id, claim.sub, claim.body, claim.accepted_ms)
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        with translated_errors():
-            return bool(self._answer(keys, [GROUP, claim.entry, claim.body, text]))
+        with translated_errors(writes=True):
+            return bool(self._answer(*job, answer.status, text))
 
-    def renew(self, claim: Claim) -> bool:
-        """Restart the lease; False if another worker has taken the job over."""
-        with translated_errors():
-            return bool(self._renew([STREAM], [GROUP, self._consumer, claim.entry]))
-
-    def _read(self, block_ms: int) -> tuple[str, dict[str, str] | None] | None:
-        if self._own_first:
-            own = self._read_group("0", None)
-            if own is not None:
-                return own
-            self._own_first = False
-        now_s = time.monotonic()
-        if now_s >= self._others_at_s:
-            abandoned = self._take_over()
-            if abandoned is not None:
-                return abandoned
-            self._others_at_s = now_s + _LOOK_AT_OTHERS_S
-        return self._read_group(">", block_ms)
-
-    def _read_group(
-        self, after: str, block_ms: int | None
-    ) -> tuple[str, dict[str, str] | None] | None:
-        streams: Any = self._client.xreadgroup(
-            GROUP, self._consumer, {STREAM: after}, count=1, block=block_ms
-        )
-        entries = streams[0][1] if streams else []
-        return entries[0] if entries else None
-
-    def _take_over(self) -> tuple[str, dict[str, str] | None] | None:
-        claimed: Any = self._client.xautoclaim(
-            STREAM, GROUP, self._consumer, min_idle_time=self._lease_s * 1000, count=1
-        )
-        entries = claimed[1]
-        return entries[0] if entries else None
-
-    def _begin(self, entry: str, fields: dict[str, str] | None) -> Claim | None:
-        # An entry that Redis trimmed while it was pending comes without fields.
-        job_id = (fields or {}).get("id", "")
-        keys = [job_key(job_id), state_key(job_id), reply_key(job_id), STREAM]
-        arguments: list[str | int] = [GROUP, self._consumer, entry, self._life_s * 1000]
-        begun = self._claim(keys, arguments)
-        if not begun:
-            return None
-        stored, left_ms, deliveries = begun
-        try:
-            job = json.loads(stored)
-            return Claim(
-                entry=entry,
-                job_id=job_id,
-                sub=job["sub"],
-                prompt=job["prompt"],
-                body=job["body"],
-                deadline_s=time.monotonic() + left_ms / 1000,
-                deliveries=deliveries,
-                idle_min=int(job["idle"]),
-            )
-        except (ValueError, TypeError, KeyError):
-            # Another version wrote it. Its owner is unknown, and it would end every start.
-            logs.write("ERROR", event="job_unreadable", id=job_id)
-            self._client.delete(job_key(job_id), state_key(job_id))
-            self._claim(keys, arguments)
-            return None
-
-    def _make_group(self) -> None:
-        """Create the group at the stream's beginning, as entries may have come before it."""
-        try:
-            with translated_errors():
-                self._client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
-        except QueueUnavailable as error:
-            if "BUSYGROUP" not in str(error.__cause__):
-                raise
+    def beat(self, node_id: str, claim: Claim | None) -> bool:
+        """Show that the worker is present and restart the lease; False if the job is lost."""
+        job_id = "" if claim is None else claim.job_id
+        with translated_errors(writes=True):
+            return bool(self._beat(node_id, BEAT_LIFE_S, self._consumer, self._lease_ms, job_id))
 
 
-def _group_is_missing(error: BaseException | None) -> bool:
-    """True after the cache came back empty; a read that was waiting then fails with UNBLOCKED."""
-    return isinstance(error, redis.ResponseError) and any(
-        word in str(error) for word in ("NOGROUP", "UNBLOCKED")
-    )
-
-
-def _script(name: str) -> str:
-    return importlib.resources.files("node").joinpath(f"{name}.lua").read_text("utf-8")
+def _script(client: redis.Redis, name: str) -> Script:
+    return Script(client, name, "jobs", package="node")

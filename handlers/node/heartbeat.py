@@ -20,7 +20,6 @@ from tinyllama.utils.queue.redis_errors import translated_errors
 from tinyllama.utils.queue.redis_keys import HEARTBEAT
 
 BEAT_S = 2.0
-LIFE_S = 10
 REPORT_S = 10.0
 
 
@@ -64,10 +63,8 @@ class Heartbeat:
             logs.write("WARNING", event="heartbeat", error=error.code)
 
     def _beat(self, now_s: float) -> None:
-        with translated_errors():
-            self._client.set(HEARTBEAT, self._node_id, ex=LIFE_S)
         claim = self._worker.current_claim
-        is_held = claim is None or self._claims.renew(claim)
+        is_held = self._claims.beat(self._node_id, claim)
         # The worker may have answered the job meanwhile; then it has lost no lease.
         if claim is not None and not is_held and claim is self._worker.current_claim:
             logs.write("WARNING", event="lease_lost", id=claim.job_id)

@@ -1,9 +1,9 @@
 """The worker runs one job at a time: claim, ask the model, write the journal, publish.
 
-Each step can be the last before a crash. After a crash before the journal, the job is pending and
-runs again; after the journal, it is pending and the worker publishes the journal's answer; after
-publishing, it is answered. If a job was begun three times without an answer, the worker takes it
-for the cause of the crashes and fails it.
+Each step can be the last before a crash. After a crash before the journal, the worker still holds
+the job and runs it again; after the journal, it publishes the journal's answer; after
+publishing, it is answered. If the model was asked three times without an answer, the worker takes
+the job for the cause of the crashes and fails it.
 """
 
 import sqlite3
@@ -18,8 +18,8 @@ from node.model import ModelError
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.errors import QueueUnavailable
 
-MAX_DELIVERIES = 3
-BLOCK_MS = 1000
+MAX_ATTEMPTS = 3
+WAIT_S = 1.0
 STALL_S = 30.0
 """A step of the worker takes less: a read of the queue, an attempt to publish."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
@@ -61,7 +61,7 @@ class Worker:
         while not self._stopping.is_set():
             self._next_step_s = time.monotonic() + STALL_S
             try:
-                claim = self._claims.next(BLOCK_MS)
+                claim = self._claims.next(WAIT_S)
             except QueueUnavailable as error:
                 logs.write("WARNING", event="queue_unavailable", error=error.code)
                 self._stopping.wait(wait_s)
@@ -81,8 +81,11 @@ class Worker:
         recorded = self._recorded_answer(claim)
         if recorded is not None:
             source, answer = "journal", Answer("done", recorded)
-        elif claim.deliveries > MAX_DELIVERIES:
+        elif claim.begun >= MAX_ATTEMPTS:
             source, answer = "worker", Answer("failed", "worker_crashed")
+        elif not self._begin(claim):
+            logs.write("WARNING", event="lease_lost", id=claim.job_id)
+            return
         else:
             source, answer = "model", self._run(claim)
         is_first = self._publish(claim, answer)
@@ -93,7 +96,7 @@ class Worker:
             status=answer.status,
             error=answer.text if answer.status == "failed" else None,
             source=source,
-            deliveries=claim.deliveries,
+            attempts=claim.begun + (source == "model"),
             published=is_first,
             elapsedMs=round((time.monotonic() - started_s) * 1000, 1),
         )
@@ -104,6 +107,22 @@ class Worker:
         except sqlite3.Error as error:
             logs.write("ERROR", event="journal", id=claim.job_id, error=type(error).__name__)
             return None
+
+    def _begin(self, claim: Claim) -> bool:
+        """Try until Redis has counted it: a job that ends its worker must not be begun uncounted.
+
+        False if the job is lost, or its life has ended meanwhile.
+        """
+        wait_s = _FIRST_WAIT_S
+        while time.monotonic() < claim.deadline_s:
+            self._next_step_s = time.monotonic() + STALL_S
+            try:
+                return self._claims.begin(claim)
+            except QueueUnavailable as error:
+                logs.write("WARNING", event="begin", id=claim.job_id, error=error.code)
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+        return False
 
     def _run(self, claim: Claim) -> Answer:
         self._next_step_s = claim.deadline_s + STALL_S

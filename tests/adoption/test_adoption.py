@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("compliance", "requirements", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md",
-        ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
+        "LICENSE", ".pre-commit-hooks.yaml", "action.yml")  # fmt: skip
 CHILD = """\
 Parameters:
   Range: {Type: String}
@@ -83,7 +83,7 @@ def run(words: list[str], folder: Path, **environment: str) -> subprocess.Comple
     env = {**os.environ, **git, "GIT_CONFIG_GLOBAL": os.devnull, "PATH": path, **environment}
     return subprocess.run(
         words, cwd=folder, env=env, check=False, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=110,
+        stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
 
 
@@ -91,6 +91,12 @@ def git(folder: Path, *words: str) -> str:
     done = run(["git", "-c", "init.defaultBranch=main", *words], folder)
     assert done.returncode == 0, done.stdout
     return done.stdout.strip()
+
+
+def test_own_hooks_are_what_pre_commit_reads() -> None:
+    """The settings of this repository's own commits."""
+    done = run(["pre-commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")], ROOT)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_hook_judges_what_is_committed(ours: Path, theirs: Path, tmp_path: Path) -> None:

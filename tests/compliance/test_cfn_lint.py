@@ -19,7 +19,7 @@ def lint(*paths: Path) -> list[str]:
     """`file:line rule message` for each finding, informational ones included."""
     command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "--format", "json"]
     command += ["--include-checks", "I", "--regions", *REGIONS, "--", *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return [
         f"{Path(match['Filename']).name}:{match['Location']['Start']['LineNumber']} "

@@ -24,7 +24,7 @@ def checkov(folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "checkov.main", "-d", str(folder), "--output", "json"]
     command += ["--framework", "cloudformation", "--skip-download", "--compact"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "CRITICAL"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode in (0, 1), done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -97,7 +97,8 @@ def test_each_skip_is_used_and_says_why(on: dict[str, Any]) -> None:
         for resource in template.body["Resources"].values()
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
     }
-    assert all(len(comment.split()) >= 6 for comment in comments)
+    assert comments != set()
+    assert [comment for comment in comments if len(comment.split()) < 6] == []
 
 
 def test_checkov_finds_what_is_wrong(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """checkov, with the rules as custom checks, reports what `tl check` reports: on every template.
 
 The real command line runs over one folder; the judge runs in this process over the same.
+
+Long because one run of checkov takes seconds, and most tests read the same two.
 """
 
 import json
@@ -21,7 +23,7 @@ from tljudge.rules import ALL
 from tljudge.runner.check import check
 
 # Some hundred templates take checkov half a minute on an idle machine.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 RULES = corpus.PROJECT / "compliance/checkov_rules"
 DEV = corpus.PROJECT / "cloudformation/parameters/dev.json"
 Found = tuple[str, str, str, str]
@@ -39,10 +41,15 @@ def checkov(
     command = [sys.executable, "-m", "checkov.main", "--external-checks-dir", str(rules)]
     command += ["--framework", *frameworks.split(","), "--output", "json", "--skip-download"]
     command += more if "--file" in more else ["-d", str(folder), *more]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("TL_")}
+    # The adapter finds the judge beside it, not on the path of this suite.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TL_") and name != "PYTHONPATH"
+    }
     environment = {**kept, "PYTHONWARNINGS": "ignore", "LOG_LEVEL": "ERROR", **settings}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=250, env=environment, cwd=folder
+        command, capture_output=True, text=True, timeout=1000, env=environment, cwd=folder
     )
 
 
@@ -230,7 +237,8 @@ def test_fault_in_the_configuration_ends_the_run(
 ) -> None:
     """checkov alone would exit with 0, with the rules left out."""
     (small / "configuration").write_text(text, "utf-8")
-    done = checkov(small, **{variable: str(small / "configuration")})
+    settings: dict[str, Any] = {variable: str(small / "configuration")}
+    done = checkov(small, **settings)
     assert (done.returncode, done.stdout) == (2, "")
     first = f"compliance/checkov_rules: {variable}: {small / 'configuration'}: {said}"
     (line,) = [line for line in done.stderr.splitlines() if "checkov_rules" in line]

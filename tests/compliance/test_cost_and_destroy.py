@@ -38,9 +38,14 @@ FREE = frozenset(
         "AWS::IAM::InstanceProfile",
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
+        # A message costs; a month of alarms is a few.
+        "AWS::SNS::Subscription",
+        "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
         "AWS::SSM::Parameter",
         "Custom::SigningKeys",
     }
@@ -126,22 +131,29 @@ def _disks(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_nothing_bills_while_use_gpu_is_false() -> None:
     """Every template that exists then, resource by resource."""
     names = nested_while_off(named("stack.yaml"))
-    assert names == ["network.yaml", "edge.yaml", "router.yaml", "node.yaml"]
-    found = [billing_while_off(named(name)) for name in ("stack.yaml", *names)]
-    assert found == [[], [], [], [], []]
+    assert names == [
+        "ops.yaml",
+        "network.yaml",
+        "edge.yaml",
+        "router.yaml",
+        "queue.yaml",
+        "node.yaml",
+    ]
+    assert [
+        line for name in ("stack.yaml", *names) for line in billing_while_off(named(name))
+    ] == []
 
 
 def test_what_bills_is_the_queue_and_the_endpoint() -> None:
-    """The law above is about something: these two exist only while UseGpu is true."""
+    """The law above is about something: these exist only while UseGpu is true."""
     found = {
         (template.name, logical_id)
         for template in ours()
         for logical_id, resource in template.body["Resources"].items()
-        if bills(resource) and resource["Type"] == "AWS::EC2::VPCEndpoint"
+        if bills(resource)
     }
-    assert found == {("network.yaml", "Ec2Endpoint")}
-    assert billing_while_off(named("queue.yaml")) == [
-        f"queue.yaml {logical_id}: bills while UseGpu is false; give it Condition UseGpu"
+    assert found == {("network.yaml", "Ec2Endpoint")} | {
+        ("queue.yaml", logical_id)
         for logical_id in (
             "Queue",
             "QueueParameters",
@@ -149,9 +161,11 @@ def test_what_bills_is_the_queue_and_the_endpoint() -> None:
             "RouterUser",
             "NodeUser",
             "QueueHealthUser",
+            "WakerUser",
+            "StopUser",
             "QueueUsers",
         )
-    ]
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,23 +194,33 @@ def test_what_bills_is_found(kind: str, given: dict[str, Any]) -> None:
     assert billing_while_off(template) == []
 
 
-def test_nested_queue_without_its_condition_is_found() -> None:
-    """The queue's template is judged as soon as the root no longer gates it."""
-    text = named("stack.yaml").text
-    gate = "    Condition: UseGpu\n    DeletionPolicy"
+def test_cache_without_its_condition_is_found() -> None:
+    """The layer is always there; each part of it that bills has the condition itself."""
+    text = named("queue.yaml").text
+    gate = "ReplicationGroup\n    Condition: UseGpu\n"
     assert text.count(gate) == 1
-    root = read(text.replace(gate, "    DeletionPolicy"))
-    assert "queue.yaml" in nested_while_off(root)
+    assert billing_while_off(read(text.replace(gate, "ReplicationGroup\n"), "queue.yaml")) == [
+        "queue.yaml Queue: bills while UseGpu is false; give it Condition UseGpu"
+    ]
+
+
+def test_nested_template_behind_the_condition_is_not_judged() -> None:
+    """What the root gates as a whole does not exist while UseGpu is false."""
+    text = named("stack.yaml").text
+    before = "  Queue:\n    Type: AWS::CloudFormation::Stack\n"
+    assert text.count(before) == 1
+    root = read(text.replace(before, f"{before}    Condition: UseGpu\n"))
+    assert "queue.yaml" not in nested_while_off(root)
 
 
 def test_alarms_stay_within_the_free_ones() -> None:
-    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Two stacks fit."""
+    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Three stacks fit."""
     alarms = [
         logical_id
         for template in ours()
         for logical_id in template.resources("AWS::CloudWatch::Alarm")
     ]
-    assert alarms == ["AccessLogVolumeAlarm", "QueueHealthAlarm"]
+    assert alarms == ["AccessLogVolumeAlarm", "QueueHealthAlarm", "WakerAlarm"]
 
 
 @pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)
@@ -210,8 +234,8 @@ def test_nothing_survives_a_destroy(template: Template) -> None:
     [
         (
             "queue.yaml",
-            "ReplicationGroup\n    DeletionPolicy: Delete\n",
-            "ReplicationGroup\n    DeletionPolicy: Snapshot\n",
+            "ReplicationGroup\n    Condition: UseGpu\n    DeletionPolicy: Delete\n",
+            "ReplicationGroup\n    Condition: UseGpu\n    DeletionPolicy: Snapshot\n",
             "queue.yaml Queue: DeletionPolicy must be Delete",
         ),
         (

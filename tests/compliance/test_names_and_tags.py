@@ -23,6 +23,7 @@ INNER = frozenset(
         # References to what stands beside it.
         ("AWS::ElastiCache::ReplicationGroup", "CacheParameterGroupName"),
         ("AWS::ElastiCache::ReplicationGroup", "CacheSubnetGroupName"),
+        ("AWS::Lambda::EventInvokeConfig", "FunctionName"),
         ("AWS::Lambda::Permission", "FunctionName"),
     }
 )
@@ -40,6 +41,7 @@ TAGGED_HERE = frozenset(
         "AWS::ElastiCache::User",
         "AWS::ElastiCache::UserGroup",
         "AWS::IAM::Role",
+        "AWS::SNS::Topic",
     }
 )
 COST_TAGS = ["Project", "Component", "Environment", "CostCenter"]

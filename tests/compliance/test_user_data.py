@@ -34,7 +34,7 @@ def shellcheck(script: str) -> list[str]:
         input=script,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode in (0, 1), done.stderr
     found = re.finditer(r"^-:(\d+):\d+: \w+: .*\[(SC\d+)\]$", done.stdout, re.MULTILINE)

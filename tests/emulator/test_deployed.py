@@ -1,4 +1,7 @@
-"""The rules on a deployed stack: clean as deployed, and each thing broken by hand is found."""
+"""The rules on a deployed stack: clean as deployed, and each thing broken by hand is found.
+
+Long because most tests read one deployed stack, and each further file would deploy it again.
+"""
 
 import json
 import os
@@ -429,7 +432,7 @@ def small(client: Client) -> Iterator[str]:
     tags = [{"Key": key, "Value": "x"} for key in POLICY.required_tags]
     cloudformation.create_stack(StackName=name, TemplateBody=TEMPLATE, Tags=tags)
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+        StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 1000}
     )
     yield name
     cloudformation.delete_stack(StackName=name)
@@ -494,7 +497,7 @@ def command(account: MiniStack, *arguments: str, **variables: str) -> tuple[int,
     kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     done = subprocess.run(
         [sys.executable, "-m", "tljudge", "check", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
         env=kept | account.cli_environment() | variables,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr

@@ -69,7 +69,7 @@ def test_zip_imports_with_nothing_but_itself_and_boto3(tree: Path, name: str) ->
         [ministack_python(), "-I", "-S", "-c", code, str(path), str(boto3)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
 

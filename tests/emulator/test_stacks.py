@@ -72,7 +72,7 @@ def probe(pair: tuple[Run, Run]) -> Iterator[str]:
         Runtime="python3.13",
         Role=role,
         Handler="probe.handler",
-        Timeout=20,
+        Timeout=120,
         Code={"ZipFile": package.zip_bytes({"probe.py": _START})},
     )
     yield "tl-test-probe"
@@ -94,14 +94,14 @@ def test_router_may_start_its_own_node_and_not_another_stacks(
     assert outcomes == [None, True]
     first = pair[0]
     first.client("ec2").stop_instances(InstanceIds=[first.outputs["NodeId"]])
-    wait_until(lambda: first.node_state() == "stopped", 20, "the node is off")
+    wait_until(lambda: first.node_state() == "stopped", 60, "the node is off")
 
 
 def test_update_keeps_the_shape_of_a_resized_node(pair: tuple[Run, Run]) -> None:
     """A stack update changes tags and functions, never what /resize made of the node."""
     run, _ = pair
     ec2, node = run.client("ec2"), run.outputs["NodeId"]
-    wait_until(lambda: run.node_state() == "stopped", 10, "the node is off")
+    wait_until(lambda: run.node_state() == "stopped", 60, "the node is off")
     ec2.modify_instance_attribute(InstanceId=node, InstanceType={"Value": "g4dn.xlarge"})
     _update(run, CostCenter="changed")
     seen = ec2.describe_instances(InstanceIds=[node])["Reservations"][0]["Instances"][0]
@@ -116,4 +116,4 @@ def test_shape_of_a_running_node_cannot_be_changed(pair: tuple[Run, Run]) -> Non
     with pytest.raises(ClientError, match="IncorrectInstanceState"):
         ec2.modify_instance_attribute(InstanceId=node, InstanceType={"Value": "t3.small"})
     ec2.stop_instances(InstanceIds=[node])
-    wait_until(lambda: run.node_state() == "stopped", 20, "the node is off")
+    wait_until(lambda: run.node_state() == "stopped", 60, "the node is off")

@@ -101,7 +101,9 @@ def test_endpoint_of_somebody_else_sees_a_whole_life(account: MiniStack) -> None
 def test_stages_without_servers_are_each_a_gap() -> None:
     """A stage that cannot run somewhere is named in the report; none vanishes."""
     gaps = {gap.name for gap in NO_SERVERS}
-    assert {stage.name.replace(" ", "-") for stage in STAGES if stage.servers} <= gaps
+    named = {stage.name.replace(" ", "-") for stage in STAGES if stage.servers}
+    assert named != set()
+    assert named <= gaps
 
 
 def test_failed_smoke_takes_its_stack_away(
@@ -178,7 +180,7 @@ def test_endpoint_where_nobody_answers_is_one_clear_line() -> None:
     url = "http://127.0.0.1:9"
     done = subprocess.run(
         [sys.executable, "-m", "tljudge", "smoke", "--endpoint", url],
-        cwd=ROOT, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2
     assert f"no AWS endpoint answers at {url}" in done.stderr

@@ -17,9 +17,13 @@ from tinyllama.utils.queue.job_queue import JobQueue
 
 @pytest.fixture
 def cache() -> Iterator[RedisServer]:
-    """A Redis of the test's own, with the node's user, that it may kill."""
+    """A Redis of the test's own, with the node's and the router's user, that it may kill."""
     server = RedisServer(
-        users=("default on nopass ~* +@all", f"node on nopass {access_string('NodeUser')}")
+        users=(
+            "default on nopass ~* +@all",
+            f"node on nopass {access_string('NodeUser')}",
+            f"router on nopass {access_string('RouterUser')}",
+        )
     )
     try:
         server.start()

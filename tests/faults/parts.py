@@ -10,10 +10,12 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 HANDLERS = Path(__file__).parents[2] / "handlers"
 
@@ -29,9 +31,10 @@ class TlsFront:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.port = 0
 
-    def __enter__(self) -> "TlsFront":
+    def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.wait(10)
+        if not self._ready.wait(60):
+            raise TimeoutError("the TLS front does not listen")
         return self
 
     def __exit__(
@@ -41,15 +44,27 @@ class TlsFront:
         trace: TracebackType | None,
     ) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def hold(self) -> None:
         """From now on nothing that a client sends arrives."""
-        self._loop.call_soon_threadsafe(self._flowing.clear)
+        self._do(self._flowing.clear)
 
     def cut(self) -> None:
         """Close every connection; what was held back is lost, what comes next flows."""
-        self._loop.call_soon_threadsafe(self._abort)
+        self._do(self._abort)
+
+    def _do(self, act: Callable[[], None]) -> None:
+        """In the loop's thread, and done when this returns: the test goes on after it."""
+        done = threading.Event()
+
+        def acted() -> None:
+            act()
+            done.set()
+
+        self._loop.call_soon_threadsafe(acted)
+        if not done.wait(60):
+            raise TimeoutError("the TLS front does not answer")
 
     def _abort(self) -> None:
         for writer in self._writers:
@@ -116,7 +131,7 @@ class ModelServer:
                 asked = json.loads(self.rfile.read(length))
                 prompt = asked["messages"][-1]["content"]
                 outer.calls[prompt] += 1
-                outer._answering.wait(60)
+                outer._answering.wait(300)
                 message = {"role": "assistant", "content": f"reply to {prompt}"}
                 body = json.dumps({"choices": [{"index": 0, "message": message}]}).encode()
                 with contextlib.suppress(OSError):
@@ -158,7 +173,7 @@ class Node:
     state_dir: Path
     authority_file: Path
     command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "node"])
-    grace_s: float = 10.0
+    grace_s: float = 60.0
     boot: str = ""
     process: subprocess.Popen[bytes] | None = None
 
@@ -175,6 +190,8 @@ class Node:
             "SSL_CERT_FILE": str(self.authority_file),
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "secret",
+            # A node that ends by itself tells what it ran: tests/coverage_floor.py.
+            **{key: text for key, text in os.environ.items() if key.startswith("COVERAGE_")},
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -209,8 +226,8 @@ class Node:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
-    def exit_code(self, within_s: float = 15.0) -> int:
-        """Wait for its end."""
+    def exit_code(self, within_s: float = 60.0) -> int:
+        """Wait for its end; the limit ends a test that hangs."""
         assert self.process is not None
         code = self.process.wait(within_s)
         self.process = None

@@ -14,7 +14,7 @@ from tests.faults.parts import HANDLERS
 from tests.processes import RedisServer, until
 from tinyllama.utils.queue.errors import RateLimited
 from tinyllama.utils.queue.job_queue import JobQueue
-from tinyllama.utils.queue.redis_keys import STREAM
+from tinyllama.utils.queue.redis_keys import WAITING
 
 SECOND_US = 1_000_000
 
@@ -52,7 +52,7 @@ def test_64_requests_at_one_moment_admit_5(
 ) -> None:
     """Of 64 concurrent requests of one owner exactly 5 pass, and 5 are queued."""
     assert race(redis_server, ["ann"] * 64, clock_us=10**15) == {"ann": 5}
-    assert redis_client.xlen(STREAM) == 5
+    assert redis_client.zcard(WAITING) == 5
     assert len(redis_client.keys("job:*")) == 5
 
 
@@ -100,7 +100,7 @@ def test_one_id_sent_64_times_at_once_is_queued_once(
     for thread in threads:
         thread.join()
     assert Counter(repeated) == {False: 1, True: 63}
-    assert redis_client.xlen(STREAM) == 1
+    assert redis_client.zcard(WAITING) == 1
 
 
 CLIENT = """
@@ -125,22 +125,24 @@ for thread in threads:
 def test_clients_killed_mid_flight_leave_whole_jobs(
     redis_server: RedisServer, redis_client: redis.Redis
 ) -> None:
-    """After kill -9 at any moment each job has its entry and each entry its job."""
+    """After kill -9 at any moment each job has its place in line and each place its job."""
     for round_ in range(4):
         command = [sys.executable, "-c", CLIENT, str(redis_server.port), str(round_)]
         sender = subprocess.Popen(
             command, env={"PYTHONPATH": str(HANDLERS)}, stderr=subprocess.DEVNULL
         )
         try:
-            before = redis_client.xlen(STREAM) or 0
-            until(lambda: (redis_client.xlen(STREAM) or 0) > before + 20 + 7 * round_)  # noqa: B023
+            before = redis_client.zcard(WAITING) or 0
+            until(lambda: (redis_client.zcard(WAITING) or 0) > before + 20 + 7 * round_)  # noqa: B023
         finally:
             sender.kill()
             sender.wait()
         # One transaction, as Redis may still be at work on what the dead client had sent.
         transaction: Any = redis_client.pipeline()
-        keys, stream = transaction.keys("job:*").xrange(STREAM).execute()
-        jobs = [key.removeprefix("job:") for key in keys]
-        entries = [fields["id"] for _, fields in stream]
-        assert entries, "the client was killed while it queued"
-        assert sorted(jobs) == sorted(entries)
+        transaction.keys("job:*").zrange(WAITING, 0, -1).keys("waiting:*").lrange("turns", 0, -1)
+        keys, waiting, lines, turns = transaction.execute()
+        jobs = sorted(key.removeprefix("job:") for key in keys)
+        assert jobs, "the client was killed while it queued"
+        # Each job is of an owner of its own, with the same name.
+        assert sorted(waiting) == [f"{job} {job}" for job in jobs]
+        assert sorted(turns) == sorted(line.removeprefix("waiting:") for line in lines) == jobs

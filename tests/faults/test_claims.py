@@ -1,4 +1,7 @@
-"""The claim protocol, step by step, on a real Redis: who holds a job, how long, how it ends."""
+"""The claim protocol, step by step, on a real Redis: who holds a job, how long, how it ends.
+
+Long because every way to claim, renew, lose and answer a job stands beside the others.
+"""
 
 import contextlib
 import json
@@ -8,11 +11,11 @@ import pytest
 import redis
 
 from node.claims import Answer, Claim, Claims
-from tests.processes import RedisServer, access_string, until
+from tests.processes import RedisServer, until
+from tests.queue_time import change_lease, make_older
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
-from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import GROUP, STREAM
+from tinyllama.utils.queue.job_queue import JobQueue, JobState, QueueDepth
+from tinyllama.utils.queue.redis_keys import RUNNING
 
 
 @pytest.fixture
@@ -22,119 +25,173 @@ def jobs(redis_client: redis.Redis) -> JobQueue:
 
 
 def claims(client: redis.Redis, consumer: str = "i-1", lease_s: int = 60) -> Claims:
-    """A worker's side, whose group exists."""
-    made = Claims(client, consumer, life_s=300, lease_s=lease_s)
-    made.next(1)
-    return made
+    """A worker's side."""
+    return Claims(client, consumer, life_s=300, lease_s=lease_s)
 
 
-def accept(jobs: JobQueue, job_id: str, prompt: str = "p") -> None:
-    """Accept a job of ann's."""
-    jobs.accept(job_id=job_id, sub="ann", prompt=prompt, idle=5, now_ms=0)
+def accept(jobs: JobQueue, job_id: str, prompt: str = "p", sub: str = "ann") -> None:
+    """Accept a job."""
+    jobs.accept(job_id=job_id, sub=sub, prompt=prompt, idle=5, now_ms=0)
 
 
 def claimed(worker: Claims) -> Claim:
     """The next job; there must be one."""
-    claim = worker.next(1)
+    claim = worker.next(0.01)
     assert claim is not None
     return claim
 
 
-def pending(client: redis.Redis) -> list[tuple[object, object]]:
-    """(consumer, deliveries) of each entry that is held."""
-    found = client.xpending_range(STREAM, GROUP, "-", "+", 10)
-    return [(entry["consumer"], entry["times_delivered"]) for entry in found]
+def lease(client: redis.Redis, job_id: str = "j1") -> dict[str, Any]:
+    """The lease of a job that is held."""
+    found: dict[str, Any] = json.loads(str(client.hget(RUNNING, job_id)))
+    return found
 
 
-def test_next_makes_the_group_and_takes_what_came_before(
+def held(client: redis.Redis) -> dict[str, tuple[str, int]]:
+    """(consumer, times begun) of each job that is held."""
+    found: dict[str, tuple[str, int]] = {}
+    for job_id in map(str, client.hkeys(RUNNING)):
+        read = lease(client, job_id)
+        found[job_id] = (read["consumer"], read["begun"])
+    return found
+
+
+def structures(client: redis.Redis) -> list[str]:
+    """All keys that are neither throttle nor reply."""
+    keys = map(str, client.scan_iter())
+    return sorted(key for key in keys if not key.startswith(("throttle:", "reply:")))
+
+
+def test_next_takes_what_came_before_the_first_worker(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """Without a group nothing is lost: it begins at the stream's first entry."""
+    """Nothing has to exist before the first job: accept makes all there is."""
     accept(jobs, "j1")
-    worker = Claims(redis_client, "i-1", life_s=300)
-    assert worker.next(1) is None
-    claim = claimed(worker)
-    assert (claim.job_id, claim.sub, claim.prompt, claim.deliveries) == ("j1", "ann", "p", 1)
-    assert jobs.state("j1", "ann") == JobState("running")
-    assert 299 <= redis_client.ttl("state:j1") <= 300
+    claim = claimed(claims(redis_client))
+    assert (claim.job_id, claim.sub, claim.prompt, claim.begun) == ("j1", "ann", "p", 0)
+    assert structures(redis_client) == ["job:j1", "running"]
 
 
-def test_next_two_workers_make_the_group_at_once(redis_client: redis.Redis) -> None:
-    """A group that another has just made is no failure."""
-    first, second = (Claims(redis_client, name, life_s=300) for name in ("i-1", "i-2"))
-    first._make_group()
-    second._make_group()
-    assert second.next(1) is None
+def test_next_serves_users_in_turns(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Of a user with many jobs one is taken, then those of the users who came after."""
+    for job_id, sub in [("a1", "ann"), ("a2", "ann"), ("a3", "ann"), ("b1", "bob"), ("e1", "eve")]:
+        accept(jobs, job_id, sub=sub)
+    worker = claims(redis_client)
+    order = []
+    for _ in range(5):
+        claim = claimed(worker)
+        order.append(claim.job_id)
+        if claim.job_id == "b1":
+            accept(jobs, "b2", sub="bob")
+        worker.answer(claim, Answer("done", "r"))
+    assert order == ["a1", "b1", "e1", "a2", "b2"]
+
+
+def test_next_waits_for_the_bell(
+    redis_server: RedisServer, jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """An empty queue is not asked in a loop: the worker waits until accept rings."""
+    with contextlib.closing(redis_server.client()) as client:
+        worker = claims(client)
+        assert worker.next(0.01) is None
+        accept(jobs, "j1")
+        assert redis_client.lrange("bell", 0, -1) == ["1"]
+        assert claimed(worker).job_id == "j1"
+        assert redis_client.exists("bell") == 0
 
 
 def test_next_gives_a_restarted_worker_its_own_first(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """What is pending under its name comes before what is new, and counts as another delivery."""
+    """What it held comes before what is new; only what it began counts."""
     worker = claims(redis_client)
     accept(jobs, "j1")
-    claimed(worker)
-    accept(jobs, "j2")
-    again = Claims(redis_client, "i-1", life_s=300)
+    assert worker.begin(claimed(worker)) is True
+    accept(jobs, "j2", sub="bob")
+    again = claims(redis_client)
     claim = claimed(again)
-    assert (claim.job_id, claim.deliveries) == ("j1", 2)
+    assert (claim.job_id, claim.begun) == ("j1", 1)
     again.answer(claim, Answer("done", "r"))
     assert claimed(again).job_id == "j2"
 
 
-def test_next_takes_over_after_the_lease_only(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Another's job is taken when its lease has ended, and not before."""
+def test_next_counts_no_reply_that_was_lost(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """However often the reply to a claim is lost, the job was never begun, and is the next."""
     accept(jobs, "j1")
-    claimed(claims(redis_client, "i-1"))
-    assert claims(redis_client, "i-2").next(1) is None
-    heir = Claims(redis_client, "i-2", life_s=300, lease_s=1)
+    for _ in range(5):
+        claim = claimed(claims(redis_client))
+        assert (claim.job_id, claim.begun) == ("j1", 0)
+    assert held(redis_client) == {"j1": ("i-1", 0)}
+
+
+def test_begin_counts_an_attempt_once(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """`begin` may be sent again when its reply is lost; the next claim is the next attempt."""
+    worker = claims(redis_client)
+    accept(jobs, "j1")
+    for attempt in (1, 2, 3):
+        claim = claimed(worker)
+        assert claim.begun == attempt - 1
+        assert [worker.begin(claim), worker.begin(claim)] == [True, True]
+        assert held(redis_client) == {"j1": ("i-1", attempt)}
+
+
+def test_begin_tells_who_lost_the_job(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Taken over, answered, or forgotten with the cache: it may not be begun."""
+    worker = claims(redis_client)
+    accept(jobs, "j1")
+    claim = claimed(worker)
+    change_lease(redis_client, "j1", consumer="i-2")
+    assert worker.begin(claim) is False
+    assert held(redis_client) == {"j1": ("i-2", 0)}
+    redis_client.flushall()
+    assert worker.begin(claim) is False
+    assert redis_client.dbsize() == 0
+
+
+def test_next_takes_over_after_the_lease_only(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Another's job is taken when its lease has ended, and not before; what was begun counts on."""
+    accept(jobs, "j1")
+    first = claims(redis_client, "i-1", lease_s=1)
+    assert first.begin(claimed(first)) is True
+    heir = claims(redis_client, "i-2")
+    assert heir.next(0.01) is None
     taken: list[Claim] = []
 
     def take() -> bool:
-        heir._others_at_s = 0
-        taken.extend(filter(None, [heir.next(1)]))
+        taken.extend(filter(None, [heir.next(0.01)]))
         return taken != []
 
     until(take, what="the end of the lease")
-    assert (taken[0].job_id, taken[0].deliveries) == ("j1", 2)
-    assert pending(redis_client) == [("i-2", 2)]
+    assert (taken[0].job_id, taken[0].begun) == ("j1", 1)
+    assert held(redis_client) == {"j1": ("i-2", 1)}
 
 
-def test_renew_keeps_the_lease_and_counts_no_delivery(
-    jobs: JobQueue, redis_client: redis.Redis
-) -> None:
-    """A renewed entry is as if just delivered."""
+def test_beat_keeps_the_lease(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """A beat shows the worker, and moves the end of the lease; it begins nothing."""
     worker = claims(redis_client)
     accept(jobs, "j1")
     claim = claimed(worker)
+    end = lease(redis_client)["until"]
+    change_lease(redis_client, "j1", until=end - 30_000)
+    assert worker.beat("i-1", claim) is True
+    assert lease(redis_client)["until"] >= end
+    assert held(redis_client) == {"j1": ("i-1", 0)}
+    assert redis_client.get("node:heartbeat") == "i-1"
+    assert 9 <= redis_client.ttl("node:heartbeat") <= 10
+    assert worker.beat("i-1", None) is True
 
-    def idle_ms() -> int:
-        [held] = redis_client.xpending_range(STREAM, GROUP, "-", "+", 1)
-        return int(held["time_since_delivered"])
 
-    until(lambda: idle_ms() > 30, what="an idle entry")
-    assert worker.renew(claim) is True
-    assert idle_ms() < 30
-    assert pending(redis_client) == [("i-1", 1)]
-
-
-def test_renew_does_not_steal_back(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """Who has lost a job to another is told so, and leaves it there."""
+def test_beat_does_not_steal_back(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Who has lost a job to another is told so, and leaves it there; the beat itself counts."""
     worker = claims(redis_client)
     accept(jobs, "j1")
     claim = claimed(worker)
-    redis_client.xclaim(STREAM, GROUP, "i-2", 0, [claim.entry])
-    assert worker.renew(claim) is False
-    assert pending(redis_client) == [("i-2", 2)]
-
-
-def test_renew_after_the_cache_lost_everything(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """No stream, no lease; and no failure."""
-    worker = claims(redis_client)
-    accept(jobs, "j1")
-    claim = claimed(worker)
+    change_lease(redis_client, "j1", consumer="i-2")
+    assert worker.beat("i-1", claim) is False
+    assert held(redis_client) == {"j1": ("i-2", 0)}
     redis_client.flushall()
-    assert worker.renew(claim) is False
+    assert worker.beat("i-1", claim) is False
+    assert redis_client.keys() == ["node:heartbeat"]
 
 
 def test_answer_is_stored_once(jobs: JobQueue, redis_client: redis.Redis) -> None:
@@ -148,25 +205,30 @@ def test_answer_is_stored_once(jobs: JobQueue, redis_client: redis.Redis) -> Non
     assert isinstance(stored.pop("ts"), int)
     assert stored == {"sub": "ann", "status": "done", "reply": "first", "body": claim.body}
     assert jobs.state("j1", "ann") == JobState("done", reply="first")
-    assert [str(key) for key in redis_client.keys("job:*") + redis_client.keys("state:*")] == []
-    assert pending(redis_client) == []
-    assert redis_client.xlen(STREAM) == 0
+    assert structures(redis_client) == []
 
 
 def test_answer_reaches_the_owner_after_the_cache_lost_everything(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """No job, no stream, no group: the answer is stored all the same."""
+    """No job and no lease: the answer is stored all the same, also for a job that was sent again
+    and waits."""
     worker = claims(redis_client)
-    accept(jobs, "j1")
-    claim = claimed(worker)
-    redis_client.flushall()
-    assert worker.answer(claim, Answer("done", "r")) is True
-    assert jobs.state("j1", "ann") == JobState("done", reply="r")
+    for is_sent_again in (False, True):
+        redis_client.flushall()
+        accept(jobs, "j1")
+        claim = claimed(worker)
+        redis_client.flushall()
+        if is_sent_again:
+            accept(jobs, "j1")
+        assert worker.answer(claim, Answer("done", "r")) is True
+        assert jobs.state("j1", "ann") == JobState("done", reply="r")
+        assert structures(redis_client) == []
 
 
 def test_answer_to_another_body_is_not_stored(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """The id was sent again with another prompt after a loss: that job waits for its own answer."""
+    """The id was sent again with another prompt after a loss: that job waits for its own answer,
+    also while another worker holds it."""
     worker = claims(redis_client)
     accept(jobs, "j1")
     claim = claimed(worker)
@@ -174,117 +236,121 @@ def test_answer_to_another_body_is_not_stored(jobs: JobQueue, redis_client: redi
     accept(jobs, "j1", prompt="q")
     assert worker.answer(claim, Answer("done", "r")) is False
     assert jobs.state("j1", "ann") == JobState("queued")
-    assert redis_client.xlen(STREAM) == 1
+    other = claimed(claims(redis_client, "i-2"))
+    assert worker.answer(claim, Answer("done", "r")) is False
+    assert held(redis_client) == {"j1": ("i-2", 0)}
+    assert other.prompt == "q"
 
 
-def test_answer_and_claim_pass_when_memory_is_used_up(
+def test_answer_that_failed_does_not_end_a_later_job(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """At maxmemory answering goes on, because it is what frees memory."""
+    """The job's life ended while the model thought, and its owner sent it again: the time-out of
+    the first is not the answer to the second, which a reply would be."""
     worker = claims(redis_client)
-    accept(jobs, "j1", prompt="p" * 6000)
+    accept(jobs, "j1")
+    claim = claimed(worker)
+    redis_client.delete("job:j1")
+    until(lambda: _is_later(redis_client, claim), what="another millisecond")
+    accept(jobs, "j1")
+    assert worker.answer(claim, Answer("failed", "model_timeout")) is False
+    assert held(redis_client) == {}
+    assert jobs.state("j1", "ann") == JobState("queued")
+    assert worker.answer(claim, Answer("done", "r")) is True
+    assert structures(redis_client) == []
+
+
+def _is_later(client: redis.Redis, claim: Claim) -> bool:
+    seconds, microseconds = client.time()
+    return seconds * 1000 + microseconds // 1000 > claim.accepted_ms
+
+
+def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """At maxmemory no job is accepted, and everything else goes on, because it frees memory: from
+    the first worker that ever comes to the last answer, the start of a node included."""
+    for number in range(3):
+        accept(jobs, f"j{number}", prompt="p" * 6000)
+    accept(jobs, "b1", sub="bob")
     redis_client.config_set("maxmemory", "1")
     try:
-        assert worker.answer(claimed(worker), Answer("done", "r")) is True
+        with pytest.raises(QueueUnavailable) as refused:
+            accept(jobs, "j9")
+        assert refused.value.outcome == "none"
+        assert jobs.begin_start() is None
+        worker = claims(redis_client)
+        assert worker.beat("i-1", None) is True
+        crashed = claimed(worker)
+        assert worker.begin(crashed) is True
+        for _ in range(4):
+            claim = claimed(worker)
+            assert worker.begin(claim) is True
+            assert worker.beat("i-1", claim) is True
+            assert worker.answer(claim, Answer("done", "r")) is True
+        assert worker.next(0.01) is None
     finally:
         redis_client.config_set("maxmemory", "0")
-    assert jobs.state("j1", "ann") == JobState("done", reply="r")
+    states = [jobs.state("b1", "bob"), *(jobs.state(f"j{n}", "ann") for n in range(3))]
+    assert states == [JobState("done", reply="r")] * 4
+    assert structures(redis_client) == ["node:heartbeat", "node:start"]
+
+
+def test_owners_are_told_when_memory_is_used_up(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """Sweep and stop answer for waiting and held jobs at maxmemory too."""
+    for number in range(4):
+        accept(jobs, f"j{number}", sub=f"user-{number}")
+    claimed(claims(redis_client))
+    change_lease(redis_client, "j0", until=0)
+    make_older(redis_client, "j1", "user-1", 1000)
+    redis_client.config_set("maxmemory", "1")
+    try:
+        assert jobs.sweep(older_than_ms=1000, error="not_started").failed == 1
+        assert jobs.stop_request("eve", force=True) is True
+        assert jobs.stop_jobs("eve", force=True) == 3
+    finally:
+        redis_client.config_set("maxmemory", "0")
+    assert structures(redis_client) == []
+    assert jobs.depth() == QueueDepth(0, 0, 0)
 
 
 def test_next_drops_what_has_no_job(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """An expired, an answered and a trimmed job leave no entry, no state and nothing held."""
-    claims(redis_client)
-    for job_id in ("expired", "answered", "trimmed"):
-        accept(jobs, job_id)
-    redis_client.delete("job:expired")
-    redis_client.set("reply:answered", "{}")
-    redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
-    redis_client.xdel(STREAM, json.loads(str(redis_client.get("job:trimmed")))["entry"])
-    restarted = Claims(redis_client, "i-1", life_s=300)
-    assert [restarted.next(1) for _ in range(4)] == [None] * 4
-    assert pending(redis_client) == []
-    assert redis_client.exists("job:answered", "state:answered", "state:expired") == 0
-
-
-def test_next_drops_an_old_entry_and_not_the_job_that_was_sent_again(
-    jobs: JobQueue, redis_client: redis.Redis
-) -> None:
-    """An expired job under the same id is another job: the old entry does not end it."""
-    accept(jobs, "j1")
-    claimed(claims(redis_client))
-    redis_client.delete("job:j1", "state:j1")
-    accept(jobs, "j1")
-    restarted = Claims(redis_client, "i-1", life_s=300)
-    assert restarted.next(1) is None
-    assert jobs.state("j1", "ann") == JobState("queued")
-    claim = claimed(restarted)
-    assert (claim.job_id, claim.deliveries) == ("j1", 1)
-    assert pending(redis_client) == [("i-1", 1)]
-
-
-def test_next_leaves_an_entry_that_another_has_taken(
-    jobs: JobQueue, redis_client: redis.Redis
-) -> None:
-    """Delivered, but claimed by another before it was begun: not ours to run."""
+    """Expired and answered jobs, waiting or held, leave no place and no lease; nor does what cannot
+    be read."""
     worker = claims(redis_client)
+    for job_id in ("held-expired", "held-answered", "expired", "answered"):
+        accept(jobs, job_id)
+        if job_id.startswith("held"):
+            claimed(claims(redis_client, job_id))
+    for job_id in ("held-expired", "held-answered"):
+        change_lease(redis_client, job_id, until=0)
+    redis_client.delete("job:held-expired", "job:expired")
+    redis_client.set("reply:held-answered", "{}")
+    redis_client.set("reply:answered", "{}")
+    redis_client.hset(RUNNING, "garbled", "{")
+    assert worker.next(0.01) is None
+    assert structures(redis_client) == []
+
+
+def test_next_drops_a_lease_and_not_the_job_that_was_sent_again(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """An expired job under the same id is another job: the lease of the first does not end it."""
     accept(jobs, "j1")
-    read: Any = redis_client.xreadgroup(GROUP, "i-1", {STREAM: ">"})
-    [(entry, fields)] = read[0][1]
-    redis_client.xclaim(STREAM, GROUP, "i-2", 0, [entry])
-    assert worker._begin(entry, fields) is None
-    assert pending(redis_client) == [("i-2", 2)]
-
-
-def test_next_after_a_failure_looks_for_what_did_not_arrive(
-    redis_server: RedisServer, jobs: JobQueue, redis_client: redis.Redis
-) -> None:
-    """A reply that was lost on its way leaves an entry delivered: the next read finds it."""
-    pool = redis.ConnectionPool(port=redis_server.port, decode_responses=True, protocol=2)
-    with contextlib.closing(redis.Redis.from_pool(pool)) as client:
-        worker = claims(client)
-        accept(jobs, "j1")
-        begin = worker._claim
-        worker._claim = redis_client.register_script("return redis.error_reply('LOST')")
-        with pytest.raises(QueueUnavailable):
-            worker.next(1)
-        worker._claim = begin
-        assert claimed(worker).job_id == "j1"
-
-
-def test_every_step_works_with_the_template_s_commands(
-    redis_server: RedisServer, redis_client: redis.Redis
-) -> None:
-    """The node's access string is enough for every step, and one command less is told as `auth`."""
-    words = f"on nopass {access_string('NodeUser')}".split()
-    needed = [word for word in words if word.startswith("+") and word != "+ping"]
-    for missing in [None, *needed]:
-        given = [word for word in words if word != missing]
-        redis_client.flushall()
-        redis_client.script_flush()
-        redis_client.execute_command(  # type: ignore[no-untyped-call]
-            "ACL", "SETUSER", "node", "reset", *given
-        )
-        accept(JobQueue(redis_client), "j1")
-        pool = redis.ConnectionPool(
-            port=redis_server.port, username="node", password="x", decode_responses=True, protocol=2
-        )
-        code = None
-        with contextlib.closing(redis.Redis.from_pool(pool)) as client:
-            try:
-                every_step(client)
-            except QueueUnavailable as error:
-                code = error.code
-        assert code == (None if missing is None else "auth"), missing
-    redis_client.acl_deluser("node")
-
-
-def every_step(client: redis.Redis) -> None:
-    """All that a worker and its heartbeat ask of Redis."""
-    worker = claims(client)
+    worker = claims(redis_client)
+    assert worker.begin(claimed(worker)) is True
+    redis_client.delete("job:j1")
+    accept(jobs, "j1")
     claim = claimed(worker)
-    JobQueue(client).depth()
-    worker.renew(claim)
-    worker.answer(claim, Answer("done", "r"))
-    with translated_errors():
-        client.set("node:heartbeat", "i-1", ex=10)
-        client.delete("node:heartbeat")
+    assert (claim.job_id, claim.begun) == ("j1", 0)
+    assert structures(redis_client) == ["job:j1", "running"]
+
+
+def test_next_takes_no_job_whose_life_has_ended(jobs: JobQueue, redis_client: redis.Redis) -> None:
+    """`life_s` counts from the acceptance, whatever Redis still holds."""
+    accept(jobs, "j1")
+    make_older(redis_client, "j1", "ann", 1000)
+    accept(jobs, "j2")
+    short = Claims(redis_client, "i-1", life_s=1)
+    assert claimed(short).job_id == "j2"
+    assert jobs.state("j1", "ann") is None

@@ -1,5 +1,8 @@
 """The journal: on the disk when it says so, forgotten in time, and never in the way."""
 
+import contextlib
+import json
+import resource
 import sqlite3
 import stat
 import time
@@ -52,8 +55,9 @@ def test_answers_are_forgotten_after_900_s(
     journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not given out any more, and gone from the file with the next write."""
-    journal.write("j1", "b1", "a secret reply")
     now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s)
+    journal.write("j1", "b1", "a secret reply")
     monkeypatch.setattr(time, "time", lambda: now_s + 899)
     assert journal.answer("j1", "b1") == "a secret reply"
     monkeypatch.setattr(time, "time", lambda: now_s + 901)
@@ -79,3 +83,43 @@ def test_a_journal_that_is_locked_is_not_set_aside(path: Path, journal: Journal)
         with pytest.raises(sqlite3.OperationalError):
             Journal(path)
     assert journal.answer("j1", "b1") == "r1"
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process can grow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_journal_that_cannot_be_opened_is_opened_later(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a full disk the worker starts without a journal, which says so at each use; once there is
+    space it is used."""
+    with full_disk():
+        journal = Journal(path)
+        with pytest.raises(sqlite3.Error):
+            journal.answer("j1", "b1")
+        with pytest.raises(sqlite3.Error):
+            journal.write("j1", "b1", "r1")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["level"], line["event"]) for line in told] == [("ERROR", "journal_not_opened")]
+    with closing(journal):
+        journal.write("j1", "b1", "r1")
+        assert journal.answer("j1", "b1") == "r1"
+
+
+def test_a_disk_that_fills_up_costs_a_record_and_no_more(journal: Journal) -> None:
+    """A write that fails is told; what was written before is still read, and writing goes on once
+    there is space."""
+    journal.write("j1", "b1", "r1")
+    with full_disk(), pytest.raises(sqlite3.Error):
+        journal.write("j2", "b1", "r2" * 10_000)
+    assert (journal.answer("j1", "b1"), journal.answer("j2", "b1")) == ("r1", None)
+    journal.write("j2", "b1", "r2")
+    assert journal.answer("j2", "b1") == "r2"

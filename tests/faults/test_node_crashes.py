@@ -1,18 +1,24 @@
-"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone."""
+"""Whatever dies and whenever: an accepted job is answered, once, or its owner learns it is gone.
 
+Long because each crash is a story of its own in the same house: cache, model, nodes, and a queue.
+"""
+
+import json
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import get_args
 
 import redis
 
+from node.claims import Claims
 from tests.faults.parts import ModelServer, Node, TlsFront
-from tests.processes import RedisServer, until
+from tests.processes import RedisServer, expires_after, until
 from tinyllama.utils.observability.logs import Level
 from tinyllama.utils.queue.job_id import JobId, id_for_key
 from tinyllama.utils.queue.job_queue import JobQueue, JobState
-from tinyllama.utils.queue.redis_keys import GROUP, STREAM
+from tinyllama.utils.queue.redis_keys import RUNNING
 
 MakeNode = Callable[..., Node]
 KEYED = id_for_key("ann", "key-1")
@@ -37,9 +43,9 @@ def answered(jobs: JobQueue, job_id: str = KEYED, sub: str = "ann") -> JobState:
 
 
 def is_empty(client: redis.Redis) -> bool:
-    """True when no job, entry or state is left."""
-    left = [str(key) for key in client.scan_iter() if str(key).startswith(("job:", "state:"))]
-    return left == [] and not client.xlen(STREAM)
+    """True when no job is left, and nothing that held or ordered them."""
+    answered = ("reply:", "throttle:", "node:heartbeat")
+    return [str(key) for key in client.scan_iter() if not str(key).startswith(answered)] == []
 
 
 def journal_has(node: Node, job_id: str) -> bool:
@@ -67,10 +73,11 @@ def test_node_answers_its_owner(
     worker.start()
     until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
     assert accept(jobs, prompt="grüß dich") is False
-    assert answered(jobs) == JobState("done", reply="reply to grüß dich")
+    reply = f"reply:{KEYED}"
+    assert expires_after(client, reply, 600, lambda: answered(jobs))
+    assert jobs.state(KEYED, "ann") == JobState("done", reply="reply to grüß dich")
     assert jobs.state(KEYED, "bob") is None
     assert is_empty(client)
-    assert 590 <= client.ttl(f"reply:{KEYED}") <= 600
     assert accept(jobs, prompt="grüß dich") is True
     assert model.calls == {"grüß dich": 1}
 
@@ -92,7 +99,7 @@ def test_node_never_logs_prompt_or_reply(
         "id": KEYED,
         "status": "done",
         "source": "model",
-        "deliveries": 1,
+        "attempts": 1,
         "published": True,
     }
     until(lambda: bool(worker.events("queue")), what="a report")
@@ -115,7 +122,7 @@ def test_node_never_logs_prompt_or_reply(
 def test_worker_killed_mid_job_answers_once_after_restart(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """The job is pending under the node's name, so the same node begins with it again."""
+    """The job is held under the node's name, so the same node begins with it again."""
     worker = mid_job(node, jobs, model)
     assert jobs.state(KEYED, "ann") == JobState("running")
     worker.kill()
@@ -141,7 +148,8 @@ def test_worker_killed_between_journal_and_publish_asks_the_model_once(
     assert answered(jobs) == JobState("done", reply="reply to p")
     until(lambda: is_empty(client), what="an empty queue")
     assert model.calls == {"p": 1}
-    assert worker.events("job")[-1]["source"] == "journal"
+    until(lambda: bool(worker.events("job")), what="the job's line")
+    assert [line["source"] for line in worker.events("job")] == ["journal"]
 
 
 def test_cache_lost_while_a_job_runs_and_sent_again_runs_once(
@@ -209,7 +217,7 @@ def test_cache_lost_and_key_used_for_another_body_gets_its_own_answer(
 def test_cache_emptied_under_a_waiting_worker_goes_on(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """The group is made again, and jobs that came before it are taken."""
+    """Nothing has to be made again: the next job makes all there is."""
     worker = node()
     worker.start()
     accept(jobs)
@@ -237,33 +245,38 @@ def test_cache_away_is_waited_for(
 def test_heartbeat_keeps_the_lease_and_reports_what_waits(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """While a job runs its entry does not grow idle, and a change of the depth is reported."""
+    """While a job runs its lease moves on, and a change of the depth is reported."""
     worker = mid_job(node, jobs, model)
+    began_s = time.monotonic()
     accept(jobs, JobId("waits"), "q")
-    longest_ms = 0
+
+    def end_of_lease() -> int:
+        return int(json.loads(str(client.hget(RUNNING, KEYED)))["until"])
+
+    first = end_of_lease()
 
     def is_renewed() -> bool:
-        nonlocal longest_ms
-        [held] = client.xpending_range(STREAM, GROUP, "-", "+", 10)
-        idle_ms = int(held["time_since_delivered"])
-        longest_ms = max(longest_ms, idle_ms)
-        return idle_ms < longest_ms
+        return end_of_lease() > first
 
     until(is_renewed, what="a renewed lease")
 
     def reported() -> dict[str, object]:
-        return worker.events("queue")[-1]
+        return (worker.events("queue") or [{}])[-1]
 
-    until(lambda: (reported()["QueueDepth"], reported()["inFlight"]) == (1, 1), what="a report")
-    report = reported()
-    assert isinstance(report["QueueAgeSeconds"], float)
-    assert 0 < report["QueueAgeSeconds"] < 10
+    def is_reported() -> bool:
+        report = reported()
+        return (report.get("QueueDepth"), report.get("inFlight")) == (1, 1)
+
+    until(is_reported, what="a report")
+    age_s = reported()["QueueAgeSeconds"]
+    assert isinstance(age_s, float)
+    assert 0 < age_s < time.monotonic() - began_s
 
 
 def test_two_workers_answer_each_job_once(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """Two workers on one stream: every job is run by one of them."""
+    """Two workers on one queue: every job is run by one of them."""
     workers = [node("i-1"), node("i-2")]
     prompts = {JobId(f"job-{number}"): f"p{number}" for number in range(20)}
     for number, (job_id, prompt) in enumerate(prompts.items()):
@@ -343,10 +356,53 @@ def test_model_that_refuses_fails_the_job_once(
 def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """`model_timeout`, although the job itself has expired: its owner is told."""
+    """`model_timeout`, although the job itself has expired: its owner is told.
+
+    A machine that needs a job's whole life to begin it drops the job; its owner sends it again.
+    """
     model.hold()
     worker = node(life_s=1)
     worker.start()
     until(lambda: client.get("node:heartbeat") == "i-1", what="a heartbeat")
+
+    def is_answered() -> bool:
+        state = jobs.state(KEYED, "ann")
+        if state is None:
+            accept(jobs)
+        return state is not None and state.status == "failed"
+
+    until(is_answered, what="an answer")
+    assert jobs.state(KEYED, "ann") == JobState("failed", error="model_timeout")
+
+
+def test_worker_without_a_journal_answers(
+    node: MakeNode, jobs: JobQueue, model: ModelServer
+) -> None:
+    """A journal that cannot be opened ends no worker: it is logged, and used once it can be."""
+    worker = node()
+    journal = worker.state_dir / "journal.sqlite3"
+    journal.mkdir(parents=True)
+    worker.start()
     accept(jobs)
-    assert answered(jobs) == JobState("failed", error="model_timeout")
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    assert [line["level"] for line in worker.events("journal_not_opened")] == ["ERROR"]
+    journal.rmdir()
+    accept(jobs, JobId("next"), "q")
+    assert answered(jobs, "next") == JobState("done", reply="reply to q")
+    assert journal_has(worker, "next")
+
+
+def test_claim_whose_reply_is_lost_is_no_attempt(
+    node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
+) -> None:
+    """What a lost reply leaves is a job under the worker's name that was never begun: after four of
+    them it is run, as its first attempt."""
+    worker = node()
+    accept(jobs)
+    for _ in range(4):
+        assert Claims(client, "i-1", life_s=300).next(0.01) is not None
+    worker.start()
+    assert answered(jobs) == JobState("done", reply="reply to p")
+    until(lambda: bool(worker.events("job")), what="the job's line")
+    assert [line["attempts"] for line in worker.events("job")] == [1]
+    assert model.calls == {"p": 1}

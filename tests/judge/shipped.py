@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import tarfile
 from pathlib import Path
+from typing import Any
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements" / "corpus.txt"
 KEPT = Path(sys.prefix) / "sdists"
@@ -18,7 +19,9 @@ def folders(scratch: Path) -> list[Path]:
     """What is installed here, and the source distribution's tests unpacked into a folder."""
     with tarfile.open(_fetched()) as archive:
         wanted = [one for one in archive if "/test/fixtures/" in one.name]
-        archive.extractall(scratch, wanted, filter="data")
+        # Python before 3.11.4 has no filters; what is unpacked is what its hash says.
+        safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        archive.extractall(scratch, wanted, **safely)  # noqa: S202
     return [Path(sysconfig.get_path("purelib")), scratch]
 
 
@@ -29,5 +32,5 @@ def _fetched() -> Path:
     if not archive.exists():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         how = ["--require-hashes", "--no-deps", "--no-build-isolation", "--no-binary", "cfn-lint"]
-        subprocess.run([*pip, *how, "--dest", str(KEPT), "-r", str(LOCK)], check=True, timeout=100)
+        subprocess.run([*pip, *how, "--dest", str(KEPT), "-r", str(LOCK)], check=True, timeout=300)
     return archive

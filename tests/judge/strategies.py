@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.judge.factory import DEFAULT, TAGS, of_type
 from tljudge.engine.policy import Policy
+
+# Other work on the machine is no reason to fail.
+settings.register_profile("judge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("judge")
 
 SECTIONS: dict[str, Any] = {
     "Parameters": {

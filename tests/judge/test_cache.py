@@ -1,60 +1,21 @@
-"""Verdicts are remembered while nothing that decides them changes; many files, two processes."""
+"""Verdicts are remembered while nothing that decides them changes."""
 
 import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.judge.commands import run
-from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
-from tljudge.cli.errors import UsageError
-from tljudge.decode.source import Source
+from tests.judge.cache_places import MARKER, OPEN, Place
+from tests.judge.factory import DEFAULT, TODAY, of_type, template
 from tljudge.engine import evaluate as judge_module
 from tljudge.engine.cost_policy import Ceiling
 from tljudge.engine.findings import Report
-from tljudge.engine.policy import Policy, Waiver
+from tljudge.engine.policy import Waiver
 from tljudge.runner import cache as verdicts
-from tljudge.runner.check import check
-
-OPEN = template({"G": of_type("AWS::EC2::SecurityGroup", {})})
-MARKER = "this came from the cache"
-
-
-class Place:
-    """A folder with a template, one with a cache, and how to look."""
-
-    def __init__(self, folder: Path) -> None:
-        self.cache = folder / "cache"
-        self.file = folder / "t.json"
-        self.file.write_text(json.dumps(OPEN))
-
-    def look(
-        self, policy: Policy = DEFAULT, given: dict[str, Any] | None = None, **how: Any
-    ) -> Report:
-        given = given or {"Tags": TAGS}
-        paths = how.pop("paths", [self.file])
-        how.setdefault("today", TODAY)
-        return check(paths, policy, given, cache=self.cache, **how)
-
-    def mark(self) -> None:
-        """Write into each entry, as a whole one, that it was there."""
-        entries = list(self.cache.iterdir())
-        assert entries
-        for entry in entries:
-            body = json.loads(entry.read_bytes()[65:])
-            for row in body["findings"]:
-                row[6] = MARKER
-            self.write(entry, json.dumps(body).encode())
-
-    @staticmethod
-    def write(entry: Path, body: bytes) -> None:
-        entry.write_bytes(sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 @pytest.fixture
@@ -273,68 +234,3 @@ def test_folder_is_the_users_cache() -> None:
         "/h/.cache/tinyllama-on-demand/verdicts"
     )
     assert where({}) is None
-
-
-def many(folder: Path) -> list[Path]:
-    """Templates with faults and without, a broken one and one of another kind."""
-    for index in range(60):
-        days = {"RetentionInDays": index}
-        body = template({f"L{index}": of_type("AWS::Logs::LogGroup", days)})
-        (folder / f"t{index:02}.json").write_text(json.dumps(body))
-    (folder / "broken.json").write_text('{"Resources": {"A": {"Type": 3}}, "Note": "AWS::"}')
-    (folder / "other.json").write_text("{}")
-    return [folder]
-
-
-def test_two_processes_say_what_one_says(tmp_path: Path) -> None:
-    """The same report, in the same order, with a cache and without."""
-    paths = many(tmp_path)
-    one = check(paths, DEFAULT, today=TODAY)
-    assert {problem.file for problem in one.errors} == {str(tmp_path / "broken.json")}
-    assert len(one.findings) > 60
-    assert check(paths, DEFAULT, today=TODAY, processes=2) == one
-    assert check(paths, DEFAULT, today=TODAY, processes=3) == one
-    for _ in range(2):
-        again = check(paths, DEFAULT, today=TODAY, processes=2, cache=tmp_path / ".cache")
-        assert again == one
-
-
-def test_process_that_dies_is_an_error_for_what_it_had_in_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other process judges the rest, and the exit code says that some were not."""
-    paths = many(tmp_path)
-    here, really = os.getpid(), judge_module.decode
-
-    def decode(source: Source, given: Any) -> Any:
-        if os.getpid() != here and source.path.name == "t03.json":
-            os._exit(9)
-        return really(source, given)
-
-    monkeypatch.setattr(judge_module, "decode", decode)
-    found = check(paths, DEFAULT, today=TODAY, processes=2)
-    ended = {Path(one.file).name for one in found.errors if "was ended" in one.message}
-    judged = {Path(one.file).name for one in found.findings}
-    everything = {f"t{index:02}.json" for index in range(60)}
-    assert "t03.json" in ended
-    assert ended | judged | {"other.json", "broken.json"} >= everything
-    assert ended.isdisjoint(judged)
-    assert len(ended) < 40
-    assert found.exit_code() == 3
-
-
-def test_command_remembers_unless_told_not_to(
-    tmp_path: Path, cache_home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In the user's cache; and the words of both runs are the same."""
-    place, said = Place(tmp_path), []
-    kept = cache_home / "tinyllama-on-demand" / "verdicts"
-    for words, entries in (
-        (["--no-cache"], 0), (["--jobs", "1"], 1), ([], 1), (["--no-cache", "--jobs", "2"], 1)
-    ):  # fmt: skip
-        assert run("check", str(place.file), *words) == 1
-        said.append(capsys.readouterr().out)
-        assert len(list(kept.glob("*"))) == entries
-    assert len(set(said)) == 1
-    with pytest.raises(UsageError, match="--jobs 0; it takes 1 or more"):
-        run("check", str(place.file), "--jobs", "0")

@@ -129,12 +129,22 @@ def test_our_policy_narrows_the_default() -> None:
     assert ours().deputies == DEFAULT.deputies
 
 
-@pytest.mark.parametrize("body", ["[]", "{", '{"Parameter": {}}', '{"Tags": {"a": []}}'])
-def test_parameter_file_of_another_shape_is_refused(tmp_path: Path, body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("[]", 'write {"Parameters": {...}, "Tags": {...}}'),
+        ("{", "correct the JSON"),
+        ('{"Parameter": {}}', 'write {"Parameters": {...}, "Tags": {...}}'),
+        ('{"Tags": {"a": []}}', "Tags maps names to texts or numbers"),
+    ],
+)
+def test_parameter_file_of_another_shape_is_refused(tmp_path: Path, body: str, words: str) -> None:
     """It is never taken for an empty one."""
     (tmp_path / "p.json").write_text(body)
-    with pytest.raises(ParametersError):
+    with pytest.raises(ParametersError) as caught:
         read_parameters(tmp_path / "p.json")
+    assert str(caught.value).startswith(str(tmp_path / "p.json"))
+    assert words in str(caught.value)
 
 
 def test_text_is_readable_at_80_columns_and_safe(tmp_path: Path) -> None:
@@ -216,6 +226,6 @@ def test_fast_path_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "t.json")],
-        capture_output=True, text=True, cwd=ROOT, timeout=30, check=True,
+        capture_output=True, text=True, cwd=ROOT, timeout=300, check=True,
     )  # fmt: skip
     assert done.stdout == "[]\n"

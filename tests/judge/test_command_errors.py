@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,8 @@ MISTAKES: dict[str, str] = {
     "cost": "cost: no path given; name a template or a folder\n",
     "cost none": f"cost: no template in none; {PATHS}",
     "mutate": "mutate: no path given; name a template or a folder\n",
-    "mutate none": "mutate: no operator applies to these templates; name another template or operator\n",
+    "mutate none": "mutate: no operator applies to these templates; "
+    "name another template or operator\n",
     "check --deployed X": "check: --deployed reads an account, which the installed package does "
     "not; run it in a clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK\n",
     "check t.yaml --output no/x": "check: no folder {here}/no to write into; make it first\n",
@@ -197,7 +199,7 @@ def test_home_that_cannot_be_written_changes_nothing(
     package: Path, here: Path, home: str | None
 ) -> None:
     """The cache is left out; the verdicts and the exit code are the same."""
-    environment = {} if home is None else {"HOME": home}
+    environment: dict[str, Any] = {} if home is None else {"HOME": home}
     expected = tl(package, here, "check", "t.yaml", XDG_CACHE_HOME=str(here / "cache"))
     assert tl(package, here, "check", "t.yaml", **environment) == expected
     assert expected[0] == 1

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def run(command: str, folder: Path, bin_folder: Path) -> str:
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env={"PATH": path, "NO_COLOR": "1"}, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
     return done.stdout
 
@@ -71,9 +72,10 @@ def tl_in(folder: Path) -> Path:
     """A folder with the command `tl`, as an installation puts it on the path."""
     folder.mkdir()
     script = folder / "tl"
+    # After `#!` stands no interpreter whose path may hold a space, or be longer than that takes.
     script.write_text(
-        f"#!{sys.executable} -P\nimport sys\nsys.path.insert(0, {str(ROOT / 'compliance')!r})\n"
-        "from tljudge.cli.main import main\nraise SystemExit(main())\n"
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT / 'compliance'))} "
+        f'exec {shlex.quote(sys.executable)} -P -m tljudge "$@"\n'
     )
     script.chmod(0o755)
     return folder
@@ -137,11 +139,12 @@ def test_rule_of_the_page_passes_its_three_tests(tmp_path: Path) -> None:
 
     def tests(*words: str) -> str:
         words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/judge", *words)
-        return run(f"{sys.executable} {' '.join(words)}", tmp_path, tmp_path)
+        return run(f"{shlex.quote(sys.executable)} {' '.join(words)}", tmp_path, tmp_path)
 
     assert "3 passed" in tests()
     (rule,) = (tmp_path / "compliance" / "tljudge" / "rules" / "tables").glob("tables_*.py")
-    listed = run(f"PYTHONPATH=compliance {sys.executable} -m tljudge rules", tmp_path, tmp_path)
+    command = f"PYTHONPATH=compliance {shlex.quote(sys.executable)} -m tljudge rules"
+    listed = run(command, tmp_path, tmp_path)
     assert f"\n{rule.read_text().split(':')[0].lstrip(chr(34))} " in listed
     rule.write_text(rule.read_text().replace("yield fail(", "yield unknown("))
     assert "1 failed, 2 passed" in tests()
@@ -168,18 +171,6 @@ def test_list_of_rules_has_every_default() -> None:
     assert rules_page.sections("# a\n[x]\n# b\nk = 1\n\n# c\n[[x.y]]\nz = 2\n# d\n") == {
         "x": "# a\n[x]\n# b\nk = 1\n\n# c\n[[x.y]]\nz = 2\n# d"
     }
-
-
-@pytest.mark.parametrize("page", ["adopt.md", "api.md", "write-a-rule.md", "limits.md", "rules.md"])
-def test_links_lead_somewhere(page: str) -> None:
-    """Within the repository, and to files that the words name."""
-    text = (DOCS / page).read_text("utf-8")
-    targets = re.findall(r"\]\(([^)#:]+)\)", text)
-    named = re.findall(r"`((?:docs|compliance|tests|requirements)/[\w./-]+\.\w+)`", text)
-    example = {file for _, _, file in blocks(page)}
-    missing = [one for one in targets if not (DOCS / one).exists()]
-    missing += [one for one in named if one not in example and not (ROOT / one).exists()]
-    assert missing == []
 
 
 GROUP = "AWS::EC2::SecurityGroup"

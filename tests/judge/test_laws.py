@@ -85,7 +85,7 @@ def test_json_and_yaml_are_the_same(resources: dict[str, Any]) -> None:
 class _Short(yaml.SafeDumper):
     """Writes every intrinsic in its short form."""
 
-    def represent_dict(self, data: Any) -> yaml.Node:
+    def represent_dict(self, data: Any) -> Any:
         if len(data) == 1:
             ((name, argument),) = data.items()
             if name == "Ref" or name.startswith("Fn::"):

@@ -28,7 +28,7 @@ def group(days: Any, **sections: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_retention(tmp_path: Path, days: Any, expected: str) -> None:
     """Only what can only be 30 passes where the policy says 30."""
-    sections = {
+    sections: dict[str, Any] = {
         "Parameters": {
             "Only30": {"Type": "Number", "Default": 30, "AllowedValues": [30]},
             "Any30": {"Type": "Number", "Default": 30},

@@ -1,73 +1,28 @@
-"""The same findings in every format, whatever files, resources and messages are called."""
+"""Each format has the findings, however hostile the names: JSON and SARIF."""
 
 import json
 import os
-import re
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import junitparser
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
-from tljudge.engine.findings import Finding, Problem, Report, tally
+from tests.judge.report_rows import NAMES, ROOT, finding, hostile, rows
+from tljudge.engine.findings import Finding, Problem, Report
 from tljudge.engine.policy import Waiver
-from tljudge.formatters import github, json_report, junit, sarif, text
+from tljudge.formatters import json_report, sarif
 from tljudge.formatters.text import printable
 from tljudge.rules import ALL
 from tljudge.runner import baseline
 from tljudge.runner.check import check
 
-ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "tests" / "fixtures" / "sarif-schema-2.1.0.json").read_text("utf-8"))
 VALID = Draft4Validator(SCHEMA, format_checker=FormatChecker())
-NAMES = (
-    "plain.yaml",
-    "a b/with space.yaml",
-    "100%,x:y=z.yaml",
-    "<&>\"'.yaml",
-    "line\nbreak\r.yaml",
-    "\x1b[31mred\x07.yaml",
-    "größe-🦙.yaml",
-    "byte-\udcff.yaml",
-    "::error::x.yaml",
-    "[click](https:x).yaml",
-)
-Row = tuple[str, str, str, int, str, bool]
-"""Rule, verdict, file, line, resource, waived."""
-
-
-def hostile() -> dict[str, Any]:
-    """Failures, doubts and names that break out of every format at hand."""
-    evil = [
-        "\x1b[2J",
-        "]]>",
-        "a\n::error file=x::y",
-        "%0A",
-        "{0} ${x}",
-        "<!--",
-        "\u2028",
-        "x, y: z",
-    ]
-    groups = {f"G{word}": of_type("AWS::EC2::SecurityGroup") for word in evil}
-    tags = [{"Key": f"aws:{word}", "Value": "v"} for word in evil]
-    return template(
-        {
-            **groups,
-            "Waived": of_type("AWS::EC2::SecurityGroup"),
-            "Topic": of_type("AWS::SNS::Topic", {"Tags": tags}),
-            "Doubt": of_type("AWS::Logs::LogGroup", {"RetentionInDays": {"Fn::ImportValue": "x"}}),
-            "Gated": of_type("AWS::EC2::SecurityGroup", Condition="On"),
-        },
-        Parameters={"Use": {"Type": "String", "Default": "no", "AllowedValues": ["no", "a,b:c"]}},
-        Conditions={"On": {"Fn::Equals": [{"Ref": "Use"}, "a,b:c"]}},
-    )
 
 
 @pytest.fixture
@@ -89,18 +44,6 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     report = baseline.apply(report, Path("known.json"), [Path("plain.yaml")], "")
     assert report.summary["baselined"] == len(known) - 1
     return report
-
-
-def rows(findings: list[Finding]) -> list[Row]:
-    """What is compared: names as a report may write them."""
-    return sorted(
-        (one.rule, one.verdict, one.file, one.line, one.resource, one.waived) for one in findings
-    )
-
-
-def shown(found: list[Row]) -> list[Row]:
-    """The same, where control characters cannot stand."""
-    return sorted((a, b, printable(c), d, printable(e), f) for a, b, c, d, e, f in found)
 
 
 def test_corpus_has_every_kind(found: Report) -> None:
@@ -196,11 +139,6 @@ def test_sarif_schema_refuses_what_is_wrong(found: Report) -> None:
     assert error.validator == "format"
 
 
-def finding(**changed: Any) -> Finding:
-    known = Finding("TL_EGRESS_1", "FAIL", "t.yaml", 7, 3, "G", "no egress", "declare it")
-    return replace(known, **changed)
-
-
 def test_sarif_fingerprints_stay_when_lines_move(tmp_path: Path) -> None:
     """They tell findings apart, also equal ones; another place of an unknown value is no other."""
 
@@ -229,173 +167,3 @@ def test_sarif_names_files_outside_the_repository_wholly(tmp_path: Path) -> None
     (result,) = json.loads(log)["runs"][0]["results"]
     artifact = result["locations"][0]["physicalLocation"]["artifactLocation"]
     assert artifact == {"uri": "file:///else/a%20b.yaml"}
-
-
-def test_junit_has_the_findings(found: Report) -> None:
-    """Read by a library that others read it with."""
-    document = junit.render(found)
-    document.encode("utf-8")
-    suites = junitparser.JUnitXml.fromstring(document.encode("utf-8"))
-    read, errors, passed = [], [], []
-    for suite in suites:
-        for case in suite:
-            told = {one.name: one.value for one in case.child(junitparser.Properties) or ()}
-            kind = type(case.result[0]).__name__ if case.result else "passed"
-            file = case._elem.get("file")
-            if kind == "Error":
-                errors.append((file, case.result[0].message))
-            elif kind == "passed":
-                passed.append(case.classname)
-            else:
-                assert (kind == "Failure") == (told["verdict"] == case.result[0].type)
-                waived = kind == "Skipped" and case.result[0].message.startswith("waived: ")
-                line = int(case._elem.get("line"))
-                read.append((told["rule"], told["verdict"], file, line, told["resource"], waived))
-                assert suite.name == file
-    assert sorted(read) == shown(rows(found.findings))
-    assert errors == [("broken\\n.yaml", "a: Type is no text; name a type")]
-    assert passed == ["clean.yaml"]
-    counts = tally(found.findings)
-    assert (suites.tests, suites.failures, suites.errors, suites.skipped) == (
-        len(found.findings) + 2,
-        counts["fail"] + counts["unknown"],
-        1,
-        counts["waived"] + counts["baselined"],
-    )
-
-
-COMMAND = re.compile(
-    r"::(error|warning|notice) file=([^,:]*),line=(\d+),col=(\d+),title=([^,:]*)::(.*)"
-)
-
-
-def unescaped(value: str) -> str:
-    """As the runner reads a property: https://github.com/actions/runner ActionCommand.cs."""
-    for escape, char in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
-        value = value.replace(escape, char)
-    return value
-
-
-def test_github_has_the_findings_and_nothing_breaks_out(found: Report) -> None:
-    """One command a line; what is in the baseline is not shown beside the code again."""
-    *lines, last = github.render(found, Path.cwd()).splitlines()
-    assert last == text.result(found)
-    read = []
-    for line in lines:
-        match = COMMAND.fullmatch(line)
-        assert match is not None, line
-        command, file, at, _, title, message = match.groups()
-        if title == "not judged":
-            assert (command, unescaped(file)) == ("error", "broken\n.yaml")
-            continue
-        rule, verdict, resource = unescaped(title).split(" ", 2)
-        waived = command == "notice"
-        assert command == ("notice" if waived else {"FAIL": "error"}.get(verdict, "warning"))
-        assert ("; waived: because" in message) == waived
-        read.append(
-            (rule, verdict, printable(unescaped(file)), int(at), printable(resource), waived)
-        )
-    news = [one for one in found.findings if not one.baselined]
-    assert sorted(read) == shown(rows(news))
-
-
-def test_github_names_files_as_the_repository_does(tmp_path: Path) -> None:
-    """Also when the run is in a folder below, or is given whole names."""
-    report = Report([finding(file=str(tmp_path / "sub" / "t.yaml"))], [], {**SUMMARY})
-    assert github.render(report, tmp_path).startswith("::error file=sub/t.yaml,line=7,col=3,")
-
-
-def tl(command: str, folder: Path, **environment: str) -> tuple[str, str]:
-    """Both streams of a line of shell, where `tl` is the command."""
-    line = f'tl() {{ "{sys.executable}" -P -m tljudge "$@"; }}; {command}'
-    done = subprocess.run(
-        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compliance"), **environment},
-    )  # fmt: skip
-    return done.stdout, done.stderr
-
-
-def test_command_names_files_from_the_workspace(tmp_path: Path) -> None:
-    """GitHub's own, where the run is inside it; else the folder it runs in."""
-    below = tmp_path / "sub"
-    below.mkdir()
-    (below / "t.json").write_text(json.dumps(template({"G": of_type("AWS::EC2::SecurityGroup")})))
-    for workspace, shown_as in ((tmp_path, "sub/t.json"), (tmp_path / "else", "t.json")):
-        out, error = tl("tl check . --format github", below, GITHUB_WORKSPACE=str(workspace))
-        assert error == ""
-        assert {line.split(",")[0] for line in out.splitlines()[:-1]} == {
-            f"::error file={shown_as}"
-        }
-
-
-def test_command_ends_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
-    """`tl rules | head` is no failure to report."""
-    first = f"{ALL[0].id:<12} {ALL[0].title}\n"
-    assert tl("tl rules | head -n 1", tmp_path) == (first, "")
-    assert tl("tl rules --format json | true", tmp_path) == ("", "")
-
-
-SUMMARY = {
-    "templates": 1, "resources": 1, "fail": 1, "unknown": 0, "waived": 0, "baselined": 0,
-    "errors": 0, "not_covered": {}, "unknown_types": {}, "not_followed": [],
-    "unresolved_properties": 0, "never_made": 0, "not_templates": 0,
-}  # fmt: skip
-
-HEAD = re.compile(r"(?s)(.*?):(\d+) (.*): (TL_[A-Z]+_\d+) (waived: )?(UNKNOWN: )?.*")
-
-
-def test_text_has_the_findings(found: Report) -> None:
-    """Each begins a line; what is in the baseline is counted."""
-    shown_text = text.render(found)
-    shown_text.encode("utf-8")
-    assert "\x1b" not in shown_text
-    joined = re.sub(r"\n {4}", " ", shown_text)
-    read = []
-    for line in joined.splitlines():
-        match = HEAD.fullmatch(line)
-        if match is not None:
-            file, at, resource, rule, waived, unknown = match.groups()
-            verdict = "UNKNOWN" if unknown else "FAIL"
-            read.append((rule, verdict, file, int(at), resource, bool(waived)))
-    news = [one for one in found.findings if not one.baselined]
-    assert sorted(read) == shown(rows(news))
-    assert "in the baseline, and UNKNOWN: 1\n" in shown_text
-
-
-def test_text_tells_what_to_do_once_a_file_and_rule() -> None:
-    """Grouped by file, at most 80 columns where words allow; waived ones say why."""
-    told = finding(message="reaches everything in the whole wide world, for ever and ever")
-    report = Report(
-        [
-            told,
-            finding(line=9, resource="H", scenario={"UseGpu": "true"}),
-            finding(line=11, verdict="UNKNOWN", waived=True, reason="it is known"),
-            finding(file="u.yaml"),
-        ],
-        [Problem("v.yaml", 3, "has no Resources; declare at least one")],
-        {**SUMMARY, "templates": 2, "fail": 3, "waived": 1, "errors": 1,
-         "not_covered": {"AWS::A::B": 2}, "unresolved_properties": 4},
-    )  # fmt: skip
-    assert text.render(report) == (
-        "t.yaml:7 G: TL_EGRESS_1 reaches everything in the whole wide world, for ever and\n"
-        "    ever\n"
-        "  fix: declare it\n"
-        "t.yaml:9 H: TL_EGRESS_1 no egress\n"
-        "  when UseGpu=true\n"
-        "t.yaml:11 G: TL_EGRESS_1 waived: UNKNOWN: no egress\n"
-        "  because it is known\n"
-        "\n"
-        "u.yaml:7 G: TL_EGRESS_1 no egress\n"
-        "  fix: declare it\n"
-        "\n"
-        "v.yaml:3: not judged: has no Resources; declare at least one\n"
-        "\n"
-        "no rule covers: AWS::A::B (2)\n"
-        "unresolved properties: 4\n"
-        "check: COULD NOT FINISH: 3 failed, 0 unknown, 1 waived, 1 not judged; 2 templates, "
-        "1 resource\n"
-    )
-    coloured = text.render(report, colour=True)
-    assert coloured.startswith("\x1b[31mt.yaml:7 G: ")
-    assert "\x1b[2mt.yaml:11 G: TL_EGRESS_1 waived" in coloured
-    assert re.sub(r"\x1b\[\d+m", "", coloured) == text.render(report)

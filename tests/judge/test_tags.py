@@ -44,7 +44,7 @@ def but(**changed: Any) -> list[dict[str, Any]]:
 )  # fmt: skip
 def test_required_tags(tmp_path: Path, tags: Any, expected: str) -> None:
     """Missing, in another case, empty, possibly empty, or dropped in one scenario."""
-    sections = {
+    sections: dict[str, Any] = {
         "Parameters": {
             "Free": {"Type": "String"},
             "Filled": {"Type": "String", "MinLength": 1},

@@ -31,7 +31,7 @@ def endpoint() -> Iterator[str]:
                 "TMPDIR": str(group.folder),
             },
             ready=lambda: _answers(url),
-            limit_s=60,
+            limit_s=300,
         )
         yield url
     finally:

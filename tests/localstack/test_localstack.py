@@ -51,7 +51,7 @@ def test_network_deploys_on_a_second_engine(account: Endpoint) -> None:
     )
     try:
         cloudformation.get_waiter("stack_create_complete").wait(
-            StackName="second", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            StackName="second", WaiterConfig={"Delay": 1, "MaxAttempts": 250}
         )
         (made,) = [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["VpcId"] not in vpcs]
         own = [{"Name": "vpc-id", "Values": [made["VpcId"]]}]
@@ -68,7 +68,7 @@ def test_network_deploys_on_a_second_engine(account: Endpoint) -> None:
     finally:
         cloudformation.delete_stack(StackName="second")
         cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName="second", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            StackName="second", WaiterConfig={"Delay": 1, "MaxAttempts": 250}
         )
 
 
@@ -94,6 +94,6 @@ def _smoke(account: Endpoint, file: Path) -> tuple[dict[str, Any], int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "tljudge", "smoke", "--target", "localstack",
          "--endpoint", account.endpoint, "--json", str(file)],
-        cwd=ROOT, capture_output=True, text=True, timeout=110,
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     return json.loads(file.read_text()), done.returncode, done.stderr

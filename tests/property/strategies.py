@@ -1,4 +1,7 @@
-"""All strategies: tokens from bytes up to claims, key sets, clocks, bodies, requests to sign."""
+"""All strategies: tokens from bytes up to claims, key sets, clocks, bodies, requests to sign.
+
+Long because every strategy stands here, so that two tests of one law draw from the same values.
+"""
 
 import base64
 import json

@@ -105,6 +105,7 @@ def test_throttle_agrees_with_the_rule(
             expected = None if model.passes(now_us[0]) else model.wait_s(now_us[0])
             try:
                 queue.accept(job_id=f"j{number}", sub=sub, prompt="p", idle=1, now_ms=0)
+                assert queue.withdraw(f"j{number}")  # so that only the throttle refuses
                 told = None
                 model.passed_us.append(now_us[0])
             except RateLimited as refused:
@@ -128,7 +129,9 @@ def test_throttle_keeps_its_word(redis_server: RedisServer, burst: list[int]) ->
             now_us[0] += gap_us
             try:
                 queue.accept(job_id=f"j{number}", sub="ann", prompt="p", idle=1, now_ms=0)
+                assert queue.withdraw(f"j{number}")  # so that only the throttle refuses
             except RateLimited as refused:
                 now_us[0] += refused.retry_after_s * SECOND_US
                 again = queue.accept(job_id=f"k{number}", sub="ann", prompt="p", idle=1, now_ms=0)
                 assert again == Acceptance(f"k{number}", node_awake=False, repeated=False)
+                assert queue.withdraw(f"k{number}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import loopback, tokens
+from tinyllama.utils.aws import dynamodb
 
 STACK = "tinyllama-dev"
 PROJECT = "tinyllama"
@@ -45,6 +46,8 @@ def function_environment(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    # A busy machine may answer later than AWS does.
+    monkeypatch.setattr(dynamodb, "TIMEOUT_S", 60.0)
     _forget()
     yield environment
     _forget()
@@ -65,11 +68,13 @@ def _forget() -> None:
     from tinyllama.queue_health import app as queue_health
     from tinyllama.router import app as router
     from tinyllama.stop import app as stop
+    from tinyllama.waker import app as waker
 
     kept = (
         *(router.setup, router.job_queue, router.ec2),
         *(stop.setup, stop.ec2),
         *(queue_health.setup, queue_health.job_queue),
+        *(waker.settings, waker.job_queue, waker.ec2),
     )
     for function in kept:
         function.cache_clear()

@@ -9,10 +9,14 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from tests import loopback
+from tests.ec2 import NODE_ID, UNCLEAR, Ec2, Fault
+from tinyllama.utils.aws import compute
 from tinyllama.utils.aws.compute import (
     Node,
     NodeState,
     NodeUnavailable,
+    Unclear,
     WrongState,
     client,
     find_node,
@@ -114,7 +118,6 @@ def test_stopped_node_is_stopped(ec2: Any) -> None:
         ("VcpuLimitExceeded", "refused"),
         ("UnauthorizedOperation", "refused"),
         ("RequestLimitExceeded", "refused"),
-        ("InternalError", "refused"),
     ],
 )
 def test_refusal_of_ec2_is_told_apart(code: str, reason: str) -> None:
@@ -127,6 +130,44 @@ def test_refusal_of_ec2_is_told_apart(code: str, reason: str) -> None:
         == f'{{"error":"node_unavailable","reason":"{reason}"}}'
     )
     assert error_response(refused.value)["statusCode"] == 503
+
+
+@pytest.mark.parametrize("operation", ["start_instances", "stop_instances"])
+@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("Unavailable", 503)])
+def test_failure_inside_ec2_is_unclear(operation: str, code: str, status: int) -> None:
+    """A 5xx says nothing of whether the call was carried out; no capacity, also a 5xx, does."""
+    act = start if operation == "start_instances" else stop
+    with pytest.raises(Unclear, match=code), _refusing(operation, code, status) as ec2:
+        act(ec2, NODE)
+    capacity = "InsufficientInstanceCapacity"
+    with pytest.raises(NodeUnavailable), _refusing(operation, capacity, status) as ec2:
+        act(ec2, NODE)
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+def test_answer_that_cannot_be_read_is_unclear(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a start and a stop; to a question, after which nothing can have happened, a refusal."""
+    monkeypatch.setattr(compute, "READ_TIMEOUT_S", 0.25)
+    played = Ec2(
+        faults=dict.fromkeys(("DescribeInstances", "StartInstances", "StopInstances"), fault)
+    )
+    with loopback.endpoint(played.answer) as endpoint:
+        for name, value in (
+            ("AWS_ACCESS_KEY_ID", loopback.ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", loopback.SECRET_KEY),
+            ("AWS_ENDPOINT_URL_EC2", endpoint.url),
+        ):
+            monkeypatch.setenv(name, value)
+        ec2 = client("eu-central-1")
+        for act in (start, stop):
+            with pytest.raises(Unclear):
+                act(ec2, Node(NODE_ID, "stopped"))
+        with pytest.raises(NodeUnavailable) as refused:
+            found(ec2)
+    assert refused.value.reason == "refused"
+    assert played.asked == ["StartInstances", "StopInstances", "DescribeInstances"]
 
 
 @pytest.mark.parametrize("operation", ["start_instances", "stop_instances"])
@@ -152,7 +193,7 @@ def test_silence_of_ec2_is_a_refusal(ec2: Any) -> None:
 
 
 def test_client_gives_up_soon(ec2: Any) -> None:
-    """Two tries of 1 s to connect and 3 s to answer."""
+    """One try of 1 s to connect and 3 s to answer: three calls fit into a function's 15 s."""
     config = ec2.meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 3)
     assert config.retries["total_max_attempts"] == 1
@@ -161,12 +202,12 @@ def test_client_gives_up_soon(ec2: Any) -> None:
 class _refusing:  # noqa: N801 - used as a statement
     """A client whose next call of this operation is refused with this code."""
 
-    def __init__(self, operation: str, code: str) -> None:
+    def __init__(self, operation: str, code: str, status: int = 400) -> None:
         self._client = boto3.client(
             "ec2", "eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
         )
         self._stub = Stubber(self._client)
-        self._stub.add_client_error(operation, code)
+        self._stub.add_client_error(operation, code, http_status_code=status)
 
     def __enter__(self) -> Any:
         self._stub.activate()

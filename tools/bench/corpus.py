@@ -3,6 +3,8 @@
 A template has 40 resources, in units as people write them: a function beside its role, log group
 and queue; a cache beside its security group; a bucket with its policy. It has parameters,
 conditions, a mapping, tags and intrinsics in both forms; some units have faults.
+
+Long because every unit of a template is written out as people write it.
 """
 
 import random

@@ -20,6 +20,7 @@ from tools.processes import ProcessGroup, free_port, listening
 
 ISSUER, AUDIENCE = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_bench", "bench"
 CALLS = 300
+USERS = 50
 ROUNDS = 7
 PROMPT = "p" * 1024
 
@@ -65,7 +66,10 @@ def accepting() -> Iterator[Comparison]:
         job = huey.task()(len)
 
         def accept() -> None:
-            queue.accept(job_id=f"{next(ids)}", sub="ada", prompt=PROMPT, idle=5, now_ms=0)
+            number = next(ids)
+            # Of one user 20 jobs may wait.
+            sub = f"user-{number % USERS}"
+            queue.accept(job_id=f"{number}", sub=sub, prompt=PROMPT, idle=5, now_ms=0)
 
         def on_an_empty_queue(call: Callable[[], object]) -> Callable[[], float]:
             def measured() -> float:

@@ -18,6 +18,7 @@ from e2e.targets.ministack import MiniStack
 from e2e.targets.target import Target
 from tljudge.cli.errors import UsageError
 from tools.deploy.environments import ROOT, handlers_python, ministack_python
+from tools.programs import check_interrupt
 
 DESCRIPTION = """\
 Package the handlers, start a local AWS endpoint and a real Redis, deploy the
@@ -155,6 +156,7 @@ def _stay(run: Run) -> None:
             ]
     print("\n".join(lines), file=sys.stderr, flush=True)
     try:
-        threading.Event().wait()
+        while not threading.Event().wait(0.2):
+            check_interrupt()
     except KeyboardInterrupt:
         print("ending", file=sys.stderr)

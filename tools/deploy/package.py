@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tljudge.cli.errors import UsageError
+from tools import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_LIMIT_BYTES = 5 * 1024 * 1024
@@ -51,7 +52,8 @@ class Package:
 
 PACKAGES = (
     Package("router", ("tinyllama/utils", "tinyllama/router"), (*_JOSE, "redis")),
-    Package("stop", ("tinyllama/utils", "tinyllama/stop"), _JOSE),
+    Package("stop", ("tinyllama/utils", "tinyllama/stop"), (*_JOSE, "redis")),
+    Package("waker", ("tinyllama/utils", "tinyllama/waker"), ("redis",)),
     Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
     Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),
     Package(
@@ -157,7 +159,7 @@ def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:
         raise PackageError(
             f"package: {name} is not installed in {site}; run `tox run -e handlers` and try again"
         )
-    for relative, recorded, _ in csv.reader(records[0].read_text().splitlines()):
+    for relative, recorded, _ in csv.reader(records[0].read_text("utf-8").splitlines()):
         parts = Path(relative).parts
         is_licence = ".dist-info" in parts[0] and "licen" in relative.lower()
         is_module = relative.endswith(".py") and ".." not in parts and ".dist-info" not in parts[0]
@@ -175,18 +177,16 @@ def _distribution_files(name: str, site: Path) -> Iterator[tuple[str, bytes]]:
 
 def _site_packages(python: Path) -> Path:
     try:
-        answer = subprocess.run(
+        answer = programs.run(
             [
                 python,
                 "-I",
                 "-c",
                 "import json,sysconfig; print(json.dumps(sysconfig.get_path('purelib')))",
             ],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=30,
+            limit_s=120,
         )
+        answer.check_returncode()
     except (OSError, subprocess.SubprocessError) as error:
         raise PackageError(
             f"package: the handlers' environment has no working interpreter at {python}; "

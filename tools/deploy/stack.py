@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tljudge.cli.errors import UsageError
+from tools import programs
+
+LIMIT_S = 300
+"""For an upload that hangs; it takes two seconds to a local endpoint, more over a slow line."""
 
 
 def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
@@ -28,16 +32,17 @@ def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
         command += ["--output-template-file", str(packaged)]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         quiet = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        done = subprocess.run(
-            command,
-            env={**clean, **quiet, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        try:
+            done = programs.run(
+                command, limit_s=LIMIT_S, environment={**clean, **quiet, **environment}
+            )
+        except subprocess.TimeoutExpired:
+            raise UsageError(
+                f"package: the AWS CLI did not end within {LIMIT_S} s; look at the endpoint"
+            ) from None
         if done.returncode != 0:
             raise UsageError(f"package: the AWS CLI failed: {done.stderr.strip()}")
-        return packaged.read_text()
+        return packaged.read_text("utf-8")
 
 
 def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -50,7 +55,7 @@ def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         UsageError: the file does not exist, or has another form.
     """
     try:
-        document: Any = json.loads(path.read_text())
+        document: Any = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json")))
         raise UsageError(f"{path}: no such environment; known: {known}") from None

@@ -1,5 +1,6 @@
 """`tl`: parse the arguments, run the subcommand, and turn errors into exit codes."""
 
+import io
 import os
 import signal
 import sys
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A user's mistake is a line on standard error; only `--debug` shows a traceback.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
-    command = "tl"
+    # Known before the command is loaded, which may take a second.
+    command = next((word for word in words if not word.startswith("-")), "tl")
     # SIGTERM must clean up as Ctrl-C does: end the processes it started, remove temporary files.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -32,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             words, parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         )
         given = parser.parse_args(words)
-        command = given.command
         _require_folder()
         code: int = given.run(given)
         sys.stdout.flush()
@@ -94,6 +95,9 @@ def _require_streams() -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - until the process ends
     if sys.stdout is None:
         raise UsageError("tl: standard output is closed; send it to a file, or to /dev/null")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        # A terminal that lacks a character shows a question mark for it, and the rest.
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _require_folder() -> None:

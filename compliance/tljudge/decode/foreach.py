@@ -21,7 +21,7 @@ Names = Mapping[str, str]
 """Identifiers to the items they stand for."""
 
 # `${X}` is the item, `&{X}` the item without what a logical id may not have.
-_PLACE = re.compile(r"([$&])\{\s{0,9}([A-Za-z0-9_.:-]{1,255})\s{0,9}\}")
+_PLACE = re.compile(r"([$&])\{\s*([A-Za-z0-9_.:-]+)\s*\}")
 _NOT_IN_AN_ID = re.compile(r"[^0-9A-Za-z]+")
 
 

@@ -143,7 +143,8 @@ def _without_macros(
         if not key.startswith("Fn::"):
             kept[key] = value
         elif key != "Fn::Transform" and not key.startswith("Fn::ForEach"):
-            raise TemplateError(file, section.marks[key], f"{key} cannot stand here; remove it")
+            message = f"{key[:80]} cannot stand here; remove it"
+            raise TemplateError(file, section.marks[key], message)
         elif key[:80] not in noted:
             hidden.append((key[:80], section.marks[key], f"{key[:80]} is not expanded"))
     return made_map(kept, section.marks)

@@ -1,4 +1,7 @@
-"""Operators that open an API: no authorizer, no throttle, any origin, or no access log."""
+"""Operators that open an API: no authorizer, no throttle, any origin, or no access log.
+
+Long because each rule of the edge has several ways to be broken, one operator each.
+"""
 
 from collections.abc import Callable, Iterator
 

@@ -2,6 +2,8 @@
 
 A `Deployment` is a root stack and, below it, the nested stacks whose templates are local files,
 with the parameters that their parents pass. It resolves nothing before a rule asks for it.
+
+Long because a deployment, its stacks and their resources each refer to the other two.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping

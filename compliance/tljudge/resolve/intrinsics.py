@@ -1,4 +1,7 @@
-"""Intrinsics in one scenario: every value known, unknown, or not there; nothing guessed."""
+"""Intrinsics in one scenario: every value known, unknown, or not there; nothing guessed.
+
+Long because each intrinsic has a function, and the table of all of them stands below.
+"""
 
 import json
 from collections.abc import Callable, Mapping

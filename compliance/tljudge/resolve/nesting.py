@@ -45,7 +45,7 @@ def check_bounds(file: str, mark: Mark, stacks: int, size_bytes: int) -> None:
     Raises:
         TemplateError: more than `MAX_STACKS` stacks, or `MAX_BYTES_BELOW` bytes below the root.
     """
-    if stacks >= MAX_STACKS or size_bytes > MAX_BYTES_BELOW:
+    if stacks > MAX_STACKS or size_bytes > MAX_BYTES_BELOW:
         found = f"more than {MAX_STACKS} nested stacks or {MAX_BYTES_BELOW} bytes"
         raise TemplateError(file, mark, f"{found}; split")
 

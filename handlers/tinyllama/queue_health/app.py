@@ -1,4 +1,7 @@
-"""Measures whether the queue answers in time, for an administrator and for an alarm."""
+"""Measures whether the queue answers in time, for an administrator and for an alarm.
+
+The function stays when the queue is turned off (ADR 0012), and then says so.
+"""
 
 import os
 import time
@@ -7,7 +10,7 @@ from functools import cache
 
 from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws.sigv4 import from_environment
-from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.errors import ApiError
 from tinyllama.utils.http.responses import Event, Response, respond, serve
 from tinyllama.utils.observability import metrics
@@ -15,9 +18,8 @@ from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_queue import JobQueue
-from tinyllama.utils.settings import InvalidSetting, Settings, read_queue
+from tinyllama.utils.settings import Settings, read_queue
 
-ADMINS = "admins"
 SCHEDULE = "schedule"
 SLOW_MS = 200.0
 TIMEOUT_S = 0.5
@@ -45,11 +47,18 @@ def queue_health(event: Event) -> Response:
 
 
 def measure() -> Response:
-    """Measure the queue, send the metrics that the alarm watches, answer the measurement."""
+    """Measure the queue, send the metrics that the alarm watches, answer the measurement.
+
+    Without a queue nothing fails: the alarm needs a metric from before the queue exists on.
+    """
     settings, _ = setup()
+    queue = job_queue()
+    if queue is None:
+        metrics.emit(settings.stack, Metric.QUEUE_HEALTH_FAILURES, 0)
+        raise ApiError("off", fields={"redis": "fail"})
     code, health = "ok", None
     try:
-        health = job_queue().health()
+        health = queue.health()
     except QueueUnavailable as error:
         code = error.code
     if health is not None:
@@ -81,10 +90,13 @@ def setup() -> tuple[Settings, KeyStore]:
 
 
 @cache
-def job_queue() -> JobQueue:
-    """Make the queue's client, which connects on first use. Raises InvalidSetting."""
+def job_queue() -> JobQueue | None:
+    """Make the queue's client, which connects on first use; None without a queue.
+
+    Raises InvalidSetting.
+    """
     address = read_queue(os.environ)
     if address is None:
-        raise InvalidSetting("TL_QUEUE_HOST is not set")
+        return None
     region = setup()[0].keys.region
     return JobQueue(connect(address, from_environment, region, timeout_s=TIMEOUT_S))

@@ -3,12 +3,11 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tinyllama.router.wake import wake
 from tinyllama.utils import auth
 from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws import compute
@@ -25,6 +24,7 @@ from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueDisabled, QueueUnavailable, RateLimited
 from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
 from tinyllama.utils.settings import QueueAddress, Settings, read_queue, router_is_disabled
+from tinyllama.utils.waking.wake import wake
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -53,8 +53,8 @@ def infer(event: Event) -> Response:
     request = body.parse(event.get("body"), event.get("isBase64Encoded") is True)
     key = body.idempotency_key((event.get("headers") or {}).get("idempotency-key"))
     job = job_id.new_id(claims.sub) if key is None else job_id.id_for_key(claims.sub, key)
+    queue = job_queue()
     with _counted_failures():
-        queue = job_queue()
         accepted = queue.accept(
             job_id=job,
             sub=claims.sub,
@@ -62,16 +62,16 @@ def infer(event: Event) -> Response:
             idle=request.idle,
             now_ms=time.time_ns() // 1_000_000,
         )
-        asleep = not accepted.node_awake and not _is_answered(queue, accepted, claims.sub)
-        starting = asleep and _is_starting(queue, accepted)
-    if starting:
+    asleep = not accepted.node_awake and not _is_answered(queue, accepted, claims.sub)
+    if asleep and _is_starting(queue, accepted):
         content = {"status": "starting", "eta": ETA_S, "id": job}
         return respond(202, content, {"X-GPU-ColdBoot": "true"})
     return respond(202, {"status": "queued", "id": job})
 
 
 def job_state(event: Event) -> Response:
-    """GET /infer/{id}: authenticate, check the owner, read the job, answer its state or reply."""
+    """GET /infer/{id}: authenticate, check the owner, read the job, wake the node if the job waits
+    and no worker beats, answer the job's state or reply."""
     claims = _authenticated(event)
     queue = job_queue()
     job = job_id.parse((event.get("pathParameters") or {}).get("id", ""))
@@ -80,7 +80,11 @@ def job_state(event: Event) -> Response:
     state = queue.state(job, claims.sub)
     if state is None:
         raise ApiError("job_gone")
-    outcome = {"reply": state.reply, "error": state.error}
+    if state.status == "queued" and not state.node_awake:
+        # What stands in the way now is told with the job, by the waker, or is over by then.
+        with suppress(NodeUnavailable, QueueUnavailable):
+            _wake(queue)
+    outcome = {"reply": state.reply, "error": state.error, "reason": state.reason}
     present = {name: text for name, text in outcome.items() if text is not None}
     return respond(200, {"id": job, "status": state.status, **present})
 
@@ -133,23 +137,53 @@ def _is_answered(queue: JobQueue, accepted: Acceptance, sub: str) -> bool:
     """True if the request repeats a finished job, which is no reason to wake the node."""
     if not accepted.repeated:
         return False
-    state = queue.state(accepted.job_id, sub)
+    try:
+        state = queue.state(accepted.job_id, sub)
+    except QueueUnavailable:
+        return False
     return state is not None and state.status in ("done", "failed")
 
 
 def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:
     """Wake the node, or take the job back; False if a worker has taken it meanwhile.
 
+    A job that an earlier request was promised is not taken back: the waker tells its owner.
+
     Raises:
         NodeUnavailable: nothing of the job is left in the queue.
+        QueueUnavailable: the job was to be taken back, and that may have happened.
     """
     try:
-        wake(queue, ec2, setup().settings)
+        _wake(queue)
+    except QueueUnavailable:
+        # The job is queued, so the waker goes on.
+        return True
     except NodeUnavailable:
-        if queue.withdraw(accepted.job_id):
+        if accepted.repeated:
+            return True
+        if _is_withdrawn(queue, accepted.job_id):
             raise
         return False
+    except Exception:
+        # A defect: the caller gets 500, and nothing is left behind.
+        if not accepted.repeated:
+            _is_withdrawn(queue, accepted.job_id)
+        raise
     return True
+
+
+def _is_withdrawn(queue: JobQueue, job: str) -> bool:
+    try:
+        return queue.withdraw(job)
+    except QueueUnavailable as error:
+        if error.outcome == "unknown":
+            raise
+        return False
+
+
+def _wake(queue: JobQueue) -> None:
+    settings = setup().settings
+    wake(queue, ec2, project=settings.project, stack=settings.stack)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Fetches the user pool's signing keys and stores them where the private subnets can read them.
 
-It runs outside the VPC, every five minutes and, as a custom resource, whenever CloudFormation
-creates or updates the stack, so that keys are stored before the first request. It stores a key set
-only if the router would admit it.
+It runs outside the VPC: every five minutes, and as a custom resource, which CloudFormation calls
+when it creates the stack and when an update changes the pool or the table. So keys are stored
+before the first request. It stores a key set only if the router would admit it.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
 

@@ -1,19 +1,44 @@
-"""Stops the node on request, so that only its volume costs money."""
+"""Stops the node on request, unless others use it, so that only its volume costs money.
+
+The queue says whether others use it, before EC2 is asked, and the owners of the jobs that the stop
+ends are told, after EC2 has agreed: whoever is refused has changed nothing. While UseGpu is false
+there is no queue to ask, and the node is just stopped.
+"""
 
 import os
 import time
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws import compute
-from tinyllama.utils.http.authentication import authenticate
+from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.http import body
+from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.errors import ApiError
 from tinyllama.utils.http.responses import Event, Response, respond, serve
-from tinyllama.utils.settings import Settings
+from tinyllama.utils.observability import logs, metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.client import connect
+from tinyllama.utils.queue.errors import QueueUnavailable, RateLimited
+from tinyllama.utils.queue.job_queue import JobQueue
+from tinyllama.utils.settings import Settings, read_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+
+QUEUE_TIMEOUT_S = 0.5
+"""Longer than the router's: a stop that waits half a second is better than one that is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an execution environment keeps between requests; `queue` is None while there is none."""
+
+    settings: Settings
+    keys: KeyStore
+    queue: JobQueue | None
 
 
 def handler(event: Event, context: object) -> Response:
@@ -22,14 +47,71 @@ def handler(event: Event, context: object) -> Response:
 
 
 def stop(event: Event) -> Response:
-    """POST /stop: authenticate, find the node, stop it if it runs, answer its state."""
-    settings, keys = setup()
-    authenticate(event, settings=settings, store=keys, now=time.time())
-    node = compute.find_node(ec2(), project=settings.project, stack=settings.stack)
-    if node is None:
-        raise compute.NodeUnavailable("none")
-    if node.state == "stopped":
-        return respond(200, {"status": "stopped"})
+    """POST /stop: authenticate, ask the queue, stop the node if it runs, tell the owners of the
+    jobs that this ends, answer the node's state."""
+    current = setup()
+    claims = authenticate(event, settings=current.settings, store=current.keys, now=time.time())
+    force = body.parse_stop(event.get("body"), event.get("isBase64Encoded") is True)
+    if force and ADMINS not in claims.groups:
+        raise ApiError("forbidden")
+    _refuse_while_in_use(current, claims.sub, force=force)
+    is_stopped = _is_stopped(current.settings)
+    _tell_owners(current, claims.sub, force=force)
+    return respond(200 if is_stopped else 202, {"status": "stopped" if is_stopped else "stopping"})
+
+
+ROUTES = {"POST /stop": stop}
+
+
+@cache
+def setup() -> Setup:
+    """Read the settings, once; the queue's client connects on first use. Raises InvalidSetting."""
+    settings = Settings.read(os.environ)
+    address = read_queue(os.environ)
+    region = settings.keys.region
+    queue = (
+        None
+        if address is None
+        else JobQueue(connect(address, from_environment, region, timeout_s=QUEUE_TIMEOUT_S))
+    )
+    return Setup(settings, KeyStore(settings.keys), queue)
+
+
+@cache
+def ec2() -> "EC2Client":
+    """Make the EC2 client, at the first request that may stop the node."""
+    return compute.client(setup().settings.keys.region)
+
+
+def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
+    """Throttle the user, and refuse if a job of others waits or runs.
+
+    Raises:
+        RateLimited
+        ApiError: `node_in_use`; `queue_unavailable`, which an administrator's force passes over.
+    """
+    if current.queue is None:
+        return
+    try:
+        if not current.queue.stop_request(sub, force=force):
+            raise ApiError("node_in_use")
+    except RateLimited:
+        metrics.emit(current.settings.stack, Metric.API_RATE_LIMIT_BREACHES)
+        raise
+    except QueueUnavailable as error:
+        if not force:
+            # Whatever of the throttle was written: of the jobs, nothing was.
+            raise ApiError("queue_unavailable", why=error.code) from error
+
+
+def _is_stopped(settings: Settings) -> bool:
+    """Stop the node if it runs; True if it was stopped already.
+
+    Raises:
+        NodeUnavailable: there is no node, or EC2 refused.
+        ApiError: `node_starting`, as a node cannot be stopped until it runs.
+    """
+    node = _node(settings)
     if node.state == "pending":
         raise ApiError("node_starting")
     if node.state == "running":
@@ -37,20 +119,25 @@ def stop(event: Event) -> Response:
             compute.stop(ec2(), node)
         except compute.WrongState as error:
             raise ApiError("node_starting", why="restarted meanwhile") from error
-    return respond(202, {"status": "stopping"})
+        except compute.Unclear as error:
+            if _node(settings).state in ("running", "pending"):
+                raise compute.NodeUnavailable("refused", str(error)) from error
+    return node.state == "stopped"
 
 
-ROUTES = {"POST /stop": stop}
+def _node(settings: Settings) -> compute.Node:
+    node = compute.find_node(ec2(), project=settings.project, stack=settings.stack)
+    if node is None:
+        raise compute.NodeUnavailable("none")
+    return node
 
 
-@cache
-def setup() -> tuple[Settings, KeyStore]:
-    """Read the settings, once. Raises InvalidSetting."""
-    settings = Settings.read(os.environ)
-    return settings, KeyStore(settings.keys)
-
-
-@cache
-def ec2() -> "EC2Client":
-    """Make the EC2 client, at the first request with a valid token."""
-    return compute.client(setup()[0].keys.region)
+def _tell_owners(current: Setup, sub: str, *, force: bool) -> None:
+    """Fail the jobs that the stop ends. Jobs that a silent queue keeps have the node started again,
+    and are answered then."""
+    if current.queue is None:
+        return
+    try:
+        current.queue.stop_jobs(sub, force=force)
+    except QueueUnavailable as error:
+        logs.write("WARNING", route="POST /stop", why=f"jobs are not told: {error.code}")

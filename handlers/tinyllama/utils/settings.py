@@ -39,7 +39,7 @@ class KeySettings:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "KeySettings":
         """Raises InvalidSetting."""
-        region = _matching(environment, "AWS_REGION", r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", "a region")
+        region = _region(environment)
         issuer = _matching(environment, "TL_ISSUER", _ISSUER, "the user pool's issuer URL")
         # cognito-idp.<region>.<suffix of the partition>
         suffix = urlsplit(issuer).netloc.split(".", 2)[2]
@@ -56,6 +56,22 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """The stack whose node a function looks for: its name, its tag Project, its region."""
+
+    stack: str
+    project: str
+    region: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "NodeSettings":
+        """Raises InvalidSetting."""
+        return cls(
+            stack=_stack(environment), project=_project(environment), region=_region(environment)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of every function behind the API."""
 
@@ -68,12 +84,8 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> "Settings":
         """Raises InvalidSetting."""
         return cls(
-            stack=_matching(
-                environment, "TL_STACK", r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name"
-            ),
-            project=_matching(
-                environment, "TL_PROJECT", r"[ -~]{1,256}", "the value of the tag Project"
-            ),
+            stack=_stack(environment),
+            project=_project(environment),
             audience=_matching(
                 environment, "TL_AUDIENCE", r"[A-Za-z0-9_+]{1,128}", "an app client's id"
             ),
@@ -118,6 +130,18 @@ def endpoint(environment: Mapping[str, str], service: str, *, default: str) -> s
                 raise InvalidSetting(f"{name} must be an http or https URL without a user")
             return f"{parts.scheme}://{parts.netloc}"
     return default
+
+
+def _stack(environment: Mapping[str, str]) -> str:
+    return _matching(environment, "TL_STACK", r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name")
+
+
+def _project(environment: Mapping[str, str]) -> str:
+    return _matching(environment, "TL_PROJECT", r"[ -~]{1,256}", "the value of the tag Project")
+
+
+def _region(environment: Mapping[str, str]) -> str:
+    return _matching(environment, "AWS_REGION", r"[a-z]{2,4}(-[a-z]+)+-[0-9]+", "a region")
 
 
 def _matching(environment: Mapping[str, str], name: str, pattern: str, rule: str) -> str:

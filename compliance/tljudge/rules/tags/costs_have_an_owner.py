@@ -23,7 +23,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     for key in [key for key in missing if key.lower() in spelled]:
         wrong = spelled[key.lower()]
         missing.remove(key)
-        yield fail(f"has the tag {wrong.key[:80]}, which is not {key}", wrong.mark)
+        yield fail(f"has the tag {wrong.key}, which is not {key}", wrong.mark)
     unclear = mine.unclear or above.unclear
     if missing and unclear:
         yield unknown(f"whether it has {', '.join(missing)} is not known: {unclear}", mark)

@@ -25,6 +25,9 @@ _NO_CAPACITY = frozenset(
     }
 )
 
+_SERVER_ERROR = 500
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0
+
 Reason = Literal["none", "no_capacity", "refused"]
 REASONS: dict[str, Reason] = {"none": "none", "no_capacity": "no_capacity", "refused": "refused"}
 
@@ -41,6 +44,10 @@ class WrongState(AwsError):
     """EC2 refused, because the node has changed its state meanwhile."""
 
 
+class Unclear(AwsError):
+    """EC2 was asked and gave no answer that can be read: it may have done what it was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """An instance that is neither terminated nor shutting down."""
@@ -52,12 +59,16 @@ class Node:
 def client(region: str) -> "EC2Client":
     """Make an EC2 client that gives up after 4 s and never retries.
 
-    A retried start would find the node no longer stopped, so it would not be counted.
+    A look makes three calls at most, and must end before the function does, after 15 s.
     """
     import boto3
     from botocore.config import Config
 
-    config = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"total_max_attempts": 1},
+    )
     return boto3.client("ec2", region_name=region, config=config)
 
 
@@ -65,8 +76,22 @@ def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
     """Find the stack's node; the most awake if a replacement has made two; None if it has no node.
 
     Raises:
-        NodeUnavailable: EC2 did not answer or refused.
+        NodeUnavailable: EC2 did not answer, not in its own form, or refused.
     """
+    try:
+        states = _states(ec2, project, stack)
+    except Unclear as error:
+        # Only asked, so nothing can have happened.
+        raise NodeUnavailable("refused", str(error)) from error
+    for state in _MOST_AWAKE_FIRST:
+        for instance_id in sorted(states):
+            if states[instance_id] == state:
+                return Node(instance_id, state)
+    return None
+
+
+def _states(ec2: "EC2Client", project: str, stack: str) -> dict[str, str]:
+    """The state of every instance with the node's three tags, by its id."""
     filters: list[FilterTypeDef] = [
         {"Name": "tag:Project", "Values": [project]},
         {"Name": "tag:Role", "Values": ["gpu-node"]},
@@ -79,48 +104,68 @@ def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
             for reservation in page["Reservations"]:
                 for instance in reservation["Instances"]:
                     states[instance["InstanceId"]] = instance["State"]["Name"]
-    for state in _MOST_AWAKE_FIRST:
-        for instance_id in sorted(states):
-            if states[instance_id] == state:
-                return Node(instance_id, state)
-    return None
+    return states
 
 
 def start(ec2: "EC2Client", node: Node) -> bool:
     """Start the node; True only if this call started it, so that each start is counted once.
 
     Raises:
-        NodeUnavailable: no capacity, or EC2 did not answer or refused.
+        NodeUnavailable: no capacity, or EC2 could not be reached or refused; it started nothing.
         WrongState: the node is stopping or gone.
+        Unclear: look at the node's state.
     """
     with _translated_errors():
         answer = ec2.start_instances(InstanceIds=[node.instance_id])
-    return [change["PreviousState"]["Name"] for change in answer["StartingInstances"]] == [
-        "stopped"
-    ]
+        before = [change["PreviousState"]["Name"] for change in answer["StartingInstances"]]
+    return before == ["stopped"]
 
 
 def stop(ec2: "EC2Client", node: Node) -> None:
     """Stop the node.
 
     Raises:
-        NodeUnavailable: EC2 did not answer or refused.
+        NodeUnavailable: EC2 could not be reached or refused.
         WrongState: the node is still starting, or gone.
+        Unclear: look at the node's state.
     """
     with _translated_errors():
-        ec2.stop_instances(InstanceIds=[node.instance_id])
+        answer = ec2.stop_instances(InstanceIds=[node.instance_id])
+        if [change["InstanceId"] for change in answer["StoppingInstances"]] != [node.instance_id]:
+            raise Unclear("answer about another node")
 
 
 @contextmanager
 def _translated_errors() -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
+    """Tell apart: refused for certain, never sent, and sent without an answer to rely on."""
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectTimeoutError,
+        EndpointConnectionError,
+        HTTPClientError,
+        ProxyConnectionError,
+    )
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if code == "IncorrectInstanceState":
             raise WrongState from error
-        raise NodeUnavailable("no_capacity" if code in _NO_CAPACITY else "refused", code) from error
+        if code in _NO_CAPACITY:
+            raise NodeUnavailable("no_capacity", code) from error
+        if status >= _SERVER_ERROR:
+            raise Unclear(code) from error
+        raise NodeUnavailable("refused", code) from error
+    except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
+        raise NodeUnavailable("refused", type(error).__name__) from error
+    except (HTTPClientError, ResponseParserError) as error:
+        raise Unclear(type(error).__name__) from error
     except BotoCoreError as error:
         raise NodeUnavailable("refused", type(error).__name__) from error
+    except (KeyError, TypeError) as error:
+        # Valid XML, but not the answer to this call.
+        raise Unclear("answer of another form") from error

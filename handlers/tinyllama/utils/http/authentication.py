@@ -7,6 +7,9 @@ from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.http.responses import Event
 from tinyllama.utils.settings import Settings
 
+ADMINS = "admins"
+"""The group of the user pool whose members may do what affects every user."""
+
 
 def bearer_token(event: Event) -> str:
     """Return the token of the one Authorization header, `Bearer <token>` (RFC 6750, section 2.1).

@@ -1,4 +1,7 @@
-"""Validation of the body of POST /infer; an error names the field and never holds its value."""
+"""Validation of the bodies of POST /infer and POST /stop.
+
+An error names the field and never holds its value.
+"""
 
 import base64
 import binascii
@@ -38,6 +41,7 @@ class BodyReason(StrEnum):
     NOT_TEXT = "not text"
     EMPTY = "empty"
     HAS_NUL = "holds NUL"
+    NOT_BOOLEAN = "not true or false"
     NOT_WHOLE = "not a whole number"
     OUT_OF_RANGE = "out of range"
     NOT_PRINTABLE = "not 1 to 128 printable ASCII characters"
@@ -67,10 +71,24 @@ def parse(body: str | bytes | None, is_base64: bool) -> InferRequest:
         InvalidBody: with the first fault, in the order form, unknown fields, prompt, idle.
     """
     members = _members(_text(body, is_base64))
-    for name in members:
-        if name not in ("prompt", "idle"):
-            raise InvalidBody(_echoable(name), BodyReason.UNKNOWN)
+    _refuse_unknown(members, "prompt", "idle")
     return InferRequest(_prompt(members), _idle(members))
+
+
+def parse_stop(body: str | bytes | None, is_base64: bool) -> bool:
+    """Validate the optional body of POST /stop, `{"force": true}`; returns `force`, else False.
+
+    Raises:
+        InvalidBody: with the first fault, in the order form, unknown fields, force.
+    """
+    if not body:
+        return False
+    members = _members(_text(body, is_base64))
+    _refuse_unknown(members, "force")
+    force = members.get("force", False)
+    if not isinstance(force, bool):
+        raise InvalidBody("force", BodyReason.NOT_BOOLEAN)
+    return force
 
 
 def idempotency_key(value: str | None) -> str | None:
@@ -123,6 +141,12 @@ def _members(text: str) -> Mapping[str, object]:
     if not isinstance(members, dict):
         raise InvalidBody("body", BodyReason.NOT_AN_OBJECT)
     return members
+
+
+def _refuse_unknown(members: Mapping[str, object], *known: str) -> None:
+    for name in members:
+        if name not in known:
+            raise InvalidBody(_echoable(name), BodyReason.UNKNOWN)
 
 
 def _prompt(members: Mapping[str, object]) -> Prompt:

@@ -14,7 +14,13 @@ from tinyllama.utils.auth.access_token import InvalidToken
 from tinyllama.utils.auth.key_store import KeysUnavailable
 from tinyllama.utils.aws.compute import NodeUnavailable
 from tinyllama.utils.http.body import InvalidBody
-from tinyllama.utils.queue.errors import KeyReused, QueueError, RateLimited
+from tinyllama.utils.queue.errors import (
+    KeyReused,
+    QueueError,
+    QueueUnavailable,
+    RateLimited,
+    TooManyWaiting,
+)
 from tinyllama.utils.settings import InvalidSetting
 
 Error = TypeVar("Error", bound=Exception)
@@ -42,6 +48,13 @@ def _none(_: Exception) -> Mapping[str, str]:
     return {}
 
 
+def _what_became_of_it(error: QueueError) -> Mapping[str, str]:
+    """Nothing to add if nothing was written; else that this is unknown, and of which job."""
+    if not isinstance(error, QueueUnavailable) or error.outcome == "none":
+        return {}
+    return {"outcome": error.outcome} | ({} if error.job_id is None else {"id": error.job_id})
+
+
 @dataclass(frozen=True, slots=True)
 class Row(Generic[Error]):
     """A public code with its status; the domain error that becomes it, unless a handler decides.
@@ -66,6 +79,7 @@ TABLE: tuple[Row[Any], ...] = (
     Row(401, "invalid_token", InvalidToken),
     Row(403, "forbidden"),
     Row(404, "not_found"),
+    Row(409, "node_in_use"),
     Row(409, "node_starting"),
     Row(410, "job_gone"),
     Row(422, "idempotency_key_reused", KeyReused),
@@ -75,10 +89,16 @@ TABLE: tuple[Row[Any], ...] = (
         RateLimited,
         headers=lambda error: {"Retry-After": str(error.retry_after_s)},
     ),
+    Row(
+        429,
+        "too_many_waiting",
+        TooManyWaiting,
+        headers=lambda error: {"Retry-After": str(error.retry_after_s)},
+    ),
     Row(500, "internal", InvalidSetting),
     Row(503, "router_disabled"),
-    # Every error of the queue but the two above: it is off, full, or does not answer.
-    Row(503, "queue_unavailable", QueueError),
+    # Every error of the queue but those above: it is off, full, or does not answer.
+    Row(503, "queue_unavailable", QueueError, fields=_what_became_of_it),
     Row(503, "keys_unavailable", KeysUnavailable),
     Row(
         503,
@@ -87,6 +107,7 @@ TABLE: tuple[Row[Any], ...] = (
         fields=lambda error: {"reason": error.reason},
     ),
     # GET /queue-health answers an unhealthy queue with these.
+    Row(503, "off"),
     Row(503, "timeout"),
     Row(503, "refused"),
     Row(503, "auth"),

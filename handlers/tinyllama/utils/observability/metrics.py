@@ -18,6 +18,7 @@ class Metric(StrEnum):
     QUEUE_DEPTH = "QueueDepth"
     QUEUE_AGE_SECONDS = "QueueAgeSeconds"
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
+    WAKER_FAILURES = "WakerFailures"
     AUTO_STOPS = "AutoStops"
 
     @property

@@ -1,49 +1,31 @@
 -- Admit a job or return why not: either the whole job is written, or nothing is.
 --
--- KEYS    throttle:{sub}  job:{id}  reply:{id}  jobs  node:heartbeat
--- ARGV    id, fingerprint of the body, job (text of a JSON object), most jobs in the queue,
---         now (microseconds; empty: the server's clock, which every function shares)
+-- ARGV    id, owner, fingerprint of the body, job (text of a JSON object), most jobs that may wait,
+--         most of them this owner's, now (microseconds; empty: the server's clock, which every
+--         function shares)
 -- Returns {1 queued | 2 repeated | 3 reused | 4 full, 1 if a worker is awake}
---         or {0 limited, whole seconds until one request would pass}
+--         or {0 limited | 5 too many of this owner wait, whole seconds until it is worth asking}
 --
 -- All reads come before the first write, and the first write needs memory: only there does Redis
 -- refuse a script because of maxmemory, so a refused job leaves nothing.
 
-local throttle, job, reply, jobs, heartbeat = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, body, document, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-
-local SECOND_US, MINUTE_US, JOB_LIFE_S = 1000000, 60000000, 300
-local PER_SECOND, PER_MINUTE = 5, 20
+local id, sub, body, document = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local most, most_own = tonumber(ARGV[5]), tonumber(ARGV[6])
+local own = WAITING_OF .. sub
+-- About the time of one job.
+local TURN_S = 10
 
 local time = redis.call('TIME')
 local server_us = time[1] * 1000000 + time[2]
-local now = tonumber(ARGV[5]) or server_us
-local values = redis.call('MGET', reply, job, throttle, heartbeat)
+local now = tonumber(ARGV[7]) or server_us
+local server_ms = math.floor(server_us / 1000)
+local values = redis.call('MGET', REPLY_OF .. id, JOB_OF .. id, THROTTLE_OF .. sub, HEARTBEAT)
 local is_awake = values[4] and 1 or 0
 
--- Times of the requests that passed within (now - 60 s, now], oldest first; a text of at most 20
--- times, read and written with one command each. A time ahead of now comes from before the clock
--- was set back: counting it could refuse this owner for as long as that step.
-local passed, count = {}, 0
-if values[3] then
-    for text in string.gmatch(values[3], '%d+') do
-        local at = tonumber(text)
-        if at > now - MINUTE_US and at <= now then
-            count = count + 1
-            passed[count] = text
-        end
-    end
-end
-
-local free_at = now
-if count >= PER_SECOND then
-    free_at = math.max(free_at, passed[count - PER_SECOND + 1] + SECOND_US)
-end
-if count >= PER_MINUTE then
-    free_at = math.max(free_at, passed[count - PER_MINUTE + 1] + MINUTE_US)
-end
-if free_at > now then
-    return {0, math.ceil((free_at - now) / SECOND_US)}
+local passed, count = passed_requests(values[3], now)
+local wait_s = seconds_to_wait(passed, count, now)
+if wait_s > 0 then
+    return {0, wait_s}
 end
 
 local verdict = 1
@@ -51,24 +33,44 @@ local stored = values[1] or values[2]
 if stored then
     verdict = cjson.decode(stored).body == body and 2 or 3
 else
-    -- An entry older than a job can live has no job any more; deleting it makes room.
-    local expired = string.format('%.0f', time[1] - JOB_LIFE_S) .. '000-0'
-    local length = redis.call('XLEN', jobs)
-    if length >= most then
-        length = length - #redis.call('XRANGE', jobs, '-', '(' .. expired)
+    local has_expired = false
+    if redis.call('LLEN', own) >= most_own or redis.call('ZCARD', WAITING) >= most then
+        -- Jobs whose life has ended make room.
+        local born_ms = server_ms - JOB_LIFE_MS
+        local own_count, oldest_ms = 0, nil
+        for _, other in ipairs(redis.call('LRANGE', own, 0, -1)) do
+            local at_ms = tonumber(redis.call('ZSCORE', WAITING, member_of(other, sub)) or 0)
+            if at_ms > born_ms then
+                own_count = own_count + 1
+                oldest_ms = oldest_ms or at_ms
+            end
+        end
+        if own_count >= most_own then
+            local life_s = math.ceil((oldest_ms - born_ms) / 1000)
+            return {5, math.max(1, math.min(TURN_S * redis.call('LLEN', TURNS), life_s))}
+        end
+        local born = '(' .. string.format('%.0f', born_ms)
+        if redis.call('ZCOUNT', WAITING, born, '+inf') >= most then
+            return {4, 0}
+        end
+        has_expired = true
     end
-    if length >= most then
-        return {4, 0}
+    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
+    if has_expired then
+        drop_expired(server_ms, JOB_LIFE_MS)
+        -- It may have been one of those, under the same id.
+        redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
     end
-    local entry = redis.call('XADD', jobs, 'MINID', '=', expired, '*', 'id', id)
-    -- The job holds its entry's id, so that withdraw.lua can delete both.
-    document = string.sub(document, 1, -2) .. ',"entry":"' .. entry .. '"}'
-    redis.call('SET', job, document, 'EX', JOB_LIFE_S, 'NX')
+    -- 0: it waited already, expired; then it keeps that place.
+    if redis.call('ZADD', WAITING, server_ms, member_of(id, sub)) == 1 then
+        if redis.call('RPUSH', own, id) == 1 then
+            redis.call('RPUSH', TURNS, sub)
+        end
+    end
+    if redis.call('LLEN', BELL) == 0 then
+        redis.call('RPUSH', BELL, '1')
+    end
 end
 
--- Lua would print 1.7e+15. One second more than the window: a key dies on a millisecond, the window
--- ends on a microsecond.
-passed[count + 1] = string.format('%.0f', now)
-redis.call('SET', throttle, table.concat(passed, ' '), 'EX', 61)
-
+count_request(sub, passed, count, now)
 return {verdict, is_awake}

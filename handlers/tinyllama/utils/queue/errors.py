@@ -3,6 +3,7 @@
 from typing import Literal
 
 ErrorCode = Literal["timeout", "refused", "auth", "error"]
+Outcome = Literal["none", "unknown"]
 
 
 class QueueError(Exception):
@@ -17,15 +18,25 @@ class QueueDisabled(QueueError):
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer, refused, or could not do it. `code` is public, the cause is not."""
+    """Redis did not answer, refused, or could not do it. `code` is public, the cause is not.
 
-    def __init__(self, code: ErrorCode) -> None:
+    Args:
+        outcome: "none" if nothing was written; "unknown" if a command that writes was on its way,
+            and Redis may have carried it out.
+        job_id: the job that may be in the queue, if the outcome is "unknown".
+    """
+
+    def __init__(
+        self, code: ErrorCode, *, outcome: Outcome = "none", job_id: str | None = None
+    ) -> None:
         super().__init__(code)
         self.code: ErrorCode = code
+        self.outcome: Outcome = outcome
+        self.job_id = job_id
 
 
 class QueueFull(QueueUnavailable):
-    """The queue holds `MAX_JOBS` jobs; nothing was written, the throttle did not count."""
+    """`MAX_JOBS` jobs wait; nothing was written, the throttle did not count."""
 
     def __init__(self) -> None:
         super().__init__("error")
@@ -37,6 +48,13 @@ class RateLimited(QueueError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+
+
+class TooManyWaiting(RateLimited):
+    """`MAX_WAITING_PER_USER` of the owner's jobs wait; nothing was written or counted.
+
+    `retry_after_s` is when a place may be free: after about a turn of every user who waits.
+    """
 
 
 class KeyReused(QueueError):

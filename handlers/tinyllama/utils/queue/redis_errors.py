@@ -2,19 +2,55 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from tinyllama.utils.queue.errors import ErrorCode, QueueUnavailable
+from tinyllama.utils.queue.errors import ErrorCode, Outcome, QueueUnavailable
+
+NOT_SENT: Final = "tinyllama_not_sent"
+"""Attribute of an exception that `connection.py` raises before a command was on its way."""
+_NOTHING_RAN: Final = ("BUSY ", "LOADING ", "MASTERDOWN ", "MISCONF ", "NOAUTH ", "WRONGPASS ")
 
 
 @contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn every exception of redis-py into `QueueUnavailable`, which keeps it as its cause."""
+def translated_errors(*, writes: bool = False, job_id: str | None = None) -> Iterator[None]:
+    """Turn every exception of redis-py into `QueueUnavailable`, which keeps it as its cause.
+
+    Args:
+        writes: the command changes the queue, so that its outcome can be unknown.
+        job_id: the job that it changes.
+    """
     from redis import exceptions
 
     try:
         yield
     except exceptions.RedisError as error:
-        raise QueueUnavailable(_code(error)) from error
+        outcome: Outcome = "unknown" if writes and not _left_nothing(error) else "none"
+        raise QueueUnavailable(
+            _code(error), outcome=outcome, job_id=job_id if outcome == "unknown" else None
+        ) from error
+
+
+def _left_nothing(error: Exception) -> bool:
+    """True if the command was never sent, or if Redis says that it did nothing of it."""
+    from redis import exceptions
+
+    if getattr(error, NOT_SENT, False):
+        return True
+    match error:
+        case (
+            exceptions.AuthenticationError()
+            | exceptions.AuthorizationError()
+            | exceptions.BusyLoadingError()
+            | exceptions.MasterDownError()
+            | exceptions.NoPermissionError()
+            # Only the first write of a script is refused.
+            | exceptions.OutOfMemoryError()
+            | exceptions.ReadOnlyError()
+        ):
+            return True
+        case exceptions.ResponseError():
+            return str(error).startswith(_NOTHING_RAN)
+    return False
 
 
 def _code(error: Exception) -> ErrorCode:

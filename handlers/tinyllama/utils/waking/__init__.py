@@ -1,0 +1,1 @@
+"""Waking the node: what everybody does who finds that a job waits and no worker beats."""

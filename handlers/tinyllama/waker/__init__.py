@@ -1,0 +1,1 @@
+"""The function that wakes the node as long as a job waits, whoever asks."""

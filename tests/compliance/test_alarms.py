@@ -1,0 +1,121 @@
+"""Every alarm reaches somebody, and a check that cannot run is an alarm."""
+
+from typing import Any
+
+import pytest
+
+from tests.compliance.templates import Template, named, ours, properties, read
+
+TOPIC = {"Ref": "AlarmTopic"}
+# Alarms on what only exists when something happened: silence is their good state. All others watch
+# a check that runs on a schedule, whose silence means that it does not run.
+QUIET_IS_GOOD = frozenset({"AccessLogVolumeAlarm"})
+
+
+def deaf_alarms(template: Template) -> list[str]:
+    """Alarms that tell no one, or that take a check that does not run for a good state."""
+    found = []
+    for logical_id, alarm in template.resources("AWS::CloudWatch::Alarm").items():
+        where, given = f"{template.name} {logical_id}", properties(alarm)
+        if given.get("AlarmActions") != [TOPIC] or given.get("ActionsEnabled", True) is not True:
+            found.append(f"{where}: publishes to no topic")
+        wanted = "notBreaching" if logical_id in QUIET_IS_GOOD else "breaching"
+        if given.get("TreatMissingData") != wanted:
+            found.append(f"{where}: missing data must be {wanted}")
+        if not str(given.get("AlarmName", {}).get("Fn::Sub")).startswith("${Name}-"):
+            found.append(f"{where}: the topic's policy does not admit its name")
+    return found
+
+
+@pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)
+def test_alarm_tells_somebody(template: Template) -> None:
+    """AlarmActions, the state of missing data, and a name that the topic admits."""
+    assert deaf_alarms(template) == []
+
+
+def test_topic_admits_the_alarms_of_its_stack_alone() -> None:
+    """One service, one action, alarms by this stack's names in this account."""
+    (policy,) = named("ops.yaml").resources("AWS::SNS::TopicPolicy").values()
+    assert properties(policy)["Topics"] == [TOPIC]
+    arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${Name}-*"
+    assert properties(policy)["PolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": TOPIC,
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": {"Fn::Sub": arn}},
+                "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            },
+        }
+    ]
+
+
+def test_alarms_exist_without_a_mail_address() -> None:
+    """The topic is always there; only the subscription asks whether there is an address."""
+    conditions = {
+        logical_id: resource.get("Condition")
+        for logical_id, resource in named("ops.yaml").body["Resources"].items()
+    }
+    assert conditions == {
+        "AlarmTopic": None,
+        "AlarmTopicPolicy": None,
+        "AlarmMailSubscription": "MailGiven",
+    }
+    assert named("ops.yaml").body["Conditions"] == {
+        "MailGiven": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmMail"}, ""]}]}
+    }
+
+
+def test_health_alarm_and_its_schedule_come_and_go_together() -> None:
+    """Missing data is an alarm only while the checks run; they run before the alarm is made."""
+    queue = named("queue.yaml")
+    alarm = queue.resources("AWS::CloudWatch::Alarm")["QueueHealthAlarm"]
+    schedule = queue.resources("AWS::Events::Rule")["QueueHealthSchedule"]
+    function = queue.resources("AWS::Lambda::Function")["QueueHealthFunction"]
+    assert [one.get("Condition") for one in (alarm, schedule, function)] == [
+        "UseGpu",
+        "UseGpu",
+        None,
+    ]
+    assert alarm["DependsOn"] == ["Queue", "QueueHealthSchedulePermission"]
+    given: Any = properties(schedule)
+    assert (given["ScheduleExpression"], given["State"]) == ("rate(1 minute)", "ENABLED")
+    # Not by reference: the function waits for the cache, and the first checks must not.
+    name = properties(function)["FunctionName"]["Fn::Sub"]
+    assert [target["Arn"]["Fn::Sub"].split(":function:")[1] for target in given["Targets"]] == [
+        name
+    ]
+    seen = (properties(alarm)[key] for key in ("Period", "EvaluationPeriods", "DatapointsToAlarm"))
+    assert tuple(seen) == (60, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finding"),
+    [
+        ("      AlarmActions: [!Ref AlarmTopic]\n", "", "publishes to no topic"),
+        (
+            "      AlarmActions: [!Ref AlarmTopic]\n",
+            "      AlarmActions: [!Ref AlarmTopic]\n      ActionsEnabled: false\n",
+            "publishes to no topic",
+        ),
+        (
+            "TreatMissingData: breaching",
+            "TreatMissingData: notBreaching",
+            "missing data must be breaching",
+        ),
+        (
+            'AlarmName: !Sub "${Name}-queue-health"',
+            'AlarmName: !Sub "queue-health-${Name}"',
+            "the topic's policy does not admit its name",
+        ),
+    ],
+)
+def test_deaf_alarm_is_found(before: str, after: str, finding: str) -> None:
+    """Our own queue, broken in one place each."""
+    text = named("queue.yaml").text
+    assert before in text
+    assert deaf_alarms(read(text.replace(before, after, 1), "queue.yaml")) == [
+        f"queue.yaml QueueHealthAlarm: {finding}"
+    ]
