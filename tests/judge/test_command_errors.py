@@ -171,7 +171,7 @@ def test_file_that_cannot_be_read_is_named(package: Path, here: Path) -> None:
     (here / "t.yaml").chmod(0)
     code, out, _ = tl(package, here, "check", "t.yaml", before=UNPRIVILEGED)
     assert (code, " ".join(out.split()).split(" check:")[0]) == (
-        3, "t.yaml:1: not judged: cannot be read: Permission denied; look at its name and "
+        3, "t.yaml:1: not judged: cannot be read: Permission denied; check its name and "
         "permissions",
     )  # fmt: skip
     (here / "t.yaml").chmod(0o600)
