@@ -35,6 +35,11 @@ _EDGE = "cloudformation/edge.yaml"
 _NODE = "cloudformation/node.yaml"
 _QUEUE = "cloudformation/queue.yaml"
 _ROUTER = "cloudformation/router.yaml"
+_CONNECT = """
+              - !If
+                - UseGpu
+                - Effect: Allow
+                  Action: """
 _UTILS = "handlers/tinyllama/utils"
 
 ALL: tuple[Sabotage, ...] = (
@@ -110,8 +115,8 @@ ALL: tuple[Sabotage, ...] = (
         "unknown fields pass",
         "bodies",
         f"{_UTILS}/http/body.py",
-        'if name not in ("prompt", "idle"):',
-        'if name not in ("prompt", "idle", "model"):',
+        '_refuse_unknown(members, "prompt", "idle")',
+        '_refuse_unknown(members, "prompt", "idle", "model")',
     ),
     Sabotage(
         "any origin allowed",
@@ -131,8 +136,8 @@ ALL: tuple[Sabotage, ...] = (
         "no permission to connect to the cache",
         "cold boot",
         _ROUTER,
-        "Action: elasticache:Connect",
-        "Action: elasticache:DescribeUsers",
+        f"as the router's user, while there is a queue.{_CONNECT}elasticache:Connect",
+        f"as the router's user, while there is a queue.{_CONNECT}elasticache:DescribeUsers",
     ),
     Sabotage(
         "each request counted as a start",

@@ -2,7 +2,7 @@
 
 A process of `machine.py` stands in for the machine. It starts when the instance starts, and gets
 SIGTERM when the instance stops. An instance whose machine powers itself off becomes `stopped`, as
-its shutdown behaviour says.
+its shutdown behaviour says. `instance_behaviour.py` says how long states last.
 """
 
 import base64
@@ -19,7 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from e2e.gaps import instance_behaviour
 from e2e.gaps.gap import Gap
+from e2e.gaps.instance_behaviour import behaviour
 from e2e.gaps.instance_launch import Props, launch, tag_pairs
 
 GAP = Gap(
@@ -59,6 +61,7 @@ def install() -> None:
     }
     provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
     tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
+    instance_behaviour.install()
 
 
 def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
@@ -106,14 +109,20 @@ def _delete(physical_id: str, props: Props) -> None:
 
 
 def _start_instances(params: Any) -> Any:
-    return _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
+    from ministack.services import ec2
+
+    if behaviour.start_error:
+        return ec2._error(behaviour.start_error, "as a test asked for", 500)
+    answer = _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
+    return (200, {"Content-Type": "text/xml"}, b"") if behaviour.lose_answer else answer
 
 
 def _stop_instances(params: Any) -> Any:
     def stop(instance: Props) -> None:
         _set(instance, "stopping")
+        instance["_stopped_at"] = time.monotonic() + behaviour.stopping_s
         if not _power_off(instance["InstanceId"], signal.SIGTERM):
-            _set(instance, "stopped")
+            _after(behaviour.stopping_s, _set, instance, "stopped")
 
     return _transition(params, "StopInstances", "running", {"stopping", "stopped"}, stop)
 
@@ -178,20 +187,39 @@ def _power_on(instance: Props, first_boot: bool = False) -> None:
     environment |= _role_credentials(instance)
     _set(instance, "pending")
     instance["LaunchTime"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=sys.stderr, env=environment)
-    _machines[instance_id] = process
-    assert process.stdin is not None  # noqa: S101 - asked for above; for the type checker
-    process.stdin.write(json.dumps(boot).encode())
-    process.stdin.close()
-    _set(instance, "running")
-    context = contextvars.copy_context()
-    threading.Thread(
-        target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
-    ).start()
+
+    def run() -> None:
+        if instance["State"]["Name"] != "pending":
+            return  # terminated meanwhile
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=sys.stderr, env=environment
+        )
+        _machines[instance_id] = process
+        assert process.stdin is not None  # noqa: S101 - asked for above; for the type checker
+        process.stdin.write(json.dumps(boot).encode())
+        process.stdin.close()
+        _set(instance, "running")
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(_follow, instance, process), daemon=True, name=instance_id
+        ).start()
+
+    _after(0 if first_boot else behaviour.pending_s, run)
+
+
+def _after(delay_s: float, act: Callable[..., None], *arguments: Any) -> None:
+    """Act after a while, for the same account and region; now if there is nothing to wait for."""
+    if not delay_s:
+        act(*arguments)
+        return
+    timer = threading.Timer(delay_s, contextvars.copy_context().run, (act, *arguments))
+    timer.daemon = True
+    timer.start()
 
 
 def _follow(instance: Props, process: subprocess.Popen[bytes]) -> None:
     process.wait()
+    time.sleep(max(0.0, instance.pop("_stopped_at", 0) - time.monotonic()))
     if _machines.get(instance["InstanceId"]) is process:
         _machines.pop(instance["InstanceId"], None)
         _set(instance, "stopped")

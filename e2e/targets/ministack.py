@@ -12,6 +12,8 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import boto3
 import redis
 import trustme
 
-from e2e.gaps import code_cache
+from e2e.gaps import code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
 from e2e.gaps.machine import WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
@@ -171,6 +173,13 @@ class MiniStack:
     def _signal_worker(self, how: signal.Signals) -> None:
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))
         os.kill(int(pid_file.read_text()), how)
+
+    def play(self, behaviour: instance_behaviour.Behaviour) -> None:
+        """Set how long an instance's states last, and how EC2 fails a start."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        with closing(connection):
+            connection.request("POST", instance_behaviour.PATH, json.dumps(asdict(behaviour)))
+            connection.getresponse().read()
 
     def client(self, service: str) -> Any:
         """A boto3 client of the account's root."""

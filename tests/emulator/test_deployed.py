@@ -96,8 +96,9 @@ def test_deployed_stack_is_what_its_templates_are(before: Deployed, run: Run) ->
     assert found(before, run) == {
         ("TL_TAGS_1", "FAIL", "Edge", "SigningKeysTimer", untagged + DRIFT),
         ("TL_TAGS_1", "FAIL", "Queue", "QueueHealthSchedule", untagged + DRIFT),
+        ("TL_TAGS_1", "FAIL", "Queue", "WakerSchedule", untagged + DRIFT),
     }
-    timers = ("SigningKeysTimer", "QueueHealthSchedule")
+    timers = ("SigningKeysTimer", "QueueHealthSchedule", "WakerSchedule")
     lists = ("RouterSecurityGroup", "QueueHealthSecurityGroup")
     assert drifts(before) == {
         *((timer, f"Tags.{key}") for timer in timers for key in POLICY.required_tags),
@@ -106,7 +107,8 @@ def test_deployed_stack_is_what_its_templates_are(before: Deployed, run: Run) ->
     waived = {(one.resource, one.rule, one.waived) for one in before.report.findings} - {
         (timer, "TL_TAGS_1", False) for timer in timers
     }
-    assert waived == {("RouterRole", "TL_IAM_3", True), ("QueueHealthRole", "TL_IAM_3", True)}
+    inside = ("RouterRole", "QueueHealthRole", "WakerRole", "StopRole")
+    assert waived == {(role, "TL_IAM_3", True) for role in inside}
     assert before.report.exit_code() == 1
 
 
@@ -335,9 +337,10 @@ def test_listed_actions_are_enough(
     ("action", "resources", "said"),
     [
         ("logs:DescribeLogGroups", ("AccessLog", "QueueHealthLog", "RouterLog", "SigningKeysLog",
-         "StopLog"), "cannot be read: AccessDeniedException when calling DescribeLogGroups"),
+         "StopLog", "WakerLog"),
+         "cannot be read: AccessDeniedException when calling DescribeLogGroups"),
         ("iam:ListAttachedRolePolicies", ("NodeRole", "QueueHealthRole", "RouterRole",
-         "SigningKeysRole", "StopRole"),
+         "SigningKeysRole", "StopRole", "WakerRole"),
          "cannot be read: ManagedPolicyArns: AccessDenied when calling ListAttachedRolePolicies"),
         ("cognito-idp:ListTagsForResource", ("UserPool",),
          "cannot be read: tags: AccessDeniedException when calling ListTagsForResource"),

@@ -15,6 +15,7 @@ from tools.deploy.environments import ROOT, handlers_python, ministack_python
 MODULES = {
     "router": "tinyllama.router.app",
     "stop": "tinyllama.stop.app",
+    "waker": "tinyllama.waker.app",
     "queue_health": "tinyllama.queue_health.app",
     "signing_keys": "tinyllama.signing_keys.app",
     "node": "node.__main__",
@@ -49,7 +50,8 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
         ours[name] = (sorted(functions - {"utils", "__init__.py"}), "redis" in tops, "jose" in tops)
     assert ours == {
         "router": (["router"], True, True),
-        "stop": (["stop"], False, True),
+        "stop": (["stop"], True, True),
+        "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
         "signing_keys": (["signing_keys"], False, True),
         "node": ([], True, False),

@@ -5,9 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from tests import loopback, tokens
-from tinyllama.utils.aws import dynamodb
+from tests.ec2 import Ec2
+from tinyllama.utils.aws import compute, dynamodb
+from tinyllama.utils.queue.job_queue import JobQueue
 
 STACK = "tinyllama-dev"
 PROJECT = "tinyllama"
@@ -51,6 +54,37 @@ def function_environment(
     _forget()
     yield environment
     _forget()
+
+
+@pytest.fixture
+def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ec2]:
+    """The EC2 that the functions speak to over HTTP; they wait for 0.25 s."""
+    played = Ec2()
+    monkeypatch.setattr(compute, "READ_TIMEOUT_S", 0.25)
+    with loopback.endpoint(played.answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", endpoint.url)
+        yield played
+
+
+@pytest.fixture
+def waking(
+    function_environment: dict[str, str],
+    redis_client: redis.Redis,
+    ec2: Ec2,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Router and waker with their variables, an empty Redis reached without TLS, and an EC2."""
+    from tinyllama.router import app as router
+    from tinyllama.waker import app as waker
+
+    for app in (router, waker):
+        monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
+
+
+@pytest.fixture
+def jobs(redis_client: redis.Redis) -> JobQueue:
+    """The queue, to look into and to accept jobs as another function did."""
+    return JobQueue(redis_client)
 
 
 def key_item(fetched_at: float | None = None, **changes: object) -> dict[str, object]:

@@ -60,12 +60,15 @@ def tick() -> dict[str, str | float]:
     """Count the jobs, wake the node if one wants it, fail those that have waited for too long.
 
     Returns:
-        For the log: what waits, what workers hold, how many owners were told, what was seen.
+        For the log: what waits, what workers hold, how many owners were told, what was seen. The
+        first ticks come before AWS has made the cache; then there is nothing to do.
 
     Raises:
         QueueUnavailable, InvalidSetting
     """
     queue = job_queue()
+    if queue is None:
+        return {"seen": "no_queue"}
     before = queue.sweep(older_than_ms=_NOBODY_IS_THAT_OLD_MS, error="not_started")
     seen, code = _look(queue) if is_node_wanted(before) else ("not_looked", None)
     error, reason = failure(seen)
@@ -86,11 +89,14 @@ def settings() -> NodeSettings:
 
 
 @cache
-def job_queue() -> JobQueue:
-    """Make the queue's client, which connects on first use. Raises InvalidSetting."""
+def job_queue() -> JobQueue | None:
+    """Make the queue's client, which connects on first use; None without a queue's address.
+
+    Raises InvalidSetting.
+    """
     address = read_queue(os.environ)
     if address is None:
-        raise InvalidSetting("TL_QUEUE_HOST is not set")
+        return None
     region = settings().region
     return JobQueue(connect(address, from_environment, region, timeout_s=QUEUE_TIMEOUT_S))
 

@@ -1,0 +1,144 @@
+"""The waker tells the owners whose time is over, and reports each tick."""
+
+import json
+from typing import Any
+
+import pytest
+import redis
+
+from tests.ec2 import Ec2
+from tests.unit.waking_calls import (
+    accepted,
+    get,
+    grow_old,
+    scheduled,
+)
+from tinyllama.utils.queue.errors import QueueUnavailable
+from tinyllama.utils.queue.job_queue import JobQueue, Sweep
+from tinyllama.waker import tick
+
+pytestmark = pytest.mark.usefixtures("waking")
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(225, "queued"), (231, "failed"), (290, "failed")])
+def test_job_that_the_node_did_not_begin_is_failed_in_time(
+    age_s: int, status: str, ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """The node boots for too long: `not_started`, told before the job's 300 s are over."""
+    ec2.state = "running"
+    job = accepted(jobs)
+    grow_old(redis_client, job, age_s=age_s)
+    scheduled()
+    error = {} if status == "queued" else {"error": "not_started"}
+    assert get(job) == (200, {"id": job, "status": status} | error)
+
+
+def test_busy_worker_does_not_keep_owners_in_the_dark(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """Too many jobs for one node: a worker beats, and still the owner is told."""
+    redis_client.set("node:heartbeat", "1")
+    job = accepted(jobs)
+    grow_old(redis_client, job)
+    scheduled()
+    assert get(job) == (200, {"id": job, "status": "failed", "error": "not_started"})
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], float]:
+    """The log line of the last tick, without its duration, and the waker's metric."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (log,) = [line for line in lines if "_aws" not in line]
+    (metric,) = [line for line in lines if "WakerFailures" in line]
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "TinyLlama/tinyllama-dev"
+    assert log.pop("latencyMs") > 0
+    return log, metric["WakerFailures"]
+
+
+def test_tick_logs_what_it_saw(
+    ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, one metric; a node that cannot be had is no failure of the waker."""
+    ec2.state = None
+    accepted(jobs)
+    grow_old(redis_client, accepted(jobs))
+    scheduled()
+    line = {"level": "INFO", "route": "schedule", "waiting": 1, "inFlight": 0, "failed": 1}
+    assert report(capsys) == (line | {"seen": "none", "code": "none"}, 0)
+
+
+def test_tick_that_ec2_refuses_is_a_failure(
+    ec2: Ec2, jobs: JobQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing permission would leave every job unanswered: the alarm's metric is 1."""
+    ec2.faults["DescribeInstances"] = "refused"
+    accepted(jobs)
+    scheduled()
+    line = {"level": "WARNING", "route": "schedule", "waiting": 1, "inFlight": 0, "failed": 0}
+    assert report(capsys) == (line | {"seen": "refused", "code": "UnauthorizedOperation"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (QueueUnavailable("timeout"), {"level": "WARNING", "why": "timeout"}),
+        (ZeroDivisionError("s3cr3t"), {"level": "ERROR", "why": "ZeroDivisionError"}),
+    ],
+)
+def test_tick_that_breaks_is_a_failure_and_raises_nothing(
+    error: Exception,
+    line: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A silent queue, and a defect, which is logged with its place and without its message."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(JobQueue, "sweep", fail)
+    scheduled()
+    log, failures = report(capsys)
+    assert ("at" in log) is (line["level"] == "ERROR")
+    log.pop("at", None)
+    assert (log, failures) == (line | {"route": "schedule"}, 1)
+
+
+def test_tick_before_the_cache_is_made_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Turning the queue on does not begin with an alarm."""
+    for name in ("HOST", "PORT", "CACHE", "USER"):
+        monkeypatch.setenv(f"TL_QUEUE_{name}", "")
+    scheduled()
+    assert report(capsys) == ({"level": "INFO", "route": "schedule", "seen": "no_queue"}, 0)
+
+
+@pytest.mark.parametrize("name", ["TL_QUEUE_HOST", "TL_PROJECT"])
+def test_tick_names_the_setting_that_is_wrong(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operator reads which variable to set."""
+    monkeypatch.setenv(name, "")
+    scheduled()
+    line = {"level": "WARNING", "route": "schedule", "why": f"{name} is not set"}
+    assert report(capsys) == (line, 1)
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 7])
+@pytest.mark.parametrize("in_flight", [0, 1])
+@pytest.mark.parametrize("node_awake", [True, False])
+def test_node_is_wanted_if_there_are_jobs_and_no_worker(
+    waiting: int, in_flight: int, node_awake: bool
+) -> None:
+    """Every combination."""
+    sweep = Sweep(waiting, in_flight, node_awake=node_awake, failed=0)
+    assert tick.is_node_wanted(sweep) is (not node_awake and (waiting > 0 or in_flight > 0))
+
+
+def test_failure_has_a_reason_only_if_the_node_could_not_be_had() -> None:
+    """Whatever a tick can see has one meaning for the owner of an old job."""
+    assert {seen: tick.failure(seen) for seen in ("none", "no_capacity", "refused")} == {
+        reason: ("node_unavailable", reason) for reason in ("none", "no_capacity", "refused")
+    }
+    seen: list[tick.Seen] = ["starting", "stopping", "unclear", "joined", "not_looked"]
+    assert [tick.failure(one) for one in seen] == [("not_started", None)] * 5
