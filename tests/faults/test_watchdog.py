@@ -1,4 +1,7 @@
-"""The watchdog as a process beside real workers: each reason stops the machine, and no job does."""
+"""The watchdog as a process beside real workers: each reason stops the machine, and no job does.
+
+Long because each reason to stop is a story of one machine: worker, queue, watchdog and power.
+"""
 
 import json
 import os
