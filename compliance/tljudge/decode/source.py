@@ -10,7 +10,7 @@ from pathlib import Path
 from tljudge.decode.errors import TemplateError
 
 MAX_BYTES = 4 * 1024 * 1024  # the limit of CloudFormation is 1 MiB
-KEPT_BYTES = 16 * 1024 * 1024
+KEPT_BYTES = 4 * 1024 * 1024
 """Bytes that one run keeps in memory; further files are read again when they are needed."""
 _WORDS = (b"Resources", b"AWSTemplateFormatVersion", b"Transform")
 _ESCAPED = re.compile(rb"\\[uUx\r\n]")  # a key may be written with escape sequences
@@ -120,9 +120,3 @@ class Sources:
                 self._kept[path] = source
                 self._bytes += len(source.content)
         return source
-
-    def forget(self, path: Path) -> None:
-        """Drop a file that this run does not need again, to free its memory."""
-        source = self._kept.pop(path, None)
-        if source is not None:
-            self._bytes -= len(source.content)
