@@ -1,4 +1,4 @@
-"""What other programs call: judge a text, judge files, read a policy."""
+"""The public Python interface: judge a text, judge files, read a policy."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,12 +40,12 @@ def judge_files(
     policy: Policy | None = None,
     parameters: Given | None = None,
 ) -> Report:
-    """Judge templates; a folder is walked for YAML and JSON files.
+    """Judge templates; folders are searched for YAML and JSON files.
 
     Args:
         paths: files and folders.
         policy: thresholds and waivers; the built-in policy by default.
-        parameters: `{"Parameters": {...}, "Tags": {...}}`, as a parameter file has them.
+        parameters: `{"Parameters": {...}, "Tags": {...}}`, as in a parameter file.
 
     Returns:
         Findings, templates that could not be judged (`errors`), and counts (`summary`).
@@ -64,16 +64,16 @@ def judge_text(
     policy: Policy | None = None,
     parameters: Given | None = None,
 ) -> Report:
-    """Judge one template that need not stand in a file.
+    """Judge the text of a template.
 
     Args:
         text: YAML or JSON.
-        file: its name in findings; nested templates are looked for beside it.
+        file: its path in findings; nested templates are read relative to it.
         policy: thresholds and waivers; the built-in policy by default.
-        parameters: `{"Parameters": {...}, "Tags": {...}}`, as a parameter file has them.
+        parameters: `{"Parameters": {...}, "Tags": {...}}`, as in a parameter file.
 
     Returns:
-        As `judge_files`; a text that is no template is an error of the report.
+        As `judge_files`; if the text is not a template, the report has an error.
 
     Raises:
         ParametersError: `parameters` has another form.

@@ -422,7 +422,7 @@ Resources:
   Kept: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: !Ref Days}}
   Mended: {Type: AWS::Logs::LogGroup}
   Forgotten: {Type: AWS::Logs::LogGroup}
-  Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub "${AWS::StackName}-topic"}}
+  Images: {Type: AWS::ECR::Repository, Properties: {RepositoryName: !Sub "${AWS::StackName}-i"}}
   Jobs: {Type: AWS::ECS::Cluster}
   Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
 """
@@ -465,23 +465,24 @@ def test_fault_of_the_template_is_told_from_drift(client: Client, small: str) ->
 def test_type_without_a_reader_is_read_through_cloud_control_or_unknown(
     client: Client, small: str
 ) -> None:
-    """This endpoint's Cloud Control knows only what is put into it: a topic without its tags."""
+    """This endpoint's Cloud Control knows only what is put into it: a registry without its tags."""
     why = "Cloud Control knows none of that name: it is gone, or has another name there"
     unread = {
         ("TL_LIVE_1", "UNKNOWN", small, name, f"cannot be read: {why}")
-        for name in ("Topic", "Jobs")
+        for name in ("Images", "Jobs")
     }
-    assert _judged(client, small, "Topic", "Jobs", "Handle") == unread
-    topic = client("cloudformation").describe_stack_resource(
-        StackName=small, LogicalResourceId="Topic"
+    assert _judged(client, small, "Images", "Jobs", "Handle") == unread
+    images = client("cloudformation").describe_stack_resource(
+        StackName=small, LogicalResourceId="Images"
     )["StackResourceDetail"]["PhysicalResourceId"]
-    state = {"Id": topic, "TopicName": f"{small}-topic", "Tags": [{"Key": "Project", "Value": "x"}]}
+    tags = [{"Key": "Project", "Value": "x"}]
+    state = {"Id": images, "RepositoryName": f"{small}-i", "Tags": tags}
     client("cloudcontrol").create_resource(
-        TypeName="AWS::SNS::Topic", DesiredState=json.dumps(state)
+        TypeName="AWS::ECR::Repository", DesiredState=json.dumps(state)
     )
     missing = ", ".join(key for key in POLICY.required_tags if key != "Project")
-    assert _judged(client, small, "Topic") == {
-        ("TL_TAGS_1", "FAIL", small, "Topic", f"has no tag {missing}{DRIFT}")
+    assert _judged(client, small, "Images") == {
+        ("TL_TAGS_1", "FAIL", small, "Images", f"has no tag {missing}{DRIFT}")
     }
 
 

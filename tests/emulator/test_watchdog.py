@@ -10,7 +10,7 @@ from e2e.stages import destroy
 from e2e.targets.ministack import MiniStack
 from tests.emulator.test_stacks import _deployed
 
-NODE_S = 20
+NODE_S = 40
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def _wait(run: Run, state: str) -> None:
 
 def _watched(run: Run, *options: str) -> None:
     """Start the node with a watchdog of these options."""
-    run.servers.set_watchdog("--minute-s", "0.1", *options)
+    # A busy machine needs seconds to connect to the queue, which are many of these minutes.
+    patient = ("--queue-gone-min", "9999", "--stuck-min", "9999")
+    run.servers.set_watchdog("--minute-s", "0.1", *patient, *options)
     run.client("ec2").start_instances(InstanceIds=[run.outputs["NodeId"]])
 
 

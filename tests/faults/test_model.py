@@ -1,4 +1,7 @@
-"""The model client against real servers that start late, refuse, trickle, break off or lie."""
+"""The model client against real servers that start late, refuse, trickle, break off or lie.
+
+Long because each way in which a server misbehaves is a row on one loopback server.
+"""
 
 import json
 import socket

@@ -157,7 +157,7 @@ def test_worker_that_hangs_has_no_heartbeat(
     worker.start()
     until(lambda: client.get("node:heartbeat") == worker.node_id, what="a heartbeat")
     accept(jobs, "hangs")
-    until(lambda: worker.events("worker_stalled"), what="a stall")
+    until(lambda: bool(worker.events("worker_stalled")), what="a stall")
     assert worker.process is not None
     assert worker.process.poll() is None
     client.delete("node:heartbeat")

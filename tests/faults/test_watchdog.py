@@ -1,4 +1,7 @@
-"""The watchdog as a process beside real workers: each reason stops the machine, and no job does."""
+"""The watchdog as a process beside real workers: each reason stops the machine, and no job does.
+
+Long because each reason to stop is a story of one machine: worker, queue, watchdog and power.
+"""
 
 import json
 import os
@@ -165,8 +168,8 @@ def test_machine_whose_queue_is_gone_is_stopped(
     machine: Machine, jobs: JobQueue, cache: RedisServer
 ) -> None:
     """The cache crashes and does not come back."""
-    machine.watch("--idle-min", "9999", "--stuck-min", "9999")
     answered(machine, jobs, idle=30)
+    machine.watch("--idle-min", "9999", "--stuck-min", "9999")
     cache.kill()
     until(machine.is_off, what="power off")
     assert machine.reasons() == {"queue_gone"}
@@ -196,7 +199,7 @@ def test_machine_whose_worker_hangs_is_stopped(machine: Machine, jobs: JobQueue)
     assert machine.node.process is not None
     machine.node.process.send_signal(signal.SIGSTOP)
     jobs.accept(job_id="j1", sub="ann", prompt="p", idle=30, now_ms=0)
-    machine.watch("--idle-min", "9999", "--queue-gone-min", "9999", "--stuck-min", "20")
+    machine.watch("--idle-min", "9999", "--queue-gone-min", "9999")
     until(machine.is_off, what="power off")
     assert machine.reasons() == {"stuck"}
 

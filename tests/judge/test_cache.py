@@ -222,7 +222,7 @@ def test_what_time_ended_is_not_remembered(tmp_path: Path, monkeypatch: pytest.M
     place = Place(tmp_path)
     monkeypatch.setattr(judge_module, "MAX_SECONDS", -1.0)
     messages = {one.message for one in place.look().findings}
-    assert "more than -1 seconds of work: the rest was not judged" in messages
+    assert "judging takes more than -1 CPU seconds: the rest was not judged" in messages
     assert list(place.cache.iterdir()) == []
 
 

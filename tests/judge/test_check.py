@@ -31,7 +31,7 @@ def test_one_bad_template_is_one_error_and_the_rest_are_judged(tmp_path: Path) -
     (tmp_path / "open.json").write_text(json.dumps(OPEN))
     (tmp_path / "other.yaml").write_text("- a list\n")
     found = check([tmp_path], DEFAULT, {"Tags": TAGS}, today=TODAY)
-    assert [one.message for one in found.errors] == ["Q: Type is no text; name a type"]
+    assert [one.message for one in found.errors] == ["Q: Type is not text; name a type"]
     assert [(one.rule, one.resource) for one in found.findings] == [("TL_EGRESS_1", "G")]
     assert (found.exit_code(), found.summary["not_templates"]) == (3, 1)
 
@@ -103,13 +103,13 @@ def test_waiver_with_a_message_is_about_that_finding_only(tmp_path: Path) -> Non
         ("[logs", "correct the TOML"),
         ("[log]\n", "unknown section 'log'"),
         ("[logs]\nretention = 3\n", "unknown key logs.retention"),
-        ("[logs]\nretention_days = [31]\n", "31, which the service does not take"),
+        ("[logs]\nretention_days = [31]\n", "31, which CloudWatch Logs refuses"),
         ("[logs]\nstack_vanishes = 1\n", "it takes true or false"),
         ("[scenarios]\ncap = 0\n", "a number from 1 to 4096"),
         ("[tags]\nrequired = 'x'\n", "a list of texts"),
         ('[[egress.allow]]\ncidr = "x"\nname = "n"\nreason = "r"\n', "write a CIDR"),
-        ("tags = 3\n", "is no table"),
-        ("\n[[waivers]]\nrule = 'x'\n", ":2: a waiver has expires, reason, resource, rule"),
+        ("tags = 3\n", "is not a table"),
+        ("\n[[waivers]]\nrule = 'x'\n", ":2: a waiver needs expires, reason, resource, rule"),
         ("[[waivers]]\nrule='x'\nresource='x'\nreason='x'\nexpires='x'\n", "write a date"),
     ],
 )

@@ -159,7 +159,7 @@ def test_folder_that_cannot_be_listed_does_not_pass(package: Path, here: Path) -
             code, out, error = tl(package, here, command, "folder", before=UNPRIVILEGED)
             text = " ".join((out + error).split())
             assert "folder/locked:1: " in text
-            assert "cannot be read: Permission denied; look at its name and permissions" in text
+            assert "cannot be read: Permission denied; check its name and permissions" in text
             assert code == 3
     finally:
         locked.chmod(0o700)
@@ -171,7 +171,7 @@ def test_file_that_cannot_be_read_is_named(package: Path, here: Path) -> None:
     (here / "t.yaml").chmod(0)
     code, out, _ = tl(package, here, "check", "t.yaml", before=UNPRIVILEGED)
     assert (code, " ".join(out.split()).split(" check:")[0]) == (
-        3, "t.yaml:1: not judged: cannot be read: Permission denied; look at its name and "
+        3, "t.yaml:1: not judged: cannot be read: Permission denied; check its name and "
         "permissions",
     )  # fmt: skip
     (here / "t.yaml").chmod(0o600)

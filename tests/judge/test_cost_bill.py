@@ -87,7 +87,7 @@ def test_template_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("- a list\n")
     found = estimate([tmp_path], policy(tmp_path), prices.load())
     assert (amounts(found), found.exit_code()) == ({"N": (32.85, 0.045)}, 3)
-    assert [one.split(": ", 1)[1] for one in found.errors] == ["Q: Type is no text; name a type"]
+    assert [one.split(": ", 1)[1] for one in found.errors] == ["Q: Type is not text; name a type"]
 
 
 # ---- ceilings, what stays, and age ----
@@ -116,8 +116,8 @@ def test_rule_and_command_agree_on_our_templates() -> None:
     sums = {one.name: round(one.usd, 2) for one in (*found.totals, *found.components)}
     assert sums == {
         "idle": 2.97, "active": 0.72, "with 25 active hours": 20.78,
-        "network": 0.3, "node": 19.45, "queue": 0.79,
-        "edge": 0.17, "router": 0.07, "queue-health": 0.03, "mail": 0.0, "ops": 0.0,
+        "ops": 0.0, "network": 0.3, "node": 19.45, "queue": 0.79,
+        "edge": 0.17, "router": 0.07, "queue-health": 0.03, "mail": 0.0,
     }  # fmt: skip
     assert (found.verdict, found.left, found.unknown) == ("PASS", [], [])
 
@@ -128,7 +128,7 @@ def test_what_stays_is_priced(tmp_path: Path) -> None:
     found = priced(tmp_path, kept)
     assert [(one.resource, one.what, one.month_usd) for one in found.left] == [
         ("N", "stays after the stack: DeletionPolicy Retain", pytest.approx(32.85)),
-        ("K", "waits 30 days for its end", None),
+        ("K", "waits 30 days for its deletion", None),
     ]
     assert found.verdict == "PASS"  # this policy lets it stay
     assert priced(tmp_path, kept, "nothing_survives = true").verdict == "FAIL"

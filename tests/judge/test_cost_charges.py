@@ -28,18 +28,18 @@ PERHAPS = ("public IPv4, if its subnet gives one", "running", "hour", 0.005)
         ({"InstanceType": {"Ref": "Free"}},
          [("instance", "running", "hour", "its type: parameter Free has no default"), HOLDS]),
         ({"InstanceType": NOTHING},
-         [("instance", "running", "hour", "its type: it is not given"), HOLDS]),
+         [("instance", "running", "hour", "its type: it is not set"), HOLDS]),
         ({"Tenancy": "dedicated"},
          [("instance", "running", "hour", "no price for dedicated hardware"), HOLDS]),
         ({"BlockDeviceMappings": NOTHING},
-         [RUNS, ("gp2", "always", "month", "only its image or snapshot knows its size")]),
+         [RUNS, ("gp2", "always", "month", "only its image or snapshot defines its size")]),
         ({"BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": VOLUME["Ebs"]}]},
-         [RUNS, HOLDS, ("gp2", "always", "month", "only its image or snapshot knows its size")]),
+         [RUNS, HOLDS, ("gp2", "always", "month", "only its image or snapshot defines its size")]),
         ({"BlockDeviceMappings": [VOLUME, {"DeviceName": "/dev/sdb", "NoDevice": {}}]},
          [RUNS, HOLDS]),
         ({"BlockDeviceMappings": ELSEWHERE},
          [RUNS, ("volumes", "always", "month",
-                 "Fn::ImportValue elsewhere is another stack's")]),
+                 "another stack exports elsewhere")]),
         ({"Monitoring": True},
          [RUNS, HOLDS, ("7 custom metrics", "running", "hour", 0.002877)]),
     ],
@@ -69,7 +69,7 @@ def test_instance_of_a_launch_template() -> None:
         ("10 GiB gp3", "always", "month", 0.8),
     ]
     foreign = charged("AWS::EC2::Instance", {"LaunchTemplate": {"LaunchTemplateId": "lt-1"}})
-    reason = "its launch template is not declared here"
+    reason = "its launch template is not declared in this deployment"
     assert foreign[0] == ("instance", "running", "hour", f"its type: {reason}")
     assert ("volumes", "always", "month", reason) in foreign
 
@@ -99,7 +99,7 @@ def test_group_of_machines() -> None:
         "t3.small", "always", "hour", "how many: parameter Free has no default",
     )  # fmt: skip
     mixed = charged(kind, {**group, "MixedInstancesPolicy": {}}, T=launch)
-    assert mixed == [("mixed instances", "always", "hour", "which of them run is not known")]
+    assert mixed == [("mixed instances", "always", "hour", "which types run is unknown")]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_group_of_machines() -> None:
         ("EC2::Volume", {"Size": 10, "VolumeType": "io2", "Iops": 100},
          [("10 GiB io2", 1.25), ("IOPS of io2", 6.5)]),
         ("EC2::Volume", {"VolumeType": "gp3", "SnapshotId": "snap"},
-         [("gp3", "only its image or snapshot knows its size")]),
+         [("gp3", "only its image or snapshot defines its size")]),
         ("EC2::Volume", {"Size": {"Ref": "Free"}, "VolumeType": "gp3"},
          [("gp3", "parameter Free has no default")]),
         ("EC2::Volume", {"Size": 1, "VolumeType": {"Ref": "Free"}},
@@ -124,8 +124,8 @@ def test_group_of_machines() -> None:
         ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]},
          [("interface endpoint, 2 zones", 0.02)]),
         ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ELSEWHERE},
-         [("interface endpoint, zones not known",
-           "Fn::ImportValue elsewhere is another stack's")]),
+         [("interface endpoint, unknown number of zones",
+           "another stack exports elsewhere")]),
         ("EC2::VPCEndpoint", {"VpcEndpointType": {"Ref": "Free"}},
          [("endpoint", "no price for an endpoint of this type")]),
         ("ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal"},
@@ -149,7 +149,7 @@ def test_group_of_machines() -> None:
          [("cache.t4g.micro, memcached",
            "no price for cache.memcached.cache.t4g.micro in us-east-1")]),
         ("ElastiCache::CacheCluster", {"Engine": "redis"},
-         [("cache", "its type: it is not given")]),
+         [("cache", "its type: it is not set")]),
         ("EKS::Cluster", {}, [("cluster", 0.1)]),
         ("RDS::DBInstance", {}, [("by the hour", "its price is not in the price file")]),
         ("CloudWatch::Alarm", {"Period": 60}, [("alarm", 0.1)]),
@@ -158,7 +158,7 @@ def test_group_of_machines() -> None:
                                            {"MetricStat": {"Period": 60}}]},
          [("alarm on 2 metrics", 0.2)]),
         ("CloudWatch::Alarm", {"Metrics": [{"Expression": "SEARCH()"}]},
-         [("alarm", "how many metrics it looks at is not known")]),
+         [("alarm", "the number of its metrics is unknown")]),
         ("CloudWatch::CompositeAlarm", {}, [("composite alarm", 0.5)]),
         ("CloudWatch::Dashboard", {}, [("dashboard", 3.0)]),
         ("KMS::Key", {}, [("key", 1.0)]),
@@ -178,7 +178,7 @@ def test_group_of_machines() -> None:
          {"ProvisionedThroughput": {"ReadCapacityUnits": 10, "WriteCapacityUnits": "10"},
           "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}},
          [("provisioned capacity", 0.0078), ("1 GB stored", 0.25), ("1 GB of recovery", 0.2)]),
-        ("DynamoDB::Table", {}, [("provisioned capacity", "it is not given"),
+        ("DynamoDB::Table", {}, [("provisioned capacity", "it is not set"),
                                  ("1 GB stored", 0.25)]),
         ("ApiGatewayV2::Api", {"ProtocolType": "HTTP"}, [("10,000 requests", 0.01)]),
         ("ApiGatewayV2::Api", {"ProtocolType": "WEBSOCKET"},
@@ -188,7 +188,7 @@ def test_group_of_machines() -> None:
         ("ApiGateway::Stage", {"CacheClusterEnabled": True},
          [("cache of the stage", "no price for it")]),
         ("ApiGatewayV2::Stage", {"RouteSettings": {"GET /": {"DetailedMetricsEnabled": True}}},
-         [("detailed metrics", "how many there will be is not known")]),
+         [("detailed metrics", "their number is unknown")]),
         ("Cognito::UserPool", {"UserPoolTier": "LITE"}, [("10 users, LITE", 0.055)]),
         ("Cognito::UserPool", {}, [("10 users, ESSENTIALS", 0.15)]),
         ("Cognito::UserPool", {"UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"}},
@@ -205,20 +205,20 @@ def test_group_of_machines() -> None:
         ("Lambda::Function", {"MemorySize": {"Ref": "Free"}},
          [("calls", "parameter Free has no default")]),
         ("Lambda::Function", {"Architectures": ELSEWHERE},
-         [("calls", "its architecture is not known")]),
+         [("calls", "its architecture is unknown")]),
         ("Lambda::Function", {"SnapStart": {"ApplyOn": "PublishedVersions"},
                               "Runtime": "python3.13", "MemorySize": 128},
          [("10,000 calls of 128 MB, and their log", 0.009383),
-          ("SnapStart", "no price for kept snapshots")]),
+          ("SnapStart", "the price file has no price for SnapStart snapshots")]),
         ("Lambda::Alias", {"ProvisionedConcurrencyConfig": {}},
          [("provisioned concurrency", "no price for it")]),
         ("Lambda::Alias", {}, []),
         ("IAM::Role", {}, []),
         ("EC2::SecurityGroup", {}, []),
         ("CodeBuild::Project", {}, [("by use", "its price is not in the price file")]),
-        ("Bedrock::Agent", {}, [("it", "no list says what AWS::Bedrock::Agent bills")]),
+        ("Bedrock::Agent", {}, [("it", "the price file does not list AWS::Bedrock::Agent")]),
         ("CloudFormation::Stack", {"TemplateURL": "https://elsewhere"},
-         [("nested stack", "its template is not followed")]),
+         [("nested stack", "its template is not a local file")]),
     ],
 )  # fmt: skip
 def test_type_is_charged(kind: str, properties: dict[str, Any], expected: list[Any]) -> None:

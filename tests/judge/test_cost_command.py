@@ -48,7 +48,8 @@ def test_table_is_readable_at_80_columns_and_safe(tmp_path: Path) -> None:
     )  # fmt: skip
     assert " ".join(rest.split()).startswith(
         "t.json:1 N: stays after the stack: DeletionPolicy Retain, 32.85 USD a month "
-        "t.json:1 K: waits 30 days for its end, not billed assumed of a month: 10 active hours, "
+        "t.json:1 K: waits 30 days for its deletion, not billed "
+        "assumed of a month: 10 active hours, "
     )
     assert shown.endswith("cost: PASS: idle 1.00 USD a month, active 0.046 an hour\n")
     wild = priced(tmp_path, {HOSTILE: machine({"Ref": "Kind"}), "N" * 90: NAT})
@@ -75,7 +76,7 @@ def test_json_has_what_the_contract_says(tmp_path: Path) -> None:
          "confirmed": True, "sources": ["https://aws.amazon.com/vpc/pricing/"]}
     ]  # fmt: skip
     assert by_name["A"]["charges"][0]["usd"] is None
-    assert by_name["A"]["unknown"] == ["it: no list says what AWS::Bedrock::Agent bills"]
+    assert by_name["A"]["unknown"] == ["it: the price file does not list AWS::Bedrock::Agent"]
     assert document["totals"][0] == {
         "name": "idle", "unit": "month", "usd": 32.85, "ceiling_usd": 100.0, "over": False,
     }  # fmt: skip

@@ -19,12 +19,12 @@ def load(folder: Path, text: str) -> policies.Policy:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("cost = 1", "[cost] is no table"),
+        ("cost = 1", "[cost] is not a table"),
         ("[cost]\nidle = 3", "unknown key cost.idle; known are region"),
         ("[cost]\nidle_month_eur = 'x'", "cost.idle_month_eur is 'x'; it takes a number of EUR"),
         ("[cost]\nidle_month_usd = -1", "cost.idle_month_usd is -1; it takes a number of USD"),
         ("[cost]\nidle_month_usd = true", "cost.idle_month_usd is True"),
-        ("[cost]\nidle_month_usd = 1\nidle_month_eur = 1", "both stand; keep one"),
+        ("[cost]\nidle_month_usd = 1\nidle_month_eur = 1", "are both set; keep one"),
         ("[cost]\nactive_hour_eur = nan", "cost.active_hour_eur is nan"),
         ("[cost]\nregion = 1", "cost.region is 1; it takes a region"),
         ("[cost]\nregion = 'mars'\nidle_month_usd = 1", "cost.region is 'mars';"),

@@ -11,7 +11,7 @@ from tests.judge.factory import of_type, word
 from tljudge.cost.calls import a_month
 from tljudge.decode.loader import read
 from tljudge.resolve.deployment import Deployment
-from tljudge.resolve.quantities import NotKnown
+from tljudge.resolve.quantities import UnknownQuantity
 
 
 def test_custom_resource_is_unknown_unless_the_policy_frees_it(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ def test_custom_resource_is_unknown_unless_the_policy_frees_it(tmp_path: Path) -
         ("rate(2 hours)", 365.0), ("cron(0 6 * * ? *)", 730 / 24),
         ("cron(0/15 * * * ? *)", 4 * 730.0), ("cron(*/30 8-17 ? * MON-FRI *)", 20 * 730 / 24),
         ("cron(0,30 6 * * ? *)", 2 * 730 / 24), ("at(2026-01-01T00:00:00)", 1.0), (NOTHING, 0.0),
-        ("rate(x)", "its schedule 'rate(x)' is not understood"),
-        ("cron(0 6 * *)", "its schedule 'cron(0 6 * *)' is not understood"),
-        ("cron(L 6 * * ? *)", "its schedule 'cron(L 6 * * ? *)' is not understood"),
-        ({"Ref": "Free"}, "its schedule is not known: parameter Free has no default"),
+        ("rate(x)", "the judge cannot read the schedule 'rate(x)'"),
+        ("cron(0 6 * *)", "the judge cannot read the schedule 'cron(0 6 * *)'"),
+        ("cron(L 6 * * ? *)", "the judge cannot read the schedule 'cron(L 6 * * ? *)'"),
+        ({"Ref": "Free"}, "its schedule is unknown: parameter Free has no default"),
     ],
 )  # fmt: skip
 def test_schedule_says_how_often(expression: Any, expected: Any) -> None:
@@ -42,7 +42,7 @@ def test_schedule_says_how_often(expression: Any, expected: Any) -> None:
     made = body(R=of_type("AWS::Events::Rule", {"ScheduleExpression": expression}))
     deployment = Deployment(read(json.dumps(made)), {}, {})
     found = a_month(deployment.root.resources["R"].get("ScheduleExpression"))
-    assert (found.why if isinstance(found, NotKnown) else found) == expected
+    assert (found.why if isinstance(found, UnknownQuantity) else found) == expected
 
 
 def test_scheduled_function_is_charged_while_idle() -> None:
@@ -82,7 +82,7 @@ def test_schedule_that_calls_by_name_or_somewhere_else() -> None:
     assert charged("AWS::Events::Rule", timer, F=of_type("AWS::Lambda::Function", function)) == []
     foreign = {**timer, "Targets": [{"Id": "t", "Arn": ELSEWHERE}]}
     assert charged("AWS::Events::Rule", foreign) == [
-        ("what it calls", "always", "month", "its target is not declared here")
+        ("what it calls", "always", "month", "its target is not declared in this deployment")
     ]
     assert charged("AWS::Events::Rule", {"Targets": foreign["Targets"]}) == []
     plan = {"ScheduleExpression": "rate(1 minute)", "Target": {"Arn": "arn:aws:sqs:r:1:q"}}

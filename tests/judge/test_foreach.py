@@ -119,10 +119,10 @@ def test_loop_nobody_can_write_out_says_why(tmp_path: Path) -> None:
         Parameters=parameter(),
     )
     assert {(one.resource, one.verdict, one.message) for one in findings(tmp_path, body)} == {
-        ("Fn::ForEach::Outer", "UNKNOWN", "Fn::ForEach::Outer is not expanded: parameter Ranges "
-         "has no value that is known: nobody saw the result"),
+        ("Fn::ForEach::Outer", "UNKNOWN", "Fn::ForEach::Outer is not expanded: the value of "
+         "parameter Ranges is unknown: the result was not judged"),
         ("Fn::ForEach::Inner", "UNKNOWN", "Fn::ForEach::Inner is not expanded: its collection is "
-         "not known: nobody saw the result"),
+         "unknown: the result was not judged"),
     }  # fmt: skip
 
 
@@ -247,13 +247,13 @@ def test_five_loops_stand_in_each_other() -> None:
     ("resources", "words"),
     [
         (deep(6), "deeper than 5"),
-        (loop("N", ["a", "b"], {"Q": of_type("A::B::C")}), "makes 'Q' a second time"),
-        (loop("N", ["a", "a"], {"Q${N}": of_type("A::B::C")}), "makes 'Qa' a second time"),
+        (loop("N", ["a", "b"], {"Q": of_type("A::B::C")}), "makes 'Q' twice"),
+        (loop("N", ["a", "a"], {"Q${N}": of_type("A::B::C")}), "makes 'Qa' twice"),
         ({"Qa": of_type("A::B::C"), **loop("N", ["a"], {"Q${N}": of_type("A::B::C")})},
-         "makes 'Qa' a second time"),
-        ({"Fn::ForEach::L": ["N", ["a"]]}, "takes an identifier, a collection and a mapping"),
-        ({"Fn::ForEach::L": [["N"], ["a"], {}]}, "takes an identifier"),
-        (loop("N", list(range(2_000)), {"Q${N}": of_type("A::B::C")}), "at most"),
+         "makes 'Qa' twice"),
+        ({"Fn::ForEach::L": ["N", ["a"]]}, "needs an identifier, a collection and a mapping"),
+        ({"Fn::ForEach::L": [["N"], ["a"], {}]}, "needs an identifier"),
+        (loop("N", list(range(2_000)), {"Q${N}": of_type("A::B::C")}), "more than 1000"),
         (loop("N", [str(i) for i in range(400)], {
             "Q${N}": of_type("A::B::C", {str(i): "x" for i in range(600)})}), "more than 200000"),
         (loop("N", [f"{i}{'x' * 9_000}" for i in range(2)], {
@@ -272,7 +272,7 @@ def test_loop_without_the_transform_is_an_error(tmp_path: Path) -> None:
     """CloudFormation would take it for a resource; only a macro could make something of it."""
     body = template(loop("N", ["a"], {"Q${N}": of_type("AWS::SQS::Queue")}))
     assert [one.message for one in report(tmp_path, body).errors] == [
-        "Fn::ForEach::L takes Transform: AWS::LanguageExtensions; add it"
+        "Fn::ForEach::L needs Transform: AWS::LanguageExtensions; add it"
     ]
     assert {one.verdict for one in findings(tmp_path, {**body, "Transform": "Mine"})} == {"UNKNOWN"}
 

@@ -69,8 +69,9 @@ def test_waiver_of_a_whole_rule_hides_what_is_new() -> None:
     operators = [one for one in ALL if one.fault == "resource-all" and not one.obfuscation]
     wide = replace(ours(), waivers=tuple(replace(one, message="") for one in ours().waivers))
     found = scored(run(our_templates(wide), operators, RULES, today=TODAY), operators, ())
-    inside = {"RouterRole", "QueueHealthRole", "WakerRole", "StopRole"}
-    assert {one.resource for one in found.of("survived")} == inside
+    assert {one.resource for one in found.of("survived")} == {
+        "QueueHealthRole", "RouterRole", "StopRole", "WakerRole",
+    }  # fmt: skip
 
 
 GROUP = template({"G": of_type("AWS::EC2::SecurityGroup", {"GroupDescription": "x"})})

@@ -157,4 +157,4 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
         with pytest.raises(UsageError, match=words):
             command(*arguments)
     assert command(str(broken_one)) == 3
-    assert capsys.readouterr().err.startswith(f"mutate: {broken_one}:1: T: Type is no text")
+    assert capsys.readouterr().err.startswith(f"mutate: {broken_one}:1: T: Type is not text")

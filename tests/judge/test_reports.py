@@ -105,7 +105,7 @@ def test_sarif_has_the_findings_and_is_valid(found: Report) -> None:
     assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
     (notice,) = invocation["toolExecutionNotifications"]
     assert file_of(notice["locations"][0], run) == "broken\n.yaml"
-    assert notice["message"]["text"] == "not judged: a: Type is no text; name a type"
+    assert notice["message"]["text"] == "not judged: a: Type is not text; name a type"
     scenarios = [one["properties"]["scenario"] for one in run["results"]]
     assert {"Use": "a,b:c"} in scenarios
 

@@ -71,7 +71,7 @@ def test_junit_has_the_findings(found: Report) -> None:
                 read.append((told["rule"], told["verdict"], file, line, told["resource"], waived))
                 assert suite.name == file
     assert sorted(read) == shown(rows(found.findings))
-    assert errors == [("broken\\n.yaml", "a: Type is no text; name a type")]
+    assert errors == [("broken\\n.yaml", "a: Type is not text; name a type")]
     assert passed == ["clean.yaml"]
     counts = tally(found.findings)
     assert (suites.tests, suites.failures, suites.errors, suites.skipped) == (

@@ -100,7 +100,7 @@ def test_lookup_that_cannot_be_deployed_is_unknown(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, body)
     assert (found.verdict, found.message) == (
         "UNKNOWN",
-        "no combination can be deployed: a map has no key nobody",
+        "no combination of parameters can be deployed: a map has no key nobody",
     )
 
 
@@ -223,7 +223,7 @@ def test_template_that_forbids_everything_is_unknown(tmp_path: Path) -> None:
     """Nothing can be deployed, and it says which rule is why."""
     found = findings(tmp_path, ruled(asserts(False)))
     assert {(one.verdict, one.message) for one in found} == {
-        ("UNKNOWN", "no combination can be deployed: rule R0 forbids it: not so")
+        ("UNKNOWN", "no combination of parameters can be deployed: rule R0 forbids it: not so")
     }
 
 

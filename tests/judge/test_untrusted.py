@@ -36,11 +36,14 @@ def laughs() -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (laughs(), "once aliases are expanded"),
+        (laughs(), "with aliases expanded"),
         ("[" * 100_000, "nested deeper"),
         ("Resources: " + "{a: " * 5_000, "nested deeper"),
         ("\n".join("  " * i + "a:" for i in range(500)), "nested deeper"),
-        ("Resources:\n" + "".join(f"  a{i}: {{Type: b}}\n" for i in range(1_500)), "at most"),
+        (
+            "Resources:\n" + "".join(f"  a{i}: {{Type: b}}\n" for i in range(1_500)),
+            "more than 1000",
+        ),
         ("x" * (MAX_BYTES + 1), "longer than"),
         ("Resources: {Q: {Type: A::B::C, X: &x [*x]}}", "contains itself"),
         ("\x00", "does not parse"),
@@ -113,10 +116,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("pipe.yaml", "link.yaml", "latin.yaml", "big.json")]
     found = judge.check(paths, DEFAULT, today=TODAY)
     assert [(Path(one.file).name, one.message.split(";")[0]) for one in found.errors] == [
-        ("big.json", "104857600 bytes, and 4194304 are read at most"),
+        ("big.json", "has 104857600 bytes, more than the limit of 4194304"),
         ("latin.yaml", "byte 13 is not UTF-8"),
         ("link.yaml", "is a link that leads nowhere"),
-        ("pipe.yaml", "is no regular file"),
+        ("pipe.yaml", "is not a regular file"),
     ]
 
 
@@ -216,5 +219,9 @@ def test_work_for_one_deployment_is_bounded(
     )
     found = report(tmp_path, body, policy=replace(DEFAULT, scenario_cap=4_096), name="t.json")
     assert [(one.rule, one.verdict, one.message) for one in found.findings] == [
-        ("TL_TEMPLATE_1", "UNKNOWN", "more than 0 seconds of work: the rest was not judged")
+        (
+            "TL_TEMPLATE_1",
+            "UNKNOWN",
+            "judging takes more than 0 CPU seconds: the rest was not judged",
+        )
     ]

@@ -150,6 +150,8 @@ class _Builder:
         texts = {}
         for name in wanted:
             value = resource.get(name)
+            if isinstance(value, list) and value:
+                name, value = f"{name}[0]", value[0]
             text = None if isinstance(value, dict | list) else self._names.text(value)
             if text is not None and value is not NOVALUE:
                 texts[name] = text

@@ -190,6 +190,8 @@ def _shaped(kind: str, answer: Any, physical_id: str) -> Any:
             name: [rule for entry in answer.get(name, []) for rule in _rules(entry, end)]
             for name, end in (("IpPermissionsEgress", "Destination"), ("IpPermissions", "Source"))
         }
+    if answer and kind == "AWS::SNS::TopicPolicy":
+        return answer | {"Policy": json.loads(answer["Policy"])}
     if answer and kind == "AWS::Lambda::Permission":
         for statement in json.loads(answer)["Statement"]:
             if statement.get("Sid") == physical_id:

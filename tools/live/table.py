@@ -19,10 +19,11 @@ class Reader:
     """How one type is read.
 
     `{id}` in a call is the physical id, `{tail}` its part behind the last `/` or `|`; the names of
-    properties and of pseudo parameters stand for their values. `properties` maps a property's name
-    to its JMESPath in what `main` leads to: behind `!` it is read even where the template does not
-    set it; behind `?` a missing value means "not set". Any other missing value was not read. `more`
-    maps a property to a call of its own. `tags` is a member of the answer or a call.
+    properties and of pseudo parameters stand for their values, `{Name[0]}` for a list's first.
+    `properties` maps a property's name to its JMESPath in what `main` leads to: behind `!` it is
+    read even where the template does not set it; behind `?` a missing value means "not set". Any
+    other missing value was not read. `more` maps a property to a call of its own. `tags` is a
+    member of the answer or a call.
     """
 
     main: Call
@@ -147,7 +148,21 @@ READERS: Mapping[str, Reader] = {
     "AWS::CloudWatch::Alarm": _listed(
         "alarm", {"AlarmNames": ["{id}"]}, MetricName="MetricName", Namespace="Namespace",
         Threshold="Threshold", Period="Period", EvaluationPeriods="EvaluationPeriods",
-        ActionsEnabled="ActionsEnabled",
+        ActionsEnabled="ActionsEnabled", AlarmActions="AlarmActions",
+        TreatMissingData="TreatMissingData",
+    ),
+    "AWS::SNS::Topic": Reader(
+        Call("sns", "get_topic_attributes", {"TopicArn": "{id}"}, "Attributes"),
+        {"KmsMasterKeyId": "?KmsMasterKeyId"},
+        tags=Call("sns", "list_tags_for_resource", {"ResourceArn": "{id}"}, "Tags"),
+    ),
+    "AWS::SNS::TopicPolicy": Reader(
+        Call("sns", "get_topic_attributes", {"TopicArn": "{Topics[0]}"}, "Attributes"),
+        {"PolicyDocument": "!Policy"},
+    ),
+    "AWS::SNS::Subscription": Reader(
+        Call("sns", "get_subscription_attributes", {"SubscriptionArn": "{id}"}, "Attributes"),
+        {"TopicArn": "TopicArn", "Protocol": "Protocol", "Endpoint": "Endpoint"},
     ),
     "AWS::Events::Rule": Reader(
         Call("events", "describe_rule", {"Name": "{id}"}),

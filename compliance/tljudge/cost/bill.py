@@ -1,9 +1,9 @@
-"""What a deployment costs in one scenario: a month while nobody asks, an hour while it works.
+"""The bill of a deployment in a scenario: an idle month, and an active hour.
 
-Idle is the scenario without the on-demand part, nobody asking, and what the policy names as stopped
-standing still; only schedules go on. An active hour has the on-demand part, everything running, and
-the use that the policy assumes. Traffic, surplus processor credits, taxes and support are not
-counted, and free tiers are not deducted.
+Idle: the on-demand part is off, there are no requests, and the instances that the policy lists as
+stopped are off; schedules still run. Active: the on-demand part is on, every instance runs, and the
+policy's assumed use happens. Traffic, surplus processor credits, taxes and support are not counted,
+and free tiers are not deducted.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ NOT_COUNTED = "traffic, surplus processor credits, taxes and support"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One resource of the bill; `stopped` says that the policy has it stand still while idle."""
+    """The charges of a resource; `stopped` is true if the policy lists it as stopped while idle."""
 
     resource: Resource
     charges: tuple[Charge, ...]
@@ -32,37 +32,42 @@ class Line:
 
     @property
     def idle_month_usd(self) -> float:
-        """USD for a month in which nobody asks; what is not known counts as nothing."""
+        """USD for an idle month; unknown charges count as 0."""
         when = (ALWAYS,) if self.stopped else (ALWAYS, RUNNING)
         return sum(c.hourly() for c in self.charges if c.when in when) * HOURS_A_MONTH
 
     def active_hour_usd(self, active_hours_month: float) -> float:
-        """USD for an hour of the assumed use; what is not known counts as nothing."""
-        found = 0.0
+        """USD for an hour of the assumed use; unknown charges count as 0."""
+        total = 0.0
         for charge in self.charges:
             if charge.when == USED and charge.per == MONTH:
-                found += (charge.usd or 0.0) / active_hours_month
+                total += (charge.usd or 0.0) / active_hours_month
             else:
-                found += charge.hourly()
-        return found
+                total += charge.hourly()
+        return total
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one scenario has and bills; `on` is None where nothing is on demand."""
+    """The bill of a scenario.
+
+    Attributes:
+        on: whether the on-demand part is on; None if no template has the switch.
+        lines: the resources that bill.
+    """
 
     on: bool | None
     lines: tuple[Line, ...]
 
 
 def charges(resource: Resource, policy: CostPolicy, prices: Prices) -> tuple[Charge, ...]:
-    """What a resource is charged for; nothing where it is known to be free."""
+    """The charges of a resource; empty if it is known to be free."""
     deployment = resource.deployment
     key = ("charges", resource.stack.path, resource.id)
-    found: tuple[Charge, ...] = deployment.get_or_compute(
+    charged: tuple[Charge, ...] = deployment.get_or_compute(
         key, lambda: tuple(_charges(resource, policy, prices))
     )
-    return found
+    return charged
 
 
 def _charges(resource: Resource, policy: CostPolicy, prices: Prices) -> Iterator[Charge]:
@@ -75,7 +80,7 @@ def _charges(resource: Resource, policy: CostPolicy, prices: Prices) -> Iterator
         return
     if kind == NESTED:
         if resource.id not in resource.stack.children:
-            yield unpriced("nested stack", EITHER, ALWAYS, "its template is not followed")
+            yield unpriced("nested stack", EITHER, ALWAYS, "its template is not a local file")
         return
     bills = prices.kind(kind)
     if bills == "by_hour":
@@ -83,28 +88,28 @@ def _charges(resource: Resource, policy: CostPolicy, prices: Prices) -> Iterator
     elif bills == "by_use":
         yield unpriced("by use", MONTH, USED, "its price is not in the price file")
     elif bills is None:
-        yield unpriced("it", EITHER, ALWAYS, f"no list says what {kind} bills")
+        yield unpriced("it", EITHER, ALWAYS, f"the price file does not list {kind}")
 
 
 def bill(deployment: Deployment, policy: CostPolicy, prices: Prices) -> Bill:
-    """The bill of the scenario that the deployment is in."""
-    still = {one.resource for one in policy.stopped}
+    """The bill of the deployment's current scenario."""
+    stopped = {instance.resource for instance in policy.stopped}
     lines = tuple(
-        Line(resource, found, resource.id in still)
+        Line(resource, charged, resource.id in stopped)
         for stack in deployment.stacks
         for resource in stack.resources.values()
-        if resource.exists() and (found := charges(resource, policy, prices))
+        if resource.exists() and (charged := charges(resource, policy, prices))
     )
     return Bill(is_on(deployment, policy.on_demand), lines)
 
 
 def is_on(deployment: Deployment, on_demand: str) -> bool | None:
-    """Whether the on-demand part is there in this scenario; None where no template has the switch.
+    """Whether the on-demand part is on in this scenario; None if no template has the switch.
 
-    The outermost stack that has it decides: those below get it from above.
+    The outermost stack with the switch decides, because it passes the value to nested stacks.
     """
     name, _, value = on_demand.partition("=")
-    found: bool | None = None
+    on: bool | None = None
     for stack in deployment.stacks:
         declared = stack.template.parameters if value else stack.template.conditions
         if not on_demand or name not in declared:
@@ -112,8 +117,8 @@ def is_on(deployment: Deployment, on_demand: str) -> bool | None:
         if stack.parent is None:
             return _holds(stack, name, value)
         if stack.exists():
-            found = bool(found) or _holds(stack, name, value)
-    return found
+            on = bool(on) or _holds(stack, name, value)
+    return on
 
 
 def _holds(stack: Stack, name: str, value: str) -> bool:
@@ -124,22 +129,24 @@ def _holds(stack: Stack, name: str, value: str) -> bool:
 
 
 def component(resource: Resource, policy: CostPolicy) -> str:
-    """The value of the component tag: the resource's own, else that of a stack above it."""
+    """The value of the component tag: from the resource, else from a stack above, else empty."""
     stack: Stack | None = resource.stack
-    here: Resource | None = resource
-    while here is not None:
-        for tag in own(here).found:
+    current: Resource | None = resource
+    while current is not None:
+        for tag in own(current).found:
             if tag.key == policy.component_tag and isinstance(tag.value, str):
                 return tag.value
         above = stack.parent if stack is not None else None
-        here = above.resources[stack.parent_id] if above is not None and stack is not None else None
+        current = (
+            above.resources[stack.parent_id] if above is not None and stack is not None else None
+        )
         stack = above
     value = resource.deployment.tags.get(policy.component_tag, "")
     return as_text(value) if isinstance(value, str | int | float) else ""
 
 
 def belongs(resource: Resource, name: str, patterns: tuple[str, ...], policy: CostPolicy) -> bool:
-    """Whether a resource is part of a component of the policy."""
+    """Whether a resource belongs to a component, by patterns of logical ids or by its tag."""
     if patterns:
         return any(fnmatchcase(resource.id, pattern) for pattern in patterns)
     return component(resource, policy) == name

@@ -1,7 +1,7 @@
-"""The scenarios a bill is made for: given values and defaults, and the on-demand part both ways.
+"""The scenarios of a bill: given values and defaults, with the on-demand part on and off.
 
-A judgement looks at every value a parameter may have; a bill is for the values it does have. Where
-one has no value and no default, each possible one is priced, and the bill says that it depends.
+A judgement explores every value that a parameter may have; a bill uses the values that it has. For
+a parameter without value and default, every possible value is priced, and the bill reports it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ _REGION = "AWS::Region"
 
 
 class BillingChoices(Choices):
-    """Answers by what is given; only what nobody gave is a choice."""
+    """Answers questions by the given values and defaults; explores the rest."""
 
     __slots__ = ("_deployment", "_region", "_switches")
 
@@ -32,11 +32,11 @@ class BillingChoices(Choices):
         self._deployment, self._region, self._switches = deployment, region, switches
 
     def replayed(self, fixed: Sequence[Choice]) -> Self:
-        """A run of the same kind that begins with these answers."""
+        """Start another run of the same kind with these answers."""
         return type(self)(self._deployment, self._region, self._switches, fixed)
 
     def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
-        """The given answer, or a choice that is explored."""
+        """Make a choice: the given value, or the first option, whose alternatives are explored."""
         taken = self._settled(key, options)
         if taken is None:
             return super().first(key, label, options)
@@ -47,16 +47,16 @@ class BillingChoices(Choices):
         if key in self._switches:
             return None
         if key == _REGION:
-            known = [one for one in options if isinstance(one, str)]
-            return known.index(self._region) if self._region in known else len(options) - 1
+            regions = [option for option in options if isinstance(option, str)]
+            return regions.index(self._region) if self._region in regions else len(options) - 1
         declared = self._deployment.root.template.parameters.get(key)
         has_default = isinstance(declared, Map) and declared.get("Default") is not None
         return 0 if key in self._deployment.given or has_default else None
 
 
 def switches(deployment: Deployment, on_demand: str) -> frozenset[str]:
-    """The choices that decide whether the on-demand part is there."""
-    found: set[str] = set()
+    """Keys of the choices that decide whether the on-demand part is on."""
+    keys: set[str] = set()
     try:
         for choices in explore(Choices()):
             deployment.choices = choices
@@ -64,24 +64,24 @@ def switches(deployment: Deployment, on_demand: str) -> frozenset[str]:
                 is_on(deployment, on_demand)
             except Unreachable:
                 continue
-            found.update(choice.key for choice in choices.trail)
+            keys.update(choice.key for choice in choices.trail)
     except TooMany:
         pass
-    return frozenset(found)
+    return frozenset(keys)
 
 
 def billing_scenarios(
     deployment: Deployment, on_demand: str, region: str, cap: int
 ) -> Iterator[BillingChoices]:
-    """One run after the other, as `explore` gives them.
+    """Yield the choices of each billing scenario, as `explore` does.
 
     Raises:
-        TooMany: the cap was reached.
+        TooMany: more than `cap` scenarios exist.
     """
     keys = switches(deployment, on_demand)
     yield from explore(BillingChoices(deployment, region, keys), cap)
 
 
 def depends_on(choices: Choices, keys: frozenset[str]) -> list[str]:
-    """What else than the switch was chosen."""
+    """Labels of the choices that are neither given nor part of the on-demand switch."""
     return [choice.label for choice in choices.trail if choice.key not in keys]

@@ -1,13 +1,14 @@
-"""How often a function is called in a month: by its schedules, else as the policy assumes."""
+"""Calls of a function in a month: by its schedules, else as the policy assumes."""
 
 import re
 from collections.abc import Iterator
 
 from tljudge.cost.meter import ALWAYS, USED
 from tljudge.data.prices import HOURS_A_MONTH
+from tljudge.decode.errors import shortened
 from tljudge.engine.cost_policy import Usage
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.quantities import NotKnown, Quantity
+from tljudge.resolve.quantities import Quantity, UnknownQuantity
 from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, key_of, why
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -15,12 +16,12 @@ _DAYS_A_MONTH = HOURS_A_MONTH / 24
 
 
 def calls(function: Resource, usage: Usage, named: bool) -> Iterator[tuple[Quantity, str]]:
-    """How many calls, and when they are made: `always` by a schedule, `used` by somebody.
+    """Yield calls a month, with `ALWAYS` for those of a schedule and `USED` for assumed requests.
 
     Args:
-        function: whose calls are counted.
-        usage: what is assumed.
-        named: whether the policy states the requests of this function, schedule or not.
+        function: the function that is called.
+        usage: the assumed use of the function.
+        named: whether the policy sets `requests_month` of this function; it then has both kinds.
     """
     scheduled = [
         times
@@ -40,7 +41,7 @@ def _reaches(timer: Resource, function: Resource) -> bool:
 
 
 def targets(timer: Resource) -> Iterator[Value]:
-    """The ARNs that a rule or schedule calls; what is not known as it is."""
+    """Yield the target ARNs of an event rule or schedule; some may be unknown."""
     scheduled = timer.type == "AWS::Scheduler::Schedule"
     named = timer.get("Target" if scheduled else "Targets")
     listed = named if isinstance(named, list) and not scheduled else [named]
@@ -49,7 +50,7 @@ def targets(timer: Resource) -> Iterator[Value]:
 
 
 def _leads_to(arn: Value, function: Resource) -> bool:
-    """By reference, or by the name at the end of the ARN."""
+    """Whether an ARN is the function's, by reference or by the name at its end."""
     if isinstance(arn, Unknown):
         return function.deployment.at(arn.origin) is function
     name = function.get("FunctionName")
@@ -58,8 +59,8 @@ def _leads_to(arn: Value, function: Resource) -> bool:
     return f"{key_of(arn)}:".endswith(f":function:{key_of(name)}:")
 
 
-def leads_somewhere(timer: Resource) -> bool:
-    """Whether nobody can know what it calls."""
+def has_unknown_target(timer: Resource) -> bool:
+    """Whether a target of an event rule or schedule is unknown."""
     return any(
         isinstance(arn, Unknown) and timer.deployment.at(arn.origin) is None
         for arn in targets(timer)
@@ -67,37 +68,37 @@ def leads_somewhere(timer: Resource) -> bool:
 
 
 def a_month(expression: Value) -> Quantity:
-    """How often a schedule fires in a month, at most; 0 where there is none.
+    """How often a schedule expression fires in a month, at most; 0 without an expression.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
     """
     if expression is NOVALUE:
         return 0.0
     if isinstance(expression, Unknown | Text) or not isinstance(expression, str):
-        reason = why(expression) if isinstance(expression, Unknown | Text) else "it is no text"
-        return NotKnown(f"its schedule is not known: {reason}")
+        reason = why(expression) if isinstance(expression, Unknown | Text) else "it is not text"
+        return UnknownQuantity(f"its schedule is unknown: {reason}")
     rate = re.fullmatch(r"rate\(\s*([0-9]{1,9}) (minute|hour|day)s?\s*\)", expression.strip())
     if rate and int(rate[1]):
         return HOURS_A_MONTH * 3600 / (int(rate[1]) * _SECONDS[rate[2]])
     cron = re.fullmatch(r"cron\(([^()]*)\)", expression.strip())
     fields = cron[1].split() if cron else []
     if len(fields) == 6:
-        minutes, hours = _of(fields[0], 60), _of(fields[1], 24)
+        minutes, hours = _matches(fields[0], 60), _matches(fields[1], 24)
         if minutes and hours:
             return minutes * hours * _DAYS_A_MONTH
     if expression.strip().startswith("at("):
         return 1.0
-    return NotKnown(f"its schedule {expression[:40]!r} is not understood")
+    return UnknownQuantity(f"the judge cannot read the schedule {shortened(expression, 40)!r}")
 
 
-def _of(field: str, most: int) -> int:
-    """How many values of a cron field match; 0 where it is not understood."""
-    found: set[int] = set()
+def _matches(field: str, size: int) -> int:
+    """The number of values that match a cron field; 0 if it is not understood."""
+    values: set[int] = set()
     for part in field.split(","):
         match = re.fullmatch(r"(\*|[0-9]{1,2})(?:-([0-9]{1,2}))?(?:/([0-9]{1,2}))?", part)
         if match is None or match[3] in ("0", "00"):
             return 0
         first = 0 if match[1] == "*" else int(match[1])
-        last = int(match[2]) if match[2] else most - 1 if "*" in part or match[3] else first
-        found.update(range(first, min(last, most - 1) + 1, int(match[3] or 1)))
-    return len(found)
+        last = int(match[2]) if match[2] else size - 1 if "*" in part or match[3] else first
+        values.update(range(first, min(last, size - 1) + 1, int(match[3] or 1)))
+    return len(values)

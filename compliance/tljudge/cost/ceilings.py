@@ -1,4 +1,4 @@
-"""Sums beside their ceilings, in every combination: the work behind TL_COST_1."""
+"""Compare the costs of every scenario with the policy's ceilings, for TL_COST_1."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ from tljudge.resolve.assertions import forbidden
 from tljudge.resolve.deployment import Deployment, Resource
 from tljudge.resolve.scenarios import Choices, TooMany, Unreachable, explore
 
-# Resources priced to find the dearest scenario of one deployment: about a second's work.
+# Maximum of resources times scenarios that are priced for a deployment: about a second of work.
 _MAX_PRICED = 20_000
-_SHOWN = 4
+_LISTED = 4
 _NOTE = "cost"
 
 
 @dataclass(slots=True)
 class Survey:
-    """What all scenarios of one deployment have in common.
+    """Results over all scenarios of a deployment.
 
     Attributes:
-        sums: what passes its ceiling in some scenario, by the resource it is a finding of.
-        idle: component to what it costs in its dearest idle month, by resource.
-        anchor: where a finding goes that is about no resource.
-        complete: whether every scenario was looked at.
+        sums: sums over their ceiling in some scenario, by the most expensive resource.
+        idle: component name to USD by resource, in its most expensive idle month.
+        anchor: the resource that carries findings about the whole deployment.
+        complete: whether every scenario was priced.
     """
 
     sums: dict[Resource, list["Sum"]] = field(default_factory=dict)
@@ -37,9 +37,9 @@ class Survey:
 
 
 def judged(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the price of one resource, and the sums where it has the largest share.
+    """Judge the charges of a resource, and the sums of which it is the most expensive part.
 
-    A sum is a finding of the resource that costs most; its parts are listed.
+    A sum over its ceiling is a finding on its most expensive resource, and lists its parts.
     """
     cost = policy.cost
     prices = load(cost.prices)
@@ -49,29 +49,29 @@ def judged(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         if complaint := prices.complaint(policy.today):
             yield unknown(complaint, resource.mark)
         if not survey.complete:
-            yield unknown("too many combinations to price: not all were", resource.mark)
+            yield unknown("too many combinations of parameters: not all were priced", resource.mark)
     if resource in survey.sums:
-        found = survey.sums[resource]
-        if survey.complete:  # once more, so that the finding names the combination
-            again = _sums(bill(resource.deployment, cost, prices), cost, prices, survey)
-            found = [one for one in again if one.dearest() is resource]
-        for one in found:
-            yield fail(one.message(), resource.mark)
+        sums = survey.sums[resource]
+        if survey.complete:  # sum this scenario again, so that the finding names it
+            current = _sums(bill(resource.deployment, cost, prices), cost, prices, survey)
+            sums = [over for over in current if over.most_expensive() is resource]
+        for over in sums:
+            yield fail(over.message(), resource.mark)
 
 
 def _unpriced(resource: Resource, cost: CostPolicy, prices: Prices) -> Iterator[Verdict]:
-    uses = cost.active_hour is not None or bool(cost.components)
+    counts_use = cost.active_hour is not None or bool(cost.components)
     for charge in charges(resource, cost, prices):
-        if charge.usd is None and (uses or charge.when in (ALWAYS, RUNNING)):
-            yield unknown(f"what {charge.what} costs is not known: {charge.why}", resource.mark)
+        if charge.usd is None and (counts_use or charge.when in (ALWAYS, RUNNING)):
+            yield unknown(f"the cost of {charge.what} is unknown: {charge.why}", resource.mark)
 
 
 def _survey(deployment: Deployment, policy: Policy, prices: Prices) -> Survey:
-    """Every scenario once, however many resources ask."""
-    known = deployment.notes.get("survey")
-    if isinstance(known, Survey):
-        return known
-    found = deployment.notes["survey"] = Survey()
+    """Price every scenario, once for a deployment."""
+    stored = deployment.notes.get("survey")
+    if isinstance(stored, Survey):
+        return stored
+    survey = deployment.notes["survey"] = Survey()
     count = sum(len(stack.resources) for stack in deployment.stacks)
     cap = max(8, min(policy.scenario_cap, _MAX_PRICED // max(1, count)))
     before, bills = deployment.choices, []
@@ -79,42 +79,43 @@ def _survey(deployment: Deployment, policy: Policy, prices: Prices) -> Survey:
         for choices in explore(Choices(), cap):
             deployment.choices = choices
             try:
-                one = bill(deployment, policy.cost, prices)
+                scenario_bill = bill(deployment, policy.cost, prices)
             except Unreachable:
                 continue
             if not forbidden(deployment):
-                bills.append(one)
+                bills.append(scenario_bill)
     except TooMany:
-        found.complete = False
+        survey.complete = False
     finally:
         deployment.choices = before
-    for one in bills:
-        for part in policy.cost.components if not one.on else ():
-            parts = {line.resource: line.idle_month_usd for line in _of(one, part, policy.cost)}
-            if sum(parts.values()) >= sum(found.idle.get(part.name, {}).values()):
-                found.idle[part.name] = parts
-    for one in bills:
-        if one.lines and found.anchor is None:
-            found.anchor = min((line.resource for line in one.lines), key=_name)
-        for over in _sums(one, policy.cost, prices, found):
-            found.sums.setdefault(over.dearest(), []).append(over)
-    return found
+    for scenario_bill in bills:
+        for part in policy.cost.components if not scenario_bill.on else ():
+            lines = _of(scenario_bill, part, policy.cost)
+            parts = {line.resource: line.idle_month_usd for line in lines}
+            if sum(parts.values()) >= sum(survey.idle.get(part.name, {}).values()):
+                survey.idle[part.name] = parts
+    for scenario_bill in bills:
+        if scenario_bill.lines and survey.anchor is None:
+            survey.anchor = min((line.resource for line in scenario_bill.lines), key=_name)
+        for over in _sums(scenario_bill, policy.cost, prices, survey):
+            survey.sums.setdefault(over.most_expensive(), []).append(over)
+    return survey
 
 
 def _name(resource: Resource) -> tuple[str, str]:
-    """A mapping has no order, so that equals are told apart by this."""
+    """Sort key that separates resources of equal cost."""
     return resource.stack.path, resource.id
 
 
-def _of(found: Bill, part: Component, cost: CostPolicy) -> Iterator[Line]:
-    for line in found.lines:
+def _of(scenario_bill: Bill, part: Component, cost: CostPolicy) -> Iterator[Line]:
+    for line in scenario_bill.lines:
         if belongs(line.resource, part.name, part.resources, cost):
             yield line
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A sum that passes its ceiling."""
+    """A sum over its ceiling, with its parts in USD."""
 
     what: str
     total_usd: float
@@ -122,42 +123,45 @@ class Sum:
     ceiling_usd: float
     parts: tuple[tuple[float, Resource], ...]
 
-    def dearest(self) -> Resource:
-        """The resource with the largest share, the first by name of equals."""
+    def most_expensive(self) -> Resource:
+        """The resource with the largest part; the first by name among equals."""
         return min(self.parts, key=lambda part: (-part[0], *_name(part[1])))[1]
 
     def message(self) -> str:
-        """The sum, the ceiling and the largest parts."""
+        """The sum, the ceiling and the largest parts, for a finding."""
         parts = sorted(self.parts, key=lambda part: (-part[0], *_name(part[1])))
-        shown = ", ".join(f"{usd:.2f} {one.id}" for usd, one in parts[:_SHOWN])
-        rest = len(parts) - _SHOWN
+        listed = ", ".join(f"{usd:.2f} {resource.id}" for usd, resource in parts[:_LISTED])
+        rest = len(parts) - _LISTED
         more = f" and {rest} more" if rest > 0 else ""
         limit = f"{self.ceiling_usd:.2f}"
         if self.ceiling.currency != "USD":
             limit += f" ({self.ceiling.amount:g} {self.ceiling.currency})"
-        return f"{self.what} costs {self.total_usd:.2f} USD, over {limit}: {shown}{more}"
+        return f"{self.what} costs {self.total_usd:.2f} USD, over {limit}: {listed}{more}"
 
 
-def _sums(found: Bill, cost: CostPolicy, prices: Prices, survey: Survey) -> Iterator[Sum]:
+def _sums(scenario_bill: Bill, cost: CostPolicy, prices: Prices, survey: Survey) -> Iterator[Sum]:
     hours, rate = cost.usage.active_hours_month, prices.usd_per_eur.usd
-    idle = {line.resource: line.idle_month_usd for line in found.lines}
-    active = {line.resource: line.active_hour_usd(hours) for line in found.lines}
-    if cost.idle_month and not found.on:
+    idle = {line.resource: line.idle_month_usd for line in scenario_bill.lines}
+    active = {line.resource: line.active_hour_usd(hours) for line in scenario_bill.lines}
+    if cost.idle_month and not scenario_bill.on:
         yield from _over("an idle month", idle, cost.idle_month, rate)
-    if cost.active_hour and found.on is not False:
+    if cost.active_hour and scenario_bill.on is not False:
         yield from _over("an active hour", active, cost.active_hour, rate)
     for part in cost.components:
-        mine = [line.resource for line in _of(found, part, cost)]
-        still = {one: idle[one] for one in mine} if not found.on else survey.idle.get(part.name, {})
-        month = {one: still.get(one, 0.0) * (1 - hours / HOURS_A_MONTH) for one in (*mine, *still)}
-        if found.on is not False:
-            for one in mine:
-                month[one] += active[one] * hours
+        members = [line.resource for line in _of(scenario_bill, part, cost)]
+        idle_part = survey.idle.get(part.name, {})
+        if not scenario_bill.on:
+            idle_part = {resource: idle[resource] for resource in members}
+        idle_share = 1 - hours / HOURS_A_MONTH
+        month = {r: idle_part.get(r, 0.0) * idle_share for r in (*members, *idle_part)}
+        if scenario_bill.on is not False:
+            for resource in members:
+                month[resource] += active[resource] * hours
         yield from _over(f"a month of {part.name}", month, part.month, rate)
 
 
-def _over(what: str, parts: dict[Resource, float], ceiling: Ceiling, rate: float) -> Iterator[Sum]:
+def _over(name: str, parts: dict[Resource, float], ceiling: Ceiling, rate: float) -> Iterator[Sum]:
     total, limit = sum(parts.values()), ceiling.usd(rate)
-    billing = tuple((usd, one) for one, usd in parts.items() if usd > 0)
+    billing = tuple((usd, resource) for resource, usd in parts.items() if usd > 0)
     if total > limit and billing:
-        yield Sum(what, total, ceiling, limit, billing)
+        yield Sum(name, total, ceiling, limit, billing)

@@ -1,4 +1,4 @@
-"""A bill for a person: what each resource costs, against the ceilings, and what would stay."""
+"""The result of `tl cost`: costs by resource, totals against ceilings, and residues."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from tljudge.engine.cost_policy import Ceiling, CostPolicy
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One resource that bills; `unknown` says what of it nobody can price."""
+    """A resource that bills, in USD; `unknown` lists the charges without a price, with reasons."""
 
     file: str
     line: int
@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sum, of how many resources, beside its ceiling if it has one."""
+    """A sum in USD over some resources, with its ceiling if the policy sets one."""
 
     name: str
     unit: str
@@ -36,13 +36,13 @@ class Total:
 
     @property
     def is_over(self) -> bool:
-        """Whether the ceiling is passed."""
+        """Whether the sum is over its ceiling."""
         return self.ceiling_usd is not None and self.usd > self.ceiling_usd
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What a deleted stack leaves; `month_usd` where it is known."""
+class Residue:
+    """A residue of a deleted stack; `month_usd` is None if its cost is unknown."""
 
     file: str
     line: int
@@ -54,7 +54,19 @@ class Left:
 
 @dataclass(slots=True)
 class Estimate:
-    """Everything about one run of `tl cost`."""
+    """The result of a run of `tl cost`.
+
+    Attributes:
+        region: the region whose prices apply.
+        prices: the price file.
+        policy: ceilings and assumptions.
+        rows: resources that bill, the most expensive first.
+        totals: the sums over all templates.
+        components: the sums by component.
+        left: residues of the deleted stacks.
+        complaints: reasons why the bill may be wrong.
+        errors: templates that could not be read.
+    """
 
     region: str
     prices: Prices
@@ -62,7 +74,7 @@ class Estimate:
     rows: list[Row] = field(default_factory=list)
     totals: list[Total] = field(default_factory=list)
     components: list[Total] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
+    left: list[Residue] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     templates: int = 0
@@ -70,17 +82,19 @@ class Estimate:
 
     @property
     def unknown(self) -> list[tuple[Row, str]]:
-        """What nobody can price."""
-        return [(row, what) for row in self.rows for what in row.unknown]
+        """Each row with a charge that has no price, and the charge."""
+        return [(row, charge) for row in self.rows for charge in row.unknown]
 
     @property
     def verdict(self) -> str:
-        """FAIL, UNKNOWN or PASS."""
-        survives = self.policy.nothing_survives and any(o.state == STAYS for o in self.left)
-        if survives or any(one.is_over for one in (*self.totals, *self.components)):
+        """FAIL for a sum over its ceiling or a forbidden residue, else UNKNOWN or PASS."""
+        survives = self.policy.nothing_survives and any(
+            residue.state == STAYS for residue in self.left
+        )
+        if survives or any(total.is_over for total in (*self.totals, *self.components)):
             return "FAIL"
         return "UNKNOWN" if self.unknown or self.complaints else "PASS"
 
     def exit_code(self) -> int:
-        """3 when a template could not be read, 1 for what fails or nobody knows, else 0."""
+        """3 if a template could not be read, else 0 for PASS, else 1."""
         return 3 if self.errors else 0 if self.verdict == "PASS" else 1

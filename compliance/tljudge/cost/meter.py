@@ -1,28 +1,30 @@
-"""One resource and the price file: its charges, each with a price or why there is none."""
+"""Price a resource by the price file: each charge has an amount, or a reason why not."""
 
 from dataclasses import dataclass, replace
 
 from tljudge.data.prices import HOURS_A_MONTH, Price, Prices
 from tljudge.engine.cost_policy import CostPolicy, Usage
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.quantities import NotKnown, Quantity, amount
+from tljudge.resolve.quantities import Quantity, UnknownQuantity, amount
 from tljudge.resolve.values import Value
 
 ALWAYS, RUNNING, USED, GROWN = "always", "running", "used", "grown"
-"""While it exists; while an instance runs; while somebody uses it; while a group is at its most."""
+"""When a charge applies: while the resource exists; while an instance runs; while the resource is
+used; while an Auto Scaling group is at its maximum."""
 HOUR, MONTH, EITHER = "hour", "month", "hour or month"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One thing that is billed.
+    """An item of a bill.
 
     Attributes:
-        what: for a person: `30 GiB gp3`.
+        what: its name in messages, such as `30 GiB gp3`.
         when: `always`, `running`, `used` or `grown`.
-        per: what `usd` is for: `hour`, `month`, or nobody knows which.
-        usd: the amount; None where it is not known, and `why` says why.
-        prices: the lines it was computed from.
+        per: the period of `usd`: `hour`, `month`, or `hour or month` if unknown.
+        usd: the amount in USD; None if unknown.
+        why: the reason why the amount is unknown; else empty.
+        prices: the lines of the price file that it was computed from.
     """
 
     what: str
@@ -33,17 +35,17 @@ class Charge:
     prices: tuple[Price, ...] = ()
 
     def times(self, count: float, what: str) -> "Charge":
-        """The same, so many times."""
+        """The charge for `count` of the same, under another name."""
         return replace(self, what=what, usd=None if self.usd is None else self.usd * count)
 
     def hourly(self) -> float:
-        """USD for an hour; what is not known counts as nothing."""
+        """USD for an hour; an unknown amount counts as 0."""
         return (self.usd or 0.0) / (1 if self.per == HOUR else HOURS_A_MONTH)
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What prices one resource in one scenario."""
+    """Prices the charges of a resource in a scenario."""
 
     resource: Resource
     policy: CostPolicy
@@ -51,15 +53,15 @@ class Meter:
     usage: Usage
 
     def get(self, name: str) -> Value:
-        """A property, `NOVALUE` where it is not there."""
+        """The value of a property; `NOVALUE` if it is absent."""
         return self.resource.get(name)
 
-    def price(self, unit: str, item: str) -> Price | NotKnown:
-        """A line of the price file."""
-        found = self.prices.of(self.policy.region, unit, item)
-        if found is None:
-            return NotKnown(f"no price for {item} in {self.policy.region}")
-        return found
+    def price(self, unit: str, item: str) -> Price | UnknownQuantity:
+        """The line of the price file for a unit and an item, or the reason why there is none."""
+        line = self.prices.of(self.policy.region, unit, item)
+        if line is None:
+            return UnknownQuantity(f"no price for {item} in {self.policy.region}")
+        return line
 
     def charge(
         self,
@@ -68,38 +70,38 @@ class Meter:
         per: str = MONTH,
         when: str = ALWAYS,
     ) -> Charge:
-        """One charge of several parts: unit and item of a price line, and how many of it."""
+        """A charge that adds several parts: unit and item of a price line, and the count."""
         usd, used = 0.0, []
         for unit, item, count in parts:
             price = self.price(unit, item)
-            if isinstance(count, NotKnown):
+            if isinstance(count, UnknownQuantity):
                 return unpriced(what, per, when, count.why)
-            if isinstance(price, NotKnown):
+            if isinstance(price, UnknownQuantity):
                 return unpriced(what, per, when, price.why)
             usd += price.usd * count
             used.append(price)
         return Charge(what, when, per, usd, "", tuple(dict.fromkeys(used)))
 
     def hourly(self, what: str, item: str, count: Quantity = 1.0, *, when: str = ALWAYS) -> Charge:
-        """So many of what bills by the hour."""
+        """A charge for `count` items that bill by the hour."""
         return self.charge(what, ("hour", item, count), per=HOUR, when=when)
 
     def monthly(self, what: str, item: str, count: Quantity = 1.0, *, when: str = ALWAYS) -> Charge:
-        """So many of what bills by the month."""
+        """A charge for `count` items that bill by the month."""
         return self.charge(what, ("month", item, count), when=when)
 
     def stored(self, what: str, item: str) -> Charge:
-        """What is assumed to lie in it."""
+        """A charge for the assumed content, in GB for a month."""
         held = self.usage.stored_gb
         return self.charge(f"{amount(held)} GB {what}", ("gb_month", item, held))
 
     def metrics(self, count: float, when: str) -> Charge:
-        """Custom metrics; they bill by the hour in which they are sent."""
-        one = self.monthly("", "metric", count, when=when)
-        shown = f"{amount(count)} custom metric{'s' if count != 1 else ''}"
-        return replace(one, what=shown, per=HOUR).times(1 / HOURS_A_MONTH, shown)
+        """A charge for custom metrics, which bill by the hour in which they are sent."""
+        monthly = self.monthly("", "metric", count, when=when)
+        label = f"{amount(count)} custom metric{'s' if count != 1 else ''}"
+        return replace(monthly, what=label, per=HOUR).times(1 / HOURS_A_MONTH, label)
 
 
 def unpriced(what: str, per: str, when: str, reason: str) -> Charge:
-    """A charge whose amount nobody knows."""
+    """A charge of unknown amount, with the reason."""
     return Charge(what, when, per, None, reason)

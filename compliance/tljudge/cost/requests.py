@@ -1,17 +1,17 @@
-"""What bills by the request: functions, APIs, queues, topics, users."""
+"""Charges by use: functions, APIs, stages, queues, topics, user pools and schedules."""
 
 from collections.abc import Iterator
 
-from tljudge.cost.calls import a_month, calls, leads_somewhere
+from tljudge.cost.calls import a_month, calls, has_unknown_target
 from tljudge.cost.meter import ALWAYS, HOUR, MONTH, USED, Charge, Meter, unpriced
-from tljudge.resolve.quantities import NotKnown, amount, is_true, quantity
+from tljudge.resolve.quantities import UnknownQuantity, amount, is_true, quantity
 from tljudge.resolve.values import NOVALUE, Value, for_matching, why
 
 _KB_A_GB = 1e6
 
 
 def function(meter: Meter) -> Iterator[Charge]:
-    """AWS::Lambda::Function: calls with their log, metrics, kept snapshots."""
+    """Charges of AWS::Lambda::Function: calls with their log, metrics, SnapStart snapshots."""
     memory = quantity(meter.get("MemorySize"), 128.0)
     architecture = meter.get("Architectures")
     chip: Value = "x86_64" if architecture is NOVALUE else architecture
@@ -23,13 +23,13 @@ def function(meter: Meter) -> Iterator[Charge]:
                 for p, changed in meter.policy.usage_of)  # fmt: skip
     for times, when in calls(meter.resource, meter.usage, named):
         if (
-            isinstance(times, NotKnown)
-            or isinstance(memory, NotKnown)
-            or isinstance(disk, NotKnown)
+            isinstance(times, UnknownQuantity)
+            or isinstance(memory, UnknownQuantity)
+            or isinstance(disk, UnknownQuantity)
             or not isinstance(chip, str)
         ):
-            unclear = [q.why for q in (times, memory, disk) if isinstance(q, NotKnown)]
-            reason = unclear[0] if unclear else "its architecture is not known"
+            unclear = [q.why for q in (times, memory, disk) if isinstance(q, UnknownQuantity)]
+            reason = unclear[0] if unclear else "its architecture is unknown"
             yield unpriced("calls", MONTH, when, reason)
             continue
         seconds = times * meter.usage.function_ms / 1000
@@ -50,18 +50,20 @@ def function(meter: Meter) -> Iterator[Charge]:
     if on not in (NOVALUE, "None") and not for_matching(meter.get("Runtime"), "").startswith(
         "java"
     ):
-        yield unpriced("SnapStart", HOUR, ALWAYS, "no price for kept snapshots")
+        yield unpriced(
+            "SnapStart", HOUR, ALWAYS, "the price file has no price for SnapStart snapshots"
+        )
 
 
 def version(meter: Meter) -> Iterator[Charge]:
-    """AWS::Lambda::Version and Alias: only what is kept warm."""
+    """Charges of AWS::Lambda::Version and Alias: provisioned concurrency."""
     name = "ProvisionedConcurrencyConfig"
     if meter.get(name) is not NOVALUE:
         yield unpriced("provisioned concurrency", HOUR, ALWAYS, "no price for it")
 
 
 def http_api(meter: Meter) -> Iterator[Charge]:
-    """AWS::ApiGatewayV2::Api."""
+    """Charges of AWS::ApiGatewayV2::Api."""
     if meter.get("ProtocolType") not in (NOVALUE, "HTTP"):
         yield unpriced("messages", MONTH, USED, "no price for this protocol")
         return
@@ -69,7 +71,7 @@ def http_api(meter: Meter) -> Iterator[Charge]:
 
 
 def rest_api(meter: Meter) -> Iterator[Charge]:
-    """AWS::ApiGateway::RestApi."""
+    """Charges of AWS::ApiGateway::RestApi."""
     yield _requests(meter, "rest_api")
 
 
@@ -80,7 +82,7 @@ def _requests(meter: Meter, item: str) -> Charge:
 
 
 def stage(meter: Meter) -> Iterator[Charge]:
-    """Stages of both kinds: access log, cache, detailed metrics."""
+    """Charges of a stage of either API type: access log, cache, detailed metrics."""
     log = meter.get("AccessLogSettings")
     log = meter.get("AccessLogSetting") if log is NOVALUE else log
     if log is not NOVALUE:
@@ -96,22 +98,25 @@ def stage(meter: Meter) -> Iterator[Charge]:
     routes = meter.get("RouteSettings")
     inner = [meter.get("DefaultRouteSettings"), routes]
     inner += routes.values() if isinstance(routes, dict) else []
-    detailed = (one.get("DetailedMetricsEnabled", False) for one in inner if isinstance(one, dict))
-    if any(is_true(one) is not False for one in detailed):
-        yield unpriced("detailed metrics", HOUR, USED, "how many there will be is not known")
+    detailed = (s.get("DetailedMetricsEnabled", False) for s in inner if isinstance(s, dict))
+    if any(is_true(flag) is not False for flag in detailed):
+        yield unpriced("detailed metrics", HOUR, USED, "their number is unknown")
 
 
 def queue(meter: Meter) -> Iterator[Charge]:
-    """AWS::SQS::Queue."""
+    """Charges of AWS::SQS::Queue."""
     yield _requests(meter, "queue")
 
 
 def topic(meter: Meter) -> Iterator[Charge]:
-    """AWS::SNS::Topic, with the subscriptions it lists."""
+    """Charges of AWS::SNS::Topic, with its inline subscriptions."""
     yield _requests(meter, "publish")
     inline = meter.get("Subscription")
-    for one in inline if isinstance(inline, list) else ():
-        if isinstance(one, dict) and one.get("Protocol") in ("email", "email-json"):
+    for subscription in inline if isinstance(inline, list) else ():
+        if isinstance(subscription, dict) and subscription.get("Protocol") in (
+            "email",
+            "email-json",
+        ):
             yield _mails(meter)
 
 
@@ -127,7 +132,7 @@ def _mails(meter: Meter) -> Charge:
 
 
 def user_pool(meter: Meter) -> Iterator[Charge]:
-    """AWS::Cognito::UserPool."""
+    """Charges of AWS::Cognito::UserPool."""
     tier, more = meter.get("UserPoolTier"), meter.get("UserPoolAddOns")
     tier = "ESSENTIALS" if tier is NOVALUE else tier
     mode = more.get("AdvancedSecurityMode", "OFF") if isinstance(more, dict) else more
@@ -141,12 +146,14 @@ def user_pool(meter: Meter) -> Iterator[Charge]:
 
 
 def timer(meter: Meter) -> Iterator[Charge]:
-    """AWS::Events::Rule and AWS::Scheduler::Schedule; the function it calls is charged itself."""
+    """Charges of AWS::Events::Rule and AWS::Scheduler::Schedule, without those of their targets."""
     times = a_month(meter.get("ScheduleExpression"))
     if times == 0.0 or meter.get("State") == "DISABLED":
         return
     if meter.resource.type == "AWS::Scheduler::Schedule":
-        count = times if isinstance(times, NotKnown) else times / 1e6
+        count = times if isinstance(times, UnknownQuantity) else times / 1e6
         yield meter.charge("its ticks", ("million", "schedule", count))
-    if leads_somewhere(meter.resource):
-        yield unpriced("what it calls", MONTH, ALWAYS, "its target is not declared here")
+    if has_unknown_target(meter.resource):
+        yield unpriced(
+            "what it calls", MONTH, ALWAYS, "its target is not declared in this deployment"
+        )

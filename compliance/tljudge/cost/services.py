@@ -1,11 +1,11 @@
-"""What services bill, one function a type; what stands in no list here is not known."""
+"""Charges by resource type: a function for each priced type; other types have no price."""
 
 from collections.abc import Callable, Iterator
 
 from tljudge.cost import requests
 from tljudge.cost.machines import group, instance, lone_volume
 from tljudge.cost.meter import ALWAYS, HOUR, MONTH, USED, Charge, Meter, unpriced
-from tljudge.resolve.quantities import NotKnown, Quantity, amount, is_true, quantity
+from tljudge.resolve.quantities import Quantity, UnknownQuantity, amount, is_true, quantity
 from tljudge.resolve.values import NOVALUE, Text, Unknown, Value, why
 
 
@@ -21,21 +21,23 @@ def _endpoint(meter: Meter) -> Iterator[Charge]:
 
 
 def _zones(count: Quantity) -> str:
-    if isinstance(count, NotKnown):
-        return "zones not known"
+    if isinstance(count, UnknownQuantity):
+        return "unknown number of zones"
     return f"{amount(count)} zone{'s' if count != 1 else ''}"
 
 
 def _count(value: Value) -> Quantity:
     if isinstance(value, list):
-        return NotKnown(why(value[0])) if len(value) == 1 and _is_list(value[0]) else len(value)
+        return (
+            UnknownQuantity(why(value[0])) if len(value) == 1 and _is_list(value[0]) else len(value)
+        )
     if isinstance(value, Unknown | Text):
-        return NotKnown(why(value))
-    return NotKnown("it is not given") if value is NOVALUE else 1.0
+        return UnknownQuantity(why(value))
+    return UnknownQuantity("it is not set") if value is NOVALUE else 1.0
 
 
 def _is_list(value: Value) -> bool:
-    """One unknown element that is a whole list: a parameter of list type in brackets."""
+    """Whether an unknown element may be a whole list: a parameter of list type in brackets."""
     return isinstance(value, Unknown) and value.origin is None and not value.plain
 
 
@@ -57,23 +59,23 @@ def _cache(meter: Meter) -> Iterator[Charge]:
     else:
         shards = quantity(meter.get("NumNodeGroups"), 1.0)
         copies = quantity(meter.get("ReplicasPerNodeGroup"), 0.0)
-        if isinstance(shards, NotKnown) or isinstance(copies, NotKnown):
-            nodes = shards if isinstance(shards, NotKnown) else copies
+        if isinstance(shards, UnknownQuantity) or isinstance(copies, UnknownQuantity):
+            nodes = shards if isinstance(shards, UnknownQuantity) else copies
         else:
             nodes = shards * (1 + copies)
     engine, kind = meter.get("Engine"), meter.get("CacheNodeType")
     engine = "redis" if engine is NOVALUE else engine
     if not isinstance(engine, str) or not isinstance(kind, str):
-        unclear = next(one for one in (engine, kind) if not isinstance(one, str))
-        reason = why(unclear) if isinstance(unclear, Unknown | Text) else "it is not given"
+        unclear = next(value for value in (engine, kind) if not isinstance(value, str))
+        reason = why(unclear) if isinstance(unclear, Unknown | Text) else "it is not set"
         yield unpriced("cache", HOUR, ALWAYS, f"its type: {reason}")
         return
-    shown = "" if nodes == 1.0 or isinstance(nodes, NotKnown) else f"{amount(nodes)} × "
-    yield meter.hourly(f"{shown}{kind}, {engine}", f"cache.{engine}.{kind}", nodes)
+    multiple = "" if nodes == 1.0 or isinstance(nodes, UnknownQuantity) else f"{amount(nodes)} × "
+    yield meter.hourly(f"{multiple}{kind}, {engine}", f"cache.{engine}.{kind}", nodes)
     copies = quantity(meter.get("SnapshotRetentionLimit"), 0.0)
     if copies != 0.0:
-        held = copies if isinstance(copies, NotKnown) else copies * meter.usage.stored_gb
-        yield meter.charge("backups", ("gb_month", "cache_backup", held))
+        stored = copies if isinstance(copies, UnknownQuantity) else copies * meter.usage.stored_gb
+        yield meter.charge("backups", ("gb_month", "cache_backup", stored))
 
 
 def _alarm(meter: Meter) -> Iterator[Charge]:
@@ -81,23 +83,23 @@ def _alarm(meter: Meter) -> Iterator[Charge]:
     if isinstance(metrics, Unknown):
         yield unpriced("alarm", MONTH, ALWAYS, why(metrics))
         return
-    looked_at, periods = 1, [meter.get("Period")]
+    count, periods = 1, [meter.get("Period")]
     if isinstance(metrics, list):
-        bodies = [one["MetricStat"] for one in metrics
-                  if isinstance(one, dict) and "MetricStat" in one]  # fmt: skip
-        looked_at = len(bodies)
+        bodies = [m["MetricStat"] for m in metrics
+                  if isinstance(m, dict) and "MetricStat" in m]  # fmt: skip
+        count = len(bodies)
         periods = [b.get("Period", NOVALUE) if isinstance(b, dict) else b for b in bodies]
         if not bodies:
-            yield unpriced("alarm", MONTH, ALWAYS, "how many metrics it looks at is not known")
+            yield unpriced("alarm", MONTH, ALWAYS, "the number of its metrics is unknown")
             return
     fast = any(quantity(period, 60.0) in (10.0, 20.0, 30.0) for period in periods)
-    shown = "alarm" if looked_at == 1 else f"alarm on {looked_at} metrics"
-    yield meter.monthly(shown, "fast_alarm" if fast else "alarm", float(looked_at))
+    shown = "alarm" if count == 1 else f"alarm on {count} metrics"
+    yield meter.monthly(shown, "fast_alarm" if fast else "alarm", float(count))
 
 
 def _metric_filter(meter: Meter) -> Iterator[Charge]:
-    made = _count(meter.get("MetricTransformations"))
-    yield meter.metrics(1.0 if isinstance(made, NotKnown) else made, USED)
+    count = _count(meter.get("MetricTransformations"))
+    yield meter.metrics(1.0 if isinstance(count, UnknownQuantity) else count, USED)
 
 
 def _parameter(meter: Meter) -> Iterator[Charge]:
@@ -128,13 +130,13 @@ def _table(meter: Meter) -> Iterator[Charge]:
 
 def _provisioned(meter: Meter) -> Iterator[Charge]:
     indexes = meter.get("GlobalSecondaryIndexes")
-    places = [meter.get("ProvisionedThroughput")]
-    places += [one.get("ProvisionedThroughput") if isinstance(one, dict) else one
-               for one in (indexes if isinstance(indexes, list) else ())]  # fmt: skip
-    for one in places:
-        given = one if isinstance(one, dict) else {}
+    throughputs = [meter.get("ProvisionedThroughput")]
+    throughputs += [i.get("ProvisionedThroughput") if isinstance(i, dict) else i
+                    for i in (indexes if isinstance(indexes, list) else ())]  # fmt: skip
+    for throughput in throughputs:
+        given = throughput if isinstance(throughput, dict) else {}
         reads, writes = (
-            quantity(given.get(name, NOVALUE) if given else one)
+            quantity(given.get(name, NOVALUE) if given else throughput)
             for name in ("ReadCapacityUnits", "WriteCapacityUnits")
         )
         yield meter.charge(
@@ -145,9 +147,9 @@ def _provisioned(meter: Meter) -> Iterator[Charge]:
         )
 
 
-def _flat(unit: str, item: str, what: str) -> Callable[[Meter], Iterator[Charge]]:
+def _flat(unit: str, item: str, label: str) -> Callable[[Meter], Iterator[Charge]]:
     def priced(meter: Meter) -> Iterator[Charge]:
-        yield meter.hourly(what, item) if unit == HOUR else meter.monthly(what, item)
+        yield meter.hourly(label, item) if unit == HOUR else meter.monthly(label, item)
 
     return priced
 
@@ -160,10 +162,11 @@ def _stored(item: str) -> Callable[[Meter], Iterator[Charge]]:
 
 
 def _written_by_others(meter: Meter) -> Iterator[Charge]:
-    """A log group: who writes to it is charged for what it writes."""
+    """A log group bills nothing itself: its writers are charged for what they write."""
     yield from ()
 
 
+# Resource type to the function that yields its charges.
 CHARGED: dict[str, Callable[[Meter], Iterator[Charge]]] = {
     "AWS::ApiGateway::RestApi": requests.rest_api,
     "AWS::ApiGateway::Stage": requests.stage,

@@ -1,4 +1,4 @@
-"""What would stay, and mostly go on billing, after its stack is deleted.
+"""Survivors: resources, snapshots and volumes that stay after their stack is deleted.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/preserving-volumes-on-termination.html
@@ -24,7 +24,10 @@ LAUNCHES = (
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
-    """What stays: `silent` says that AWS keeps it without being told to."""
+    """A survivor: its message, its state, and its place.
+
+    `silent` is true if AWS keeps it although the template does not ask for it.
+    """
 
     what: str
     state: str
@@ -33,7 +36,7 @@ class Survivor:
 
 
 def survivors(resource: Resource) -> Iterator[Survivor]:
-    """Everything of one resource that a deleted stack leaves behind."""
+    """Yield every survivor of a resource."""
     yield from _policies(resource)
     yield from _protected(resource)
     if resource.type in LAUNCHES:
@@ -51,16 +54,16 @@ def _policies(resource: Resource) -> Iterator[Survivor]:
         if raw is None:
             if name == "DeletionPolicy" and _snapshot_by_default(resource):
                 yield Survivor(
-                    "a snapshot stays after the stack: without a DeletionPolicy AWS makes one",
+                    "a snapshot stays after the stack: without a DeletionPolicy AWS creates one",
                     STAYS,
                     resource.mark,
                     silent=True,
                 )
         elif isinstance(value, str) and value in _KEEPS:
-            left = "a snapshot stays" if value == "Snapshot" else "stays"
-            yield Survivor(f"{left} {event}: {name} {value}", STAYS, mark)
+            survivor = "a snapshot stays" if value == "Snapshot" else "stays"
+            yield Survivor(f"{survivor} {event}: {name} {value}", STAYS, mark)
         elif value != "Delete":
-            yield Survivor(f"whether it stays {event} is not known: {name}", MAY_STAY, mark)
+            yield Survivor(f"whether it stays {event} is unknown: {name}", MAY_STAY, mark)
 
 
 def _snapshot_by_default(resource: Resource) -> bool:
@@ -84,49 +87,55 @@ def _protected(resource: Resource) -> Iterator[Survivor]:
             continue
         mark = resource.mark_of(name)
         if isinstance(value, Unknown | Text):
-            reason = f"whether its deletion is refused is not known: {why(value)}"
+            reason = f"whether AWS refuses its deletion is unknown: {why(value)}"
             yield Survivor(reason, MAY_STAY, mark)
         elif is_true(value) or value == "ACTIVE":
-            yield Survivor(f"stays, because its deletion is refused: {name}", STAYS, mark)
+            yield Survivor(f"stays, because {name} refuses its deletion", STAYS, mark)
     attributes = resource.get("LoadBalancerAttributes")
     mark = resource.mark_of("LoadBalancerAttributes")
-    for one in attributes if isinstance(attributes, list) else [attributes]:
-        if isinstance(one, Unknown):
-            reason = f"whether its deletion is refused is not known: {why(one)}"
+    for attribute in attributes if isinstance(attributes, list) else [attributes]:
+        if isinstance(attribute, Unknown):
+            reason = f"whether AWS refuses its deletion is unknown: {why(attribute)}"
             yield Survivor(reason, MAY_STAY, mark)
             continue
-        key, value = (one.get("Key"), one.get("Value")) if isinstance(one, dict) else (None, None)
+        key, value = (
+            (attribute.get("Key"), attribute.get("Value"))
+            if isinstance(attribute, dict)
+            else (None, None)
+        )
         if key == "deletion_protection.enabled" or isinstance(key, Unknown | Text):
             refused = is_true(value)
             if refused is not False:
-                sure = refused and isinstance(key, str)
-                state = STAYS if sure else MAY_STAY
-                yield Survivor("stays, because its deletion is refused", state, mark)
+                is_certain = refused and isinstance(key, str)
+                state = STAYS if is_certain else MAY_STAY
+                yield Survivor(
+                    "stays, because deletion protection refuses its deletion", state, mark
+                )
 
 
 def _volumes(resource: Resource) -> Iterator[Survivor]:
     name = "BlockDeviceMappings"
     mark = resource.mark_of(name)
-    own: Map[Value] | Unknown = EMPTY
+    launch_data_of_template: Map[Value] | Unknown = EMPTY
     if resource.type == "AWS::EC2::LaunchTemplate":
         data = resource.get("LaunchTemplateData")
-        own, mark = (
+        launch_data_of_template, mark = (
             data if isinstance(data, dict | Unknown) else EMPTY,
             resource.mark_of("LaunchTemplateData", name),
         )
-        found, unclear = mappings(Settings(None, own))
+        by_device, unclear = mappings(Settings(None, launch_data_of_template))
     else:
-        found, unclear = mappings(Settings(resource, EMPTY))
+        by_device, unclear = mappings(Settings(resource, EMPTY))
     if resource.type == "AWS::EC2::Instance":
         shared = launch_data(resource, resource.get("LaunchTemplate"))
         if isinstance(shared, Unknown):
             unclear.append(why(shared))
     for reason in unclear:
-        yield Survivor(f"whether its volumes stay is not known: {reason}", MAY_STAY, mark)
-    for device, mapping in found.items():
+        yield Survivor(f"whether its volumes stay is unknown: {reason}", MAY_STAY, mark)
+    for device, mapping in by_device.items():
         disk = mapping.get("Ebs", NOVALUE)
         if isinstance(disk, Unknown):
-            yield Survivor(f"whether volume {device} stays is not known", MAY_STAY, mark)
+            yield Survivor(f"whether volume {device} stays is unknown", MAY_STAY, mark)
         elif isinstance(disk, dict):
             yield from _volume(resource, device, disk, mark)
 
@@ -135,12 +144,12 @@ def _volume(resource: Resource, device: str, disk: Map[Value], mark: Mark) -> It
     value = disk.get("DeleteOnTermination", NOVALUE)
     at = disk.marks.get("DeleteOnTermination", mark)
     if value is NOVALUE:
-        # A group deletes what it launched; elsewhere the default is true of the root volume only.
+        # A group deletes the volumes it launched; elsewhere only the root volume defaults to true.
         if resource.type != "AWS::AutoScaling::LaunchConfiguration" and device not in ROOT_DEVICES:
-            message = f"whether volume {device} stays is not said: DeleteOnTermination"
+            message = f"volume {device} may stay: DeleteOnTermination is not set"
             yield Survivor(message, MAY_STAY, at)
     elif is_true(value) is None:
-        yield Survivor(f"whether volume {device} stays is not known: {why(value)}", MAY_STAY, at)
+        yield Survivor(f"whether volume {device} stays is unknown: {why(value)}", MAY_STAY, at)
     elif not is_true(value):
         message = f"volume {device} stays after its instance: DeleteOnTermination false"
         yield Survivor(message, STAYS, at)
@@ -157,16 +166,16 @@ def _repository(resource: Resource) -> Iterator[Survivor]:
         message = "stays while it holds an image: no EmptyOnDelete"
         yield Survivor(message, STAYS, resource.mark_of("EmptyOnDelete"))
     elif is_true(value) is None:
-        message = f"whether it stays with its images is not known: {why(value)}"
+        message = f"whether it stays with its images is unknown: {why(value)}"
         yield Survivor(message, MAY_STAY, resource.mark_of("EmptyOnDelete"))
 
 
 def _set(name: str, message: str) -> Callable[[Resource], Iterator[Survivor]]:
-    def found(resource: Resource) -> Iterator[Survivor]:
+    def survivors_of(resource: Resource) -> Iterator[Survivor]:
         if resource.get(name) is not NOVALUE:
             yield Survivor(message, STAYS, resource.mark_of(name))
 
-    return found
+    return survivors_of
 
 
 def _database(resource: Resource) -> Iterator[Survivor]:
@@ -191,23 +200,23 @@ def _key(resource: Resource) -> Iterator[Survivor]:
     days = resource.get("PendingWindowInDays")
     text = "30" if days is NOVALUE else display(days, 20)
     # https://aws.amazon.com/kms/pricing/
-    yield Survivor(f"waits {text} days for its end", UNBILLED, resource.mark)
+    yield Survivor(f"waits {text} days for its deletion", UNBILLED, resource.mark)
 
 
 def _secret(resource: Resource) -> Iterator[Survivor]:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/manage_delete-secret.html
-    yield Survivor("waits 7 to 30 days for its end", UNBILLED, resource.mark)
+    yield Survivor("waits 7 to 30 days for its deletion", UNBILLED, resource.mark)
 
 
 _PARTICULAR: dict[str, Callable[[Resource], Iterator[Survivor]]] = {
     "AWS::ECR::Repository": _repository,
     "AWS::EFS::FileSystem": _files,
-    "AWS::ElastiCache::ServerlessCache": _set("FinalSnapshotName", "a last snapshot stays"),
+    "AWS::ElastiCache::ServerlessCache": _set("FinalSnapshotName", "a final snapshot stays"),
     "AWS::KMS::Key": _key,
     "AWS::RDS::DBCluster": _database,
     "AWS::RDS::DBInstance": _database,
     "AWS::S3::Bucket": _bucket,
     "AWS::SecretsManager::Secret": _secret,
 }
-# Owning these is free, but what they hold or make is not.
+# These cost nothing themselves, but their content or what they launch does.
 HOLDERS = ("AWS::Logs::LogGroup", NESTED, *LAUNCHES)

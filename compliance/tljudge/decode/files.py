@@ -1,4 +1,4 @@
-"""Which files of a folder may be templates."""
+"""Find the files of a folder that may be templates, by their suffix."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,27 +9,28 @@ SKIPPED_FOLDERS = ("node_modules", "__pycache__", "venv")
 
 
 def templates(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Every file once, and whether the user named the file itself and not a folder above it.
+    """Yield every file once, and whether the user named the file itself or only a folder above it.
 
-    A folder that cannot be listed comes as if the user had named it: whoever reads it says why.
+    Folders are walked in sorted order; hidden folders and `SKIPPED_FOLDERS` are left out. A folder
+    that cannot be listed comes as if the user had named it, so that its reader reports why.
     """
     seen: set[Path] = set()
     for path in paths:
         is_folder = os.path.isdir(path)  # noqa: PTH112 - Path.is_dir may raise
-        for one, named in _walk(path) if is_folder else [(path, True)]:
-            if one not in seen:
-                seen.add(one)
-                yield one, named
+        for file, named in _walk(path) if is_folder else [(path, True)]:
+            if file not in seen:
+                seen.add(file)
+                yield file, named
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
     unlisted: list[OSError] = []
-    for here, folders, files in os.walk(folder, onerror=unlisted.append):
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
         folders[:] = sorted(
             name for name in folders if name[0] != "." and name not in SKIPPED_FOLDERS
         )
         for name in sorted(files):
             if name.endswith(SUFFIXES):
-                yield Path(here) / name, False
+                yield Path(parent) / name, False
     for error in unlisted:
         yield Path(error.filename), True

@@ -1,26 +1,26 @@
-"""`Fn::ForEach` written out: the same resources, conditions, outputs and properties without loops.
+"""Expand `Fn::ForEach` in resources, conditions, outputs and properties.
 
-What a loop makes has the places of the loop's text. A loop whose collection nobody can know stays
-where it is, and is reported; it is never skipped. Expansion is bounded in values and characters.
+An expanded value has the place of the loop's text. A loop whose collection is unknown stays in the
+template and is reported; it is never skipped. Expansion is bounded in values and characters.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
-from tljudge.decode.errors import TemplateError
-from tljudge.decode.nodes import Call, Map, Mark, Node, Seq, as_text, made_map, made_seq
+from tljudge.decode.errors import TemplateError, shortened
+from tljudge.decode.nodes import Call, Map, Mark, Node, Seq, as_text, new_map, new_seq
 from tljudge.decode.references import sub_parts
 
 PREFIX = "Fn::ForEach::"
 _EXPANDED = ("Conditions", "Resources", "Outputs")
-MAX_LEVELS = 5  # the service's own
+MAX_LEVELS = 5  # the limit of CloudFormation
 MAX_VALUES = 200_000
 MAX_CHARACTERS = 4 * 1024 * 1024
 Names = Mapping[str, str]
-"""Identifiers to the items they stand for."""
+"""Loop identifier to its current item."""
 
-# `${X}` is the item, `&{X}` the item without what a logical id may not have.
+# `${X}` is the item; `&{X}` is the item without the characters that a logical id forbids.
 _PLACE = re.compile(r"([$&])\{\s*([A-Za-z0-9_.:-]+)\s*\}")
 _NOT_IN_AN_ID = re.compile(r"[^0-9A-Za-z]+")
 
@@ -31,24 +31,24 @@ def expand(
     """Expand the loops of a template's sections.
 
     Args:
-        sections: by name.
-        file: of the template, for errors.
-        given: what is passed for parameters, as far as it is known; None where nobody knows.
+        sections: section name to section.
+        file: path of the template, for errors.
+        given: values that the caller passes for parameters; None if they are unknown.
 
     Returns:
-        The sections without those loops; and the loops that stay, each with its place and the
-        reason why its collection is not known.
+        The sections with the loops expanded; and for each loop that stays, its key, its place and
+        the reason why its collection is unknown.
 
     Raises:
-        TemplateError: a loop that nobody could deploy, or that grows beyond bounds.
+        TemplateError: CloudFormation would refuse a loop, or the result exceeds the bounds.
     """
     expansion = _Expansion(file, sections["Parameters"], sections["Mappings"], given)
     expanded = {name: expansion.of(sections[name]) for name in _EXPANDED}
-    return {**sections, **expanded}, expansion.left
+    return {**sections, **expanded}, expansion.unexpanded
 
 
-class _NotKnown(Exception):
-    """Nobody can know a collection; says why."""
+class _UnknownItems(Exception):
+    """The items of a collection are unknown; the text says why."""
 
 
 class _Expansion:
@@ -63,7 +63,7 @@ class _Expansion:
         self._parameters, self._mappings, self._given = parameters, mappings, given
         self._values = self._characters = 0
         self._here: Mark = (1, 1)
-        self.left: dict[str, tuple[Mark, str]] = {}
+        self.unexpanded: dict[str, tuple[Mark, str]] = {}
 
     def of(self, section: Map[Node]) -> Map[Node]:
         return self._map(section, {}, 0)
@@ -74,13 +74,13 @@ class _Expansion:
     def _value(self, raw: Node, names: Names, level: int) -> Node:
         self._values += 1
         if self._values > MAX_VALUES:
-            raise self._error(f"loops make more than {MAX_VALUES} values; split the template")
+            raise self._error(f"loops expand to more than {MAX_VALUES} values; split the template")
         if isinstance(raw, str):
             return self._text(raw, names)
         if isinstance(raw, Map):
             return self._map(raw, names, level)
         if isinstance(raw, list):
-            return made_seq([self._value(one, names, level) for one in raw], raw.marks)
+            return new_seq([self._value(element, names, level) for element in raw], raw.marks)
         if isinstance(raw, Call):
             return self._call(raw, names, level)
         return raw
@@ -90,104 +90,108 @@ class _Expansion:
             return text
 
         def item(match: re.Match[str]) -> str:
-            found = names.get(match[2])
-            if found is None:
+            current = names.get(match[2])
+            if current is None:
                 return match[0]
-            self._characters += len(found)
+            self._characters += len(current)
             if self._characters > MAX_CHARACTERS:
-                raise self._error(f"loops make more than {MAX_CHARACTERS} characters; split it")
-            return found if match[1] == "$" else _NOT_IN_AN_ID.sub("", found)
+                raise self._error(
+                    f"loops expand to more than {MAX_CHARACTERS} characters; split it"
+                )
+            return current if match[1] == "$" else _NOT_IN_AN_ID.sub("", current)
 
         return _PLACE.sub(item, text)
 
     def _map(self, raw: Map[Node], names: Names, level: int) -> Map[Node]:
-        found: dict[str, Node] = {}
+        expanded: dict[str, Node] = {}
         marks: dict[str, Mark] = {}
         for key, mark, value, inner, below in self._entries(raw, names, level):
-            # A loop that stays stands in each turn of the loop around it.
-            if key in found and not key.startswith(PREFIX):
+            # An unexpanded inner loop has the same key in each turn of the outer loop.
+            if key in expanded and not key.startswith(PREFIX):
                 self._here = mark
                 first = f"first in line {marks[key][0]}"
-                raise self._error(f"a loop makes {key[:80]!r} a second time, {first}; name both")
-            found[key], marks[key] = self._value(value, inner, below), mark
-        return made_map(found, marks)
+                raise self._error(
+                    f"a loop makes {shortened(key)!r} twice, {first}; use distinct names"
+                )
+            expanded[key], marks[key] = self._value(value, inner, below), mark
+        return new_map(expanded, marks)
 
     def _entries(
         self, raw: Map[Node], names: Names, level: int
     ) -> Iterator[tuple[str, Mark, Node, Names, int]]:
-        """Keys with their places and values; instead of a loop, those it makes."""
+        """Yield keys with places and values; for a loop, the keys that it expands to."""
         for key, value in raw.items():
             mark = self._here = raw.marks[key]
             if not key.startswith(PREFIX):
                 yield self._text(key, names), mark, value, names, level
                 continue
             if level == MAX_LEVELS:
-                raise self._error(f"loops stand in each other deeper than {MAX_LEVELS}; flatten")
+                raise self._error(f"loops are nested deeper than {MAX_LEVELS} levels; flatten them")
             identifier, collection, body = self._parts(key, value)
             try:
                 items = self._items(collection, names, level)
-            except _NotKnown as error:
-                self.left.setdefault(key, (mark, str(error)))
+            except _UnknownItems as error:
+                self.unexpanded.setdefault(key, (mark, str(error)))
                 yield key, mark, value, names, level
                 continue
-            for one in items:
-                yield from self._entries(body, {**names, identifier: one}, level + 1)
+            for item in items:
+                yield from self._entries(body, {**names, identifier: item}, level + 1)
 
     def _parts(self, key: str, value: Node) -> tuple[str, Node, Map[Node]]:
         if isinstance(value, Seq) and len(value) == 3:
             identifier, collection, body = value
             if isinstance(identifier, str) and isinstance(body, Map):
                 return identifier, collection, body
-        raise self._error(f"{key[:80]} takes an identifier, a collection and a mapping; write them")
+        raise self._error(f"{shortened(key)} needs an identifier, a collection and a mapping")
 
     def _items(self, raw: Node, names: Names, level: int) -> list[str]:
-        found: object
+        items: object
         if isinstance(raw, Call) and raw.name == "Ref":
-            found = self._of_parameter(raw.argument, is_list=True)
+            items = self._of_parameter(raw.argument, is_list=True)
         else:
-            found = self._value(raw, names, level)
-            if isinstance(found, Call) and found.name == "Fn::FindInMap":
-                found = self._of_map(found.argument)
-        if not isinstance(found, list):
-            raise _NotKnown("its collection is not known")
-        if not found:
-            raise _NotKnown("its collection is empty")
-        return [self._item(one) for one in found]
+            items = self._value(raw, names, level)
+            if isinstance(items, Call) and items.name == "Fn::FindInMap":
+                items = self._of_map(items.argument)
+        if not isinstance(items, list):
+            raise _UnknownItems("its collection is unknown")
+        if not items:
+            raise _UnknownItems("its collection is empty")
+        return [self._item(item) for item in items]
 
     def _item(self, raw: object) -> str:
         if isinstance(raw, Call) and raw.name == "Ref":
             raw = self._of_parameter(raw.argument, is_list=False)
         if isinstance(raw, str | int | float) and raw != "":
             return as_text(raw)
-        raise _NotKnown("an item of its collection is not known")
+        raise _UnknownItems("an item of its collection is unknown")
 
     def _of_parameter(self, name: Node, *, is_list: bool) -> object:
         declared = self._parameters.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or not isinstance(declared, Map):
-            raise _NotKnown("its collection is no parameter")
+            raise _UnknownItems("its collection is not a parameter")
         kind = as_text(declared.get("Type", "String"))
         if kind.startswith("AWS::SSM::") or self._given is None:
-            raise _NotKnown(f"parameter {name} is not known")
+            raise _UnknownItems(f"parameter {name} is unknown")
         value = self._given.get(name, declared.get("Default"))
         allowed = declared.get("AllowedValues")
         if name not in self._given and isinstance(allowed, str | list | dict) and len(allowed) > 1:
-            raise _NotKnown(f"parameter {name} has more than one allowed value")
+            raise _UnknownItems(f"parameter {name} has more than one allowed value")
         if is_list and kind != "CommaDelimitedList" and not kind.startswith("List<"):
-            raise _NotKnown(f"parameter {name} is no list")
+            raise _UnknownItems(f"parameter {name} is not a list")
         if is_list and isinstance(value, str | int | float):
-            return [one.strip() for one in as_text(value).split(",")]
+            return [piece.strip() for piece in as_text(value).split(",")]
         if isinstance(value, list) or (not is_list and isinstance(value, str | int | float)):
             return value
-        raise _NotKnown(f"parameter {name} has no value that is known")
+        raise _UnknownItems(f"the value of parameter {name} is unknown")
 
     def _of_map(self, argument: Node) -> Node:
-        here: Node = self._mappings
+        level: Node = self._mappings
         keys = list(argument) if isinstance(argument, Seq) else []
         for key in keys[:3]:
-            if not isinstance(key, str | int) or not isinstance(here, Map):
-                raise _NotKnown("its collection is looked up with a key that is not known")
-            here = here.get(as_text(key))
-        return here
+            if not isinstance(key, str | int) or not isinstance(level, Map):
+                raise _UnknownItems("its collection is looked up with an unknown key")
+            level = level.get(as_text(key))
+        return level
 
     def _call(self, call: Call, names: Names, level: int) -> Node:
         name, argument = call.name, call.argument
@@ -201,26 +205,26 @@ class _Expansion:
             argument = self._value(argument, names, level)
         if name == "Fn::GetAtt" and isinstance(argument, Seq) and len(argument) > 1:
             first, *rest = argument
-            texts = [one for one in rest if isinstance(one, str)]
+            texts = [part for part in rest if isinstance(part, str)]
             if len(texts) == len(rest):
-                argument = made_seq([first, ".".join(texts)], argument.marks[:2])
+                argument = new_seq([first, ".".join(texts)], argument.marks[:2])
         if name == "Fn::FindInMap" and isinstance(argument, Seq) and names:
             return self._looked_up(Call(name, argument, call.mark), argument)
         return Call(name, argument, call.mark)
 
     def _looked_up(self, call: Call, argument: Seq[Node]) -> Node:
-        """What stands in the map; a condition or collection of a loop is often found there."""
+        """Resolve a lookup: an inner loop may take its condition or collection from a mapping."""
         try:
-            found = self._of_map(argument)
-        except _NotKnown:
+            result = self._of_map(argument)
+        except _UnknownItems:
             return call
         last = argument[3] if len(argument) == 4 else None
-        if found is None and isinstance(last, Map):
-            found = last.get("DefaultValue")
-        return call if found is None or isinstance(found, Map) else found
+        if result is None and isinstance(last, Map):
+            result = last.get("DefaultValue")
+        return call if result is None or isinstance(result, Map) else result
 
     def _sub(self, argument: Node, names: Names, level: int) -> Node:
-        """Its own variables win over identifiers."""
+        """Substitute identifiers in a Sub; its own variables win over identifiers."""
         text, given = sub_parts(argument)
         hidden = {name: item for name, item in names.items() if name not in given}
         if not isinstance(argument, Seq):
@@ -228,4 +232,4 @@ class _Expansion:
         if not text:
             return self._value(argument, names, level)
         variables = self._value(argument[1], names, level)
-        return made_seq([self._text(text, hidden), variables], argument.marks)
+        return new_seq([self._text(text, hidden), variables], argument.marks)

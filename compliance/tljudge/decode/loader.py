@@ -1,6 +1,6 @@
-"""Text to template: CloudFormation in YAML or JSON.
+"""Decode the text of a template: CloudFormation in YAML or JSON.
 
-A template may come from anybody, so the decoder bounds its size, depth and expansion.
+A template is untrusted input, so the decoder bounds its size, depth and expansion.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
 """
 
@@ -21,21 +21,21 @@ NOTHING: Mapping[str, object] = {}
 
 
 def load(path: Path, given: Mapping[str, object] | None = NOTHING) -> Template:
-    """Read and decode one file, as `decode` does."""
+    """Read a file and decode it; arguments and errors as for `decode`."""
     return decode(Source.read(path), given)
 
 
 def decode(source: Source, given: Mapping[str, object] | None = NOTHING) -> Template:
-    """Decode one file.
+    """Decode a file that was read.
 
     Args:
         source: the file.
-        given: the values that the caller passes for parameters, as far as they are known; None
-            where they are not. Only the collections of `Fn::ForEach` depend on them.
+        given: values that the caller passes for parameters; None if they are unknown. Only the
+            collections of `Fn::ForEach` depend on them.
 
     Raises:
         TemplateError: CloudFormation would refuse the template.
-        NotATemplate: the file parses and is something else.
+        NotATemplate: the file parses, but is not a template.
     """
     return _decoded(source.text(), str(source.path), given, source.digest)
 
@@ -43,7 +43,7 @@ def decode(source: Source, given: Mapping[str, object] | None = NOTHING) -> Temp
 def read(
     text: str, file: str = "template.yaml", given: Mapping[str, object] | None = NOTHING
 ) -> Template:
-    """Decode a text that stands in no file, as `decode` does."""
+    """Decode a text without a file; arguments and errors as for `decode`."""
     return _decoded(text, file, given, "")
 
 
@@ -52,7 +52,7 @@ def _decoded(text: str, file: str, given: Mapping[str, object] | None, digest: s
         raise TemplateError(file, (1, 1), f"longer than {MAX_BYTES} characters; split it")
     is_json = text.lstrip()[:1] == "{"
     if is_json:
-        # JSON allows what libyaml does not: tabs between tokens, and halves of a surrogate pair.
+        # JSON allows tabs between tokens and escaped surrogate pairs; libyaml allows neither.
         text = _SURROGATES.sub(_joined, text.replace("\t", " "))
     try:
         root = Parser(text, file, is_json).document()

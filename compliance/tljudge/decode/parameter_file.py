@@ -1,4 +1,4 @@
-"""The parameter file: parameters and stack tags of one environment, as JSON."""
+"""Read the parameter file: the parameters and stack tags of one environment, as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ from pathlib import Path
 from tljudge.decode.nodes import Scalar
 
 Given = Mapping[str, Mapping[str, Scalar]]
-"""`{"Parameters": {...}, "Tags": {...}}`, both optional, as a parameter file has them."""
+"""The content of a parameter file: `{"Parameters": {...}, "Tags": {...}}`, both optional."""
 
 
 class ParametersError(Exception):
-    """A parameter file that cannot be used: where, what was found, what to do."""
+    """The parameter file cannot be used. The text says where, what was found, what to do."""
 
 
 def read_parameters(path: Path) -> dict[str, dict[str, Scalar]]:
-    """`{"Parameters": {...}, "Tags": {...}}`, both optional.
+    """Read `{"Parameters": {...}, "Tags": {...}}`; both are optional.
 
     Raises:
-        ParametersError: it is something else.
+        ParametersError: the file cannot be read, or has another shape.
     """
     try:
         body = json.loads(path.read_text("utf-8"))
@@ -52,5 +52,5 @@ def checked_parameters(where: str, body: object) -> dict[str, dict[str, Scalar]]
             isinstance(value, str | int | float) for value in values.values()
         ):
             raise ParametersError(f"{where}: {section} maps names to texts or numbers")
-    found: dict[str, dict[str, Scalar]] = body
-    return found
+    given: dict[str, dict[str, Scalar]] = body
+    return given

@@ -1,6 +1,7 @@
-"""Parser events to values: bounded in size, depth and expansion, with the place of every value.
+"""Build nodes from YAML events, bounded in size, depth and alias expansion.
 
-Short intrinsics become their long form, so that `!Ref X` and `{"Ref": "X"}` are the same `Call`.
+Every node has its place. The short and the long form of an intrinsic, `!Ref X` and `{"Ref": "X"}`,
+become the same `Call`.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from yaml import (
 )
 from yaml._yaml import CParser
 
-from tljudge.decode.errors import NotATemplate, TemplateError
+from tljudge.decode.errors import NotATemplate, TemplateError, shortened
 from tljudge.decode.nodes import (
     FUNCTIONS,
     Call,
@@ -25,21 +26,21 @@ from tljudge.decode.nodes import (
     Seq,
     as_text,
     is_static,
-    made_map,
-    made_seq,
+    new_map,
+    new_seq,
 )
 from tljudge.decode.scalars import TYPED, plain
 
-MAX_NODES = 200_000  # after aliases are expanded; 500 resources, the service's limit, need far less
+MAX_NODES = 200_000  # with aliases expanded; 500 resources, CloudFormation's limit, need far less
 MAX_DEPTH = 100
-_UNUSUAL = TYPED | {"<", ""}  # how keys begin that are not taken as they stand
+_UNUSUAL = TYPED | {"<", ""}  # first characters of keys that need conversion or merging
 
 
 class Parser:
-    """Parser events to values, without recursion in C and with everything counted.
+    """Builds nodes from libyaml events, and counts values and depth.
 
-    Most of the time of a run is spent here, so that scalars are read where they are met. Events
-    are `Any`, because yaml's C module has no types.
+    libyaml's own composer recurses in C, without a bound. A run spends most of its time here.
+    Events are `Any`, because yaml's C module has no types.
     """
 
     def __init__(self, text: str, file: str, is_json: bool) -> None:
@@ -48,28 +49,28 @@ class Parser:
         self._is_json = is_json
         self._nodes = 0
         self._deepest = 0
-        # Anchor to value, its size and its height; None while it is being built.
+        # Anchor to (node, number of values, height); None while the node is being built.
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
 
     def document(self) -> Node:
-        """The one document of the text.
+        """Parse the text, which must hold exactly one document.
 
         Raises:
-            NotATemplate: there is none, or a second one.
-            TemplateError: it is too large, too deep, or says what CloudFormation does not know.
-            YAMLError: it does not parse.
+            NotATemplate: the text holds no document, or more than one.
+            TemplateError: the document is too large or too deep, or CloudFormation refuses a tag.
+            YAMLError: the text does not parse.
         """
         parser = self._events
-        parser.get_event()  # the stream's start
+        parser.get_event()  # stream start
         event = parser.get_event()
         if isinstance(event, StreamEndEvent):
             raise NotATemplate(self._file, (1, 1), "is empty; a template has Resources")
         value = self._node(parser.get_event(), 1)
-        parser.get_event()  # the document's end
+        parser.get_event()  # document end
         event = parser.get_event()
         if not isinstance(event, StreamEndEvent):
             raise NotATemplate(
-                self._file, _mark(event), "holds a second document; a template is one"
+                self._file, _mark(event), "holds a second document; keep one template per file"
             )
         return value
 
@@ -77,10 +78,10 @@ class Parser:
         return TemplateError(self._file, _mark(event), message)
 
     def _too_many(self, event: Any) -> TemplateError:
-        return self._fail(event, f"more than {MAX_NODES} values once expanded; split it")
+        return self._fail(event, f"more than {MAX_NODES} values with aliases expanded; split it")
 
     def _node(self, event: Any, depth: int) -> Node:
-        """A value, whatever it is."""
+        """The node that begins with this event, of any kind."""
         kind = type(event)
         if kind is AliasEvent:
             return self._alias(event, depth)
@@ -104,14 +105,14 @@ class Parser:
     def _alias(self, event: Any, depth: int) -> Node:
         if event.anchor not in self._anchors:
             raise self._fail(event, f"alias *{event.anchor} has no anchor; add &{event.anchor}")
-        known = self._anchors[event.anchor]
-        if known is None:
-            raise self._fail(event, f"alias *{event.anchor} contains itself; break the circle")
-        value, size, height = known
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            raise self._fail(event, f"alias *{event.anchor} contains itself; break the cycle")
+        value, size, height = anchored
         self._nodes += size
         if self._nodes > MAX_NODES:
             raise self._fail(
-                event, f"more than {MAX_NODES} values once aliases are expanded; write them out"
+                event, f"more than {MAX_NODES} values with aliases expanded; write them out"
             )
         self._deepest = max(self._deepest, depth + height)
         if depth + height > MAX_DEPTH:
@@ -135,7 +136,7 @@ class Parser:
             if kind in ("int", "float", "bool", "null"):
                 return plain(value)
             if kind != "str":
-                raise self._fail(event, f"!!{kind} is not known to CloudFormation; write it out")
+                raise self._fail(event, f"CloudFormation refuses the tag !!{kind}; remove it")
         if "{{resolve:" in value:
             dynamic = Call("Dynamic", value, _mark(event))
             return dynamic if tag is None else self._tagged(event, dynamic)
@@ -147,12 +148,14 @@ class Parser:
             return value
         mark = _mark(event)
         if tag == "!Condition":
-            found = made_map({"Condition": value}, {"Condition": mark})
-            found.static = False
-            return found
+            condition = new_map({"Condition": value}, {"Condition": mark})
+            condition.static = False
+            return condition
         name = tag[1:] if tag == "!Ref" else f"Fn::{tag[1:]}"
         if name not in FUNCTIONS:
-            raise self._fail(event, f"CloudFormation has no function {tag[:40]}; correct it")
+            raise self._fail(
+                event, f"CloudFormation has no function {shortened(tag, 40)}; correct it"
+            )
         return self._call(name, value, mark)
 
     def _call(self, name: str, value: Node, mark: Mark) -> Call:
@@ -160,7 +163,7 @@ class Parser:
             if isinstance(value, str):
                 value = _texts(value.split(".", 1), mark)
             elif isinstance(value, Seq) and len(value) > 1:
-                texts = [one for one in value if isinstance(one, str)]
+                texts = [part for part in value if isinstance(part, str)]
                 if len(texts) == len(value):
                     value = _texts([texts[0], ".".join(texts[1:])], mark)
         if name in ("Ref", "Fn::GetAtt", "Fn::ImportValue") and isinstance(value, int | float):
@@ -170,7 +173,7 @@ class Parser:
     def _sequence(self, event: Any, depth: int) -> Node:
         self._enter(event, depth)
         next_event: Any = self._events.get_event
-        found: Seq[Node] = Seq()
+        sequence: Seq[Node] = Seq()
         places: list[Any] = []
         static = True
         while type(element := next_event()) is not SequenceEndEvent:
@@ -180,21 +183,21 @@ class Parser:
                 raise self._too_many(element)
             if static and type(value) is not str and not is_static(value):
                 static = False
-            found.append(value)
+            sequence.append(value)
             places.append(element.start_mark)
-        found.read_at(places, static)
-        return found if event.tag is None else self._tagged(event, found)
+        sequence.set_places(places, static)
+        return sequence if event.tag is None else self._tagged(event, sequence)
 
     def _mapping(self, event: Any, depth: int) -> Node:
         self._enter(event, depth)
         next_event: Any = self._events.get_event
-        found: Map[Node] = Map()
+        mapping: Map[Node] = Map()
         places: list[Any] = []
         merged: list[tuple[Any, Node]] = []
         static, partial = True, False
         while type(key_event := next_event()) is not MappingEndEvent:
             if type(key_event) is not ScalarEvent or key_event.tag not in (None, "!"):
-                raise self._fail(key_event, "a key is plain text; quote it")
+                raise self._fail(key_event, "a key must be plain text; quote it")
             key = key_event.value
             element = next_event()
             value = self._node(element, depth + 1)
@@ -206,43 +209,46 @@ class Parser:
                     merged.append((key_event, value))
                     continue
                 key = as_text(plain(key, self._is_json)) if key else key
-            if key in found:
-                line = places[list(found).index(key)].line + 1
+            if key in mapping:
+                line = places[list(mapping).index(key)].line + 1
                 raise self._fail(
-                    key_event, f"key {key[:80]!r} stands twice, first in line {line}; keep one"
+                    key_event,
+                    f"key {shortened(key)!r} is there twice, first in line {line}; keep one",
                 )
             if static and type(value) is not str and not is_static(value):
                 static = False
             if key[:4] == "Fn::":
                 partial = True
             places.append(key_event.start_mark)
-            found[key] = value
-        found.read_at(places, static)
+            mapping[key] = value
+        mapping.set_places(places, static)
         if merged:
-            found = self._merged(found, merged)
-            partial = any(key.startswith("Fn::") for key in found)
-        if event.tag is None and len(found) == 1 and (partial or "Ref" in found):
-            (name,) = found
+            mapping = self._merged(mapping, merged)
+            partial = any(key.startswith("Fn::") for key in mapping)
+        if event.tag is None and len(mapping) == 1 and (partial or "Ref" in mapping):
+            (name,) = mapping
             if name in FUNCTIONS:
-                return self._call(name, found[name], _mark(event))
+                return self._call(name, mapping[name], _mark(event))
         if partial:
-            found = made_map(found, found.marks)
-        return found if event.tag is None else self._tagged(event, found)
+            mapping = new_map(mapping, mapping.marks)
+        return mapping if event.tag is None else self._tagged(event, mapping)
 
     def _merged(self, own: Map[Node], merged: list[tuple[Any, Node]]) -> Map[Node]:
-        """With what `<<` brings; the mapping's own keys win, then the first."""
+        """Add the keys that `<<` merges; the mapping's own keys win, then the first source."""
         items, marks = dict(own), dict(own.marks)
         for event, value in merged:
             for source in value if isinstance(value, Seq) else [value]:
                 if not isinstance(source, Map):
-                    raise self._fail(event, "<< takes a mapping or a list of them; write it out")
+                    raise self._fail(
+                        event, "<< needs a mapping or a list of mappings; write it out"
+                    )
                 items = {**source, **items}
                 marks = {**source.marks, **marks}
-        return made_map(items, marks)
+        return new_map(items, marks)
 
 
 def _texts(texts: list[str], mark: Mark) -> Seq[str]:
-    return made_seq(texts, [mark] * len(texts))
+    return new_seq(texts, [mark] * len(texts))
 
 
 def _mark(event: Any) -> Mark:

@@ -1,8 +1,8 @@
-"""What a template refers to: every name must exist, and nothing may depend on itself."""
+"""References of a template: every name must exist, and no resource may depend on itself."""
 
 from collections.abc import Callable, Iterator
 
-from tljudge.decode.errors import TemplateError
+from tljudge.decode.errors import TemplateError, shortened
 from tljudge.decode.nodes import Call, Map, Mark, Node, Seq
 from tljudge.decode.template import LANGUAGE, Template
 
@@ -22,7 +22,7 @@ _Missing = Callable[[str, Mark, str], Exception]
 
 
 def calls(value: Node) -> Iterator[Call]:
-    """Every intrinsic at or below a value."""
+    """Yield every intrinsic at or below a node."""
     pending = [value]
     while pending:
         value = pending.pop()
@@ -39,7 +39,7 @@ def calls(value: Node) -> Iterator[Call]:
 
 
 def names(call: Call) -> Iterator[str]:
-    """The logical ids, parameters and pseudo parameters an intrinsic names itself."""
+    """Yield the logical ids, parameters and pseudo parameters that an intrinsic names."""
     if call.name == "Ref":
         if isinstance(call.argument, str):
             yield call.argument
@@ -54,9 +54,9 @@ def names(call: Call) -> Iterator[str]:
 
 
 def placeholders(text: str) -> Iterator[tuple[int, int, str]]:
-    """Each `${...}` of a Sub's text: where it begins and ends, and what is inside.
+    """Yield start, end and content of each `${...}` in the text of a Sub.
 
-    In time that only grows with the text, whatever is left open in it.
+    Takes linear time, even for a text with many unclosed `${`.
     """
     begins = text.find("${")
     while begins >= 0:
@@ -68,7 +68,7 @@ def placeholders(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def sub_parts(argument: Node) -> tuple[str, dict[str, Node]]:
-    """The text of a Sub and the variables it brings itself; nothing where it has another shape."""
+    """The text of a Sub and its own variables; `("", {})` if the Sub has another shape."""
     text, given = argument, dict[str, Node]()
     if isinstance(argument, list) and len(argument) == 2:
         text, brought = argument
@@ -81,21 +81,21 @@ def sub_parts(argument: Node) -> tuple[str, dict[str, Node]]:
 
 
 def check_references(template: Template) -> tuple[Call, ...]:
-    """Refuse names that the template does not declare, and circles.
+    """Refuse names that the template does not declare, and dependency cycles.
 
     Returns:
-        Every `Fn::FindInMap` of a resource.
+        Every `Fn::FindInMap` in the resources.
 
     Raises:
-        TemplateError: a name or a circle that CloudFormation refuses.
+        TemplateError: a name is not declared, or resources or conditions depend on each other.
     """
-    # Loops are written out by now; what another transform makes is not there yet.
+    # Loops are expanded by now; any other transform may still declare more names.
     may_appear = bool(template.hidden or set(template.transforms) - {LANGUAGE})
-    known = PSEUDO | template.parameters.keys() | template.resources.keys()
+    declared = PSEUDO | template.parameters.keys() | template.resources.keys()
 
     def missing(name: str, mark: Mark, kind: str) -> Exception:
         return TemplateError(
-            template.file, mark, f"no {kind} {name[:80]!r} is declared; correct the name"
+            template.file, mark, f"no {kind} {shortened(name)!r} is declared; correct the name"
         )
 
     lookups: list[Call] = []
@@ -104,31 +104,31 @@ def check_references(template: Template) -> tuple[Call, ...]:
         needed: set[str] = set()
         for call in calls(resource):
             for name in names(call):
-                if name not in known and not may_appear:
+                if name not in declared and not may_appear:
                     raise missing(name, call.mark, "parameter or resource")
                 needed.add(name)
             if call.name == "Fn::FindInMap":
                 lookups.append(call)
             elif call.name == "Fn::If":
                 _check_condition(template, call, missing, may_appear)
-        after = resource.get("DependsOn", ())
+        dependencies = resource.get("DependsOn", ())
         needed.update(
             name
-            for name in (after if isinstance(after, list) else [after])
+            for name in (dependencies if isinstance(dependencies, list) else [dependencies])
             if isinstance(name, str) and name
         )
         condition = resource.get("Condition")
         if isinstance(condition, str) and condition not in template.conditions and not may_appear:
             raise missing(condition, resource.marks["Condition"], "condition")
-        # What SAM makes of a resource may need less than what was written.
+        # The resources that SAM generates may depend on less than the written one.
         is_sam = str(resource["Type"]).startswith("AWS::Serverless::")
         needs[logical_id] = set() if is_sam else needed & template.resources.keys()
-    circle = _circle(needs)
-    if circle:
+    cycle = _cycle(needs)
+    if cycle:
         raise TemplateError(
             template.file,
-            template.resources.marks[circle[0]],
-            f"{' needs '.join((*circle, circle[0]))}; break the circle",
+            template.resources.marks[cycle[0]],
+            f"{' needs '.join((*cycle, cycle[0]))}; break the cycle",
         )
     _check_conditions(template, missing, may_appear)
     return tuple(lookups)
@@ -146,24 +146,24 @@ def _check_conditions(template: Template, missing: _Missing, may_appear: bool) -
     needs: dict[str, set[str]] = {}
     for name, body in template.conditions.items():
         needs[name] = set(condition_names(body))
-        for other in needs[name]:
-            if other not in template.conditions and not may_appear:
-                raise missing(other, template.conditions.marks[name], "condition")
+        for needed in needs[name]:
+            if needed not in template.conditions and not may_appear:
+                raise missing(needed, template.conditions.marks[name], "condition")
         for call in calls(body):
             for target in names(call):
                 if target not in PSEUDO and target not in template.parameters and not may_appear:
                     raise missing(target, call.mark, "parameter")
-    circle = _circle(needs)
-    if circle:
+    cycle = _cycle(needs)
+    if cycle:
         raise TemplateError(
             template.file,
-            template.conditions.marks[circle[0]],
-            f"condition {' needs '.join((*circle, circle[0]))}; break the circle",
+            template.conditions.marks[cycle[0]],
+            f"condition {' needs '.join((*cycle, cycle[0]))}; break the cycle",
         )
 
 
 def condition_names(body: Node) -> Iterator[str]:
-    """The conditions a condition names."""
+    """Yield the conditions that a condition refers to."""
     pending = [body]
     while pending:
         value = pending.pop()
@@ -178,8 +178,11 @@ def condition_names(body: Node) -> Iterator[str]:
             pending.append(value.argument)
 
 
-def _circle(needs: dict[str, set[str]]) -> list[str]:
-    """The first circle, from its smallest name; without recursion, for any length of chain."""
+def _cycle(needs: dict[str, set[str]]) -> list[str]:
+    """The first cycle, starting at its smallest name; empty if there is none.
+
+    Iterative, because a chain may be longer than the recursion limit.
+    """
     done: set[str] = set()
     for start in needs:
         if start in done or not needs[start]:
@@ -195,9 +198,9 @@ def _circle(needs: dict[str, set[str]]) -> list[str]:
                 on_path.discard(last)
                 done.add(last)
             elif following in on_path:
-                found = path[path.index(following) :]
-                first = found.index(min(found))
-                return found[first:] + found[:first]
+                cycle = path[path.index(following) :]
+                smallest = cycle.index(min(cycle))
+                return cycle[smallest:] + cycle[:smallest]
             elif following not in done and following in needs:
                 path.append(following)
                 on_path.add(following)

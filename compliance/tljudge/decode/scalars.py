@@ -1,6 +1,6 @@
-"""Unquoted scalars as CloudFormation reads them, YAML 1.1: `yes` is true and 0123 is octal.
+"""Read unquoted scalars as CloudFormation does, by YAML 1.1: `yes` is true and 0123 is octal.
 
-A date stays text, as the service leaves it.
+A date stays text, as in CloudFormation.
 """
 
 import re
@@ -23,7 +23,7 @@ _MAX_DIGITS = 64
 
 
 def plain(text: str, is_json: bool = False) -> Scalar:
-    """The value of an unquoted scalar, as CloudFormation sees it."""
+    """The value of an unquoted scalar; text that matches no YAML 1.1 type stays text."""
     if not text:
         return None
     if text[0] not in TYPED:

@@ -1,4 +1,4 @@
-"""A template after decoding: its sections, and what a macro would still add to them."""
+"""A decoded template: its sections, and the parts that only a macro can complete."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,14 @@ LANGUAGE = "AWS::LanguageExtensions"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """One template, in which every name refers to something.
+    """A template in which every reference leads to a declaration.
 
     Attributes:
-        file: as messages show it.
-        hidden: what a macro would still make, as (logical id, place, reason).
-        digest: of the bytes that were decoded; empty for a text without a file.
-        lookups: every `Fn::FindInMap` of a resource.
+        file: path as messages show it.
+        transforms: names of the transforms, in the order of the template.
+        hidden: parts that a macro or an unexpanded loop would make: (logical id, place, reason).
+        digest: SHA-256 of the file, in hex; empty for a text without a file.
+        lookups: every `Fn::FindInMap` in the resources.
     """
 
     file: str

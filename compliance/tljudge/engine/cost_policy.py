@@ -1,4 +1,4 @@
-"""What a policy says of money: ceilings, what is on demand, what is assumed to be used."""
+"""The section [cost] of a policy: ceilings, the on-demand condition, and assumed use."""
 
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
@@ -10,19 +10,22 @@ from tljudge.data import prices
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """An amount that may not be passed, in the currency it was written in."""
+    """A cost limit, in the currency of the policy file: `USD` or `EUR`."""
 
     amount: float
     currency: str
 
     def usd(self, usd_per_eur: float) -> float:
-        """The same in USD."""
+        """The amount in USD."""
         return self.amount * usd_per_eur if self.currency == "EUR" else self.amount
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the project with a ceiling of its own, for a month of the assumed use."""
+    """A part of the project with its own ceiling, for a month of the assumed use.
+
+    `resources` are patterns of logical ids; without any, the component tag decides.
+    """
 
     name: str
     resources: tuple[str, ...]
@@ -31,7 +34,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """An instance that something stops while nobody asks; `runs_as` are all types it may have."""
+    """An instance that is stopped while idle; `runs_as` lists all instance types it may have."""
 
     resource: str
     runs_as: tuple[str, ...]
@@ -40,18 +43,19 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a month is assumed to see; nothing here is read from an account.
+    """The assumed use in a month; no value is read from an account.
 
     Attributes:
         active_hours_month: hours in which the on-demand part is on.
-        requests_month: calls of each API, and of each function that no schedule calls.
-        function_ms: billed duration of one call.
-        log_kb_call: what one call writes to a log.
-        stored_gb: what each bucket, table and repository holds.
-        users_month: who signs in to each user pool.
+        requests_month: calls of each API, and of each function without a schedule.
+        function_ms: billed duration of a call, in milliseconds.
+        log_kb_call: log that a call writes, in KB.
+        stored_gb: content of each bucket, table and repository, in GB.
+        users_month: users who sign in to each user pool.
         mails_month: mails to each e-mail subscription.
         metrics: custom metrics that each function or instance sends while it is active.
-        image_volume_gb: size of a volume that only the machine image knows; 0: unknown.
+        image_volume_gb: size in GB of a volume whose size only the machine image defines; 0:
+            unknown.
     """
 
     active_hours_month: float
@@ -70,7 +74,22 @@ USAGE = tuple(field.name for field in fields(Usage))
 
 @dataclass(frozen=True, slots=True)
 class CostPolicy:
-    """The section [cost]."""
+    """The checked section [cost].
+
+    Attributes:
+        region: the region whose prices apply.
+        on_demand: name of a condition, or `Parameter=value`; empty if everything always exists.
+        nothing_survives: whether no billed resource may stay after its stack is deleted.
+        component_tag: key of the tag that assigns a resource to a component.
+        prices: path of the price file.
+        idle_month: ceiling for a month without use.
+        active_hour: ceiling for an hour of the assumed use.
+        components: parts with their own ceilings.
+        stopped: instances that are stopped while idle.
+        free: (type pattern, reason) of resources that cost nothing.
+        usage: the assumed use.
+        usage_of: (logical id pattern, changes of `usage`).
+    """
 
     region: str
     on_demand: str
@@ -87,16 +106,16 @@ class CostPolicy:
 
     @property
     def has_ceilings(self) -> bool:
-        """Whether anything is limited."""
+        """Whether the policy sets any ceiling."""
         return bool(self.idle_month or self.active_hour or self.components)
 
     def usage_for(self, resource: str) -> Usage:
-        """The assumptions for one resource."""
-        found = self.usage
+        """The assumed use of a resource, given by its logical id."""
+        usage = self.usage
         for pattern, changed in self.usage_of:
             if fnmatchcase(resource, pattern):
-                found = replace(found, **dict(changed))
-        return found
+                usage = replace(usage, **dict(changed))
+        return usage
 
 
 KEYS = {
@@ -109,7 +128,7 @@ KEYS = {
     "idle_month_eur": "a number of EUR, 0 or more",
     "active_hour_usd": "a number of USD, 0 or more",
     "active_hour_eur": "a number of EUR, 0 or more",
-    "components": "tables with name, month_usd or month_eur, and perhaps resources",
+    "components": "tables with name, month_usd or month_eur, and optional resources",
     "stopped": "tables with resource, runs_as and reason",
     "free": "tables with type and reason",
     "usage": "numbers, 0 or more",
@@ -118,14 +137,14 @@ KEYS = {
 
 
 def read(body: dict[str, Any], folder: Path) -> CostPolicy:
-    """The checked section.
+    """Check the section [cost].
 
     Args:
-        body: the section, over the built-in one.
-        folder: of the policy, which `prices` is relative to.
+        body: the section, merged over the built-in one.
+        folder: folder of the policy file; `prices` is relative to it.
 
     Raises:
-        ValueError: it says something impossible; the text names the key.
+        ValueError: a value is not allowed; the text names the key and the allowed values.
         PricesError: the price file cannot be used.
     """
     file = folder / _text(body, "prices") if "prices" in body else prices.DEFAULT
@@ -135,7 +154,7 @@ def read(body: dict[str, Any], folder: Path) -> CostPolicy:
         raise ValueError(f"unknown key cost.usage.{min(unknown)}; known are {', '.join(USAGE)}")
     if not isinstance(body["nothing_survives"], bool):
         raise _wrong(body, "nothing_survives")
-    found = CostPolicy(
+    policy = CostPolicy(
         region=_text(body, "region"),
         on_demand=_text(body, "on_demand", empty=True),
         nothing_survives=body["nothing_survives"],
@@ -149,14 +168,14 @@ def read(body: dict[str, Any], folder: Path) -> CostPolicy:
         usage=Usage(**{name: _number(usage[name], f"cost.usage.{name}") for name in USAGE}),
         usage_of=tuple(_usage_of(row) for row in _tables(body, "usage_of")),
     )
-    if not 0 < found.usage.active_hours_month <= prices.HOURS_A_MONTH:
-        most = prices.HOURS_A_MONTH
-        raise ValueError(f"cost.usage.active_hours_month takes more than 0 and at most {most}")
-    if "prices" in body or found.has_ceilings:
+    if not 0 < policy.usage.active_hours_month <= prices.HOURS_A_MONTH:
+        limit = prices.HOURS_A_MONTH
+        raise ValueError(f"cost.usage.active_hours_month takes more than 0 and at most {limit}")
+    if "prices" in body or policy.has_ceilings:
         regions = prices.load(file).regions
-        if found.region not in regions:
-            raise ValueError(f"cost.region is {found.region!r}; {file} has {', '.join(regions)}")
-    return found
+        if policy.region not in regions:
+            raise ValueError(f"cost.region is {policy.region!r}; {file} has {', '.join(regions)}")
+    return policy
 
 
 def _wrong(body: dict[str, Any], key: str) -> ValueError:
@@ -170,16 +189,16 @@ def _text(body: dict[str, Any], key: str, *, empty: bool = False) -> str:
     return value
 
 
-def _number(value: Any, key: str, what: str = "a number, 0 or more") -> float:
+def _number(value: Any, key: str, expected: str = "a number, 0 or more") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        raise ValueError(f"{key} is {value!r}; it takes {what}")
+        raise ValueError(f"{key} is {value!r}; it takes {expected}")
     return float(value)
 
 
 def _ceiling(body: dict[str, Any], key: str, where: str) -> Ceiling | None:
     given = [c for c in ("usd", "eur") if f"{key}_{c}" in body]
     if len(given) == 2:
-        raise ValueError(f"{where}.{key}_usd and {where}.{key}_eur both stand; keep one")
+        raise ValueError(f"{where}.{key}_usd and {where}.{key}_eur are both set; keep one")
     if not given:
         return None
     name, currency = f"{key}_{given[0]}", given[0].upper()
@@ -201,7 +220,7 @@ def _tables(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _texts(row: dict[str, Any], key: str, *names: str, optional: str = "") -> None:
-    """Refuse a row that has other keys, or where these are no text."""
+    """Refuse a row with other keys, or with a value of `names` that is not text."""
     if not set(names) <= row.keys() <= {*names, *optional.split()}:
         raise ValueError(f"cost.{key} has {sorted(row)}; it takes {KEYS[key]}")
     for name in names:
@@ -210,8 +229,8 @@ def _texts(row: dict[str, Any], key: str, *names: str, optional: str = "") -> No
 
 
 def _names(value: Any, where: str) -> tuple[str, ...]:
-    right = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-    if not right or not value:
+    valid = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+    if not valid or not value:
         raise ValueError(f"{where} is {value!r}; it takes a list of texts")
     return tuple(value)
 

@@ -1,6 +1,6 @@
-"""One deployment judged: a template and those it nests, every resource, by every rule.
+"""Judge a deployment: every resource of a template and its nested templates, by every rule.
 
-Whatever happens while a rule looks at a resource ends in a finding; nothing is passed over.
+An error in a rule becomes a finding: no resource passes because its judgement failed.
 """
 
 import time
@@ -15,7 +15,7 @@ from tljudge.decode.loader import decode
 from tljudge.decode.nodes import Mark
 from tljudge.decode.parameter_file import Given
 from tljudge.decode.source import Sources, is_meant_as_template
-from tljudge.engine.findings import GAVE_UP, SIGHT, Finding, Order, Problem, order
+from tljudge.engine.findings import GAVE_UP, NOT_EXPANDED, Finding, Order, Problem, order
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict
 from tljudge.resolve.assertions import forbidden
@@ -23,22 +23,24 @@ from tljudge.resolve.deployment import Deployment, Resource, Stack
 from tljudge.resolve.scenarios import Choices, Unreachable, following
 
 MAX_RUNS = 10_000
-"""Combinations looked at in one deployment, beyond the first of each rule and resource."""
+"""Maximum of combinations in a deployment, beyond the first for each rule and resource."""
 MAX_SECONDS = 10.0
-"""Of this process for one deployment; a hundred times what the largest need that people write."""
+"""CPU seconds for a deployment; the largest templates in use need a hundredth of it."""
 
 
 @dataclass(slots=True)
 class Judged:
-    """What was found in one deployment, before waivers.
+    """The results of a deployment, before waivers.
 
     Attributes:
-        files: the templates that were read, and the digest of what was read.
-        counts: of `resources` and the like, as the summary names them.
-        not_covered: resources without a rule, by type.
-        unknown_types: resources of types nobody knows.
-        not_followed: nested stacks whose templates are elsewhere.
-        digest: of the file's content, where that and `files` alone decide what was found.
+        findings: violations and undecidable cases.
+        errors: why the file could not be judged.
+        files: path of each template that was read, to its digest.
+        counts: number of resources and the like, under the names of the report's summary.
+        not_covered: number of resources without a rule, by type.
+        unknown_types: number of resources of unknown types, by type.
+        not_followed: places of nested stacks whose templates are not local files.
+        digest: digest of the file if its content and `files` decide the results; else empty.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -52,13 +54,13 @@ class Judged:
 
 
 class Judge:
-    """The rules under one policy, for any number of templates.
+    """Judges any number of templates by the rules that apply under a policy.
 
     Args:
-        policy: thresholds; the judge leaves its waivers to the runner.
-        given: `Parameters` and `Tags` as a parameter file has them.
-        rules: which rules.
-        sources: the files of the run; what the runner read already is not read again.
+        policy: thresholds; the runner applies its waivers.
+        given: `Parameters` and `Tags`, as in a parameter file.
+        rules: the rules to apply.
+        sources: files that the run has read already.
     """
 
     def __init__(
@@ -75,11 +77,11 @@ class Judge:
         self._named = {kind for rule in self._all for kind in rule.types}
 
     def judged(self, path: Path, named: bool) -> Judged:
-        """Judge one file.
+        """Judge a file.
 
         Args:
-            path: of a template, or of anything else that a folder holds.
-            named: whether the user named it, so that it is an error when it is no template.
+            path: a template, or any other file of a folder.
+            named: whether the user named the file itself; then it must be a template.
         """
         parameters = self._given.get("Parameters", {})
         digest = ""
@@ -89,16 +91,18 @@ class Judge:
             if not named and not source.may_be_template():
                 return Judged(counts=Counter(not_templates=1), digest=digest)
             template = decode(source, parameters)
-            digest = ""  # the error may lie in a nested file, so this file alone is no key to it
-            known = {k: v for k, v in parameters.items() if k in template.parameters}
-            deployment = Deployment(template, known, self._given.get("Tags"), self._sources.read)
+            digest = ""  # the error may lie in a nested file, so do not cache by this file's digest
+            declared = {k: v for k, v in parameters.items() if k in template.parameters}
+            deployment = Deployment(template, declared, self._given.get("Tags"), self._sources.read)
         except TemplateError as error:
             if named or (not isinstance(error, NotATemplate) and is_meant_as_template(path)):
                 problem = Problem(error.file, error.mark[0], error.message)
                 return Judged(errors=[problem], digest=digest)
             return Judged(counts=Counter(not_templates=1), digest=digest)
-        except Exception as error:  # noqa: BLE001 - one bad file is one error, whatever is wrong
-            message = f"could not be read ({type(error).__name__}); judge the others without it"
+        except Exception as error:  # noqa: BLE001 - a bad file must not stop the run
+            message = (
+                f"could not be read ({type(error).__name__}); judge the other files without it"
+            )
             return Judged(errors=[Problem(str(path), 1, message)])
         try:
             return _Run(self, deployment, self._policy).result()
@@ -106,25 +110,25 @@ class Judge:
             deployment.close()
 
     def of_type(self, kind: str) -> tuple[Rule, ...]:
-        """The rules for a type of resource."""
-        found = self._rules.get(kind)
-        if found is None:
-            wanted = {kind, "**", *("*" if tagging().get(kind) is not None else ())}
-            found = tuple(rule for rule in self._all if not wanted.isdisjoint(rule.types))
-            self._rules[kind] = found
-        return found
+        """The rules that judge a resource type."""
+        rules = self._rules.get(kind)
+        if rules is None:
+            accepted = {kind, "**", *("*" if tagging().get(kind) is not None else ())}
+            rules = tuple(rule for rule in self._all if not accepted.isdisjoint(rule.types))
+            self._rules[kind] = rules
+        return rules
 
     def covers(self, kind: str) -> bool:
-        """Whether a rule is about this type, and not about all."""
+        """Whether a rule names this type, or judges all taggable types."""
         return kind in self._named or tagging().get(kind) is not None
 
 
 class _GaveUp(Exception):
-    """The bounds of one deployment are reached; says which."""
+    """A bound of the deployment is reached; the text says which."""
 
 
 class _Run:
-    """One deployment in progress."""
+    """The judgement of a deployment, with its bounds of time and combinations."""
 
     def __init__(self, judge: Judge, deployment: Deployment, policy: Policy) -> None:
         self._judge, self._deployment, self._policy = judge, deployment, policy
@@ -134,48 +138,48 @@ class _Run:
 
     def result(self) -> Judged:
         deployment = self._deployment
-        found = Judged(
+        results = Judged(
             files=deployment.files,
             not_followed=deployment.not_followed,
             digest=deployment.root.template.digest,
         )
         for stack in deployment.stacks:
-            for logical_id, mark, what in stack.template.hidden:
-                self._unseen(stack, mark, logical_id, f"{what}: nobody saw the result")
+            for logical_id, mark, reason in stack.template.hidden:
+                self._not_judged(stack, mark, logical_id, f"{reason}: the result was not judged")
         try:
             for stack in deployment.stacks:
                 for resource in stack.resources.values():
-                    self._resource(resource, found)
+                    self._resource(resource, results)
         except _GaveUp as error:
-            if self._runs_left > 0:  # time ran out, which it may not another day
-                found.digest = ""
-            self._unseen(resource.stack, resource.mark, resource.id, f"{error}: {GAVE_UP}")
-        found.counts["unresolved_properties"] = len(deployment.unresolved)
-        found.findings = list(self._findings.values())
-        return found
+            if self._runs_left > 0:  # out of time; another run may have enough, so do not cache
+                results.digest = ""
+            self._not_judged(resource.stack, resource.mark, resource.id, f"{error}: {GAVE_UP}")
+        results.counts["unresolved_properties"] = len(deployment.unresolved)
+        results.findings = list(self._findings.values())
+        return results
 
-    def _resource(self, resource: Resource, found: Judged) -> None:
+    def _resource(self, resource: Resource, results: Judged) -> None:
         kind = resource.type
-        found.counts["resources"] += 1
+        results.counts["resources"] += 1
         if kind not in tagging() and not kind.startswith("Custom::"):
-            found.unknown_types[kind] += 1
+            results.unknown_types[kind] += 1
         if not self._judge.covers(kind):
-            found.not_covered[kind] += 1
+            results.not_covered[kind] += 1
         if kind.startswith("AWS::Serverless::"):
-            message = "SAM makes other resources of it: nobody saw them"
-            self._unseen(resource.stack, resource.mark, resource.id, message)
+            message = "SAM expands it to other resources, which were not judged"
+            self._not_judged(resource.stack, resource.mark, resource.id, message)
         rules = self._judge.of_type(kind)
-        made = not rules
+        exists = not rules
         for rule in rules:
-            made = self._judged(resource, rule) or made
+            exists = self._judged(resource, rule) or exists
             if self._runs_left <= 0:
                 break
         self._check_bounds()
-        found.counts["never_made"] += not made
+        results.counts["never_made"] += not exists
 
     def _judged(self, resource: Resource, rule: Rule) -> bool:
-        """Whether the resource exists in a combination."""
-        deployment, runs, made, impossible = self._deployment, 0, 0, ""
+        """Judge a resource by a rule in every scenario; return whether it exists in any."""
+        deployment, runs, existing, impossible = self._deployment, 0, 0, ""
         seen: dict[Verdict, list[Choices]] = {}
         cap = min(self._policy.scenario_cap, self._runs_left + 1)
         choices: Choices | None = Choices()
@@ -188,14 +192,14 @@ class _Run:
                     if deployment.has_rules and (why := forbidden(deployment)):
                         raise Unreachable(why)
                     for verdict in verdicts:
-                        where = seen.setdefault(verdict, [])
-                        if not where or where[-1] is not choices:
-                            where.append(choices)
-                    made += 1
+                        scenarios = seen.setdefault(verdict, [])
+                        if not scenarios or scenarios[-1] is not choices:
+                            scenarios.append(choices)
+                    existing += 1
             except Unreachable as error:
                 impossible = str(error)
-            except Exception as error:  # noqa: BLE001 - a shape no rule expects is never a pass
-                message = f"it has a shape that could not be judged ({type(error).__name__})"
+            except Exception as error:  # noqa: BLE001 - an unexpected shape must not pass
+                message = f"has a shape that the rule does not expect ({type(error).__name__})"
                 self._note(rule, resource, Verdict(False, message, resource.mark), {})
                 break
             if runs % 4 == 0 and self._is_late():
@@ -205,19 +209,19 @@ class _Run:
             if choices is not None:
                 message = f"more than {cap} combinations of conditions: {GAVE_UP}"
                 self._note(rule, resource, Verdict(False, message, resource.mark), {})
-        for verdict, where in seen.items():
-            # What holds in every combination needs no example.
-            scenario = {} if len(where) == runs else where[0].scenario()
+        for verdict, scenarios in seen.items():
+            # A verdict of every combination needs no example.
+            scenario = {} if len(scenarios) == runs else scenarios[0].scenario()
             self._note(rule, resource, verdict, scenario)
-        if impossible and not made:
-            message = f"no combination can be deployed: {impossible}"
+        if impossible and not existing:
+            message = f"no combination of parameters can be deployed: {impossible}"
             self._note(rule, resource, Verdict(False, message, resource.mark), {})
         self._runs_left -= runs - 1
-        return made > 0
+        return existing > 0
 
     def _check_bounds(self) -> None:
         if self._is_late():
-            raise _GaveUp(f"more than {MAX_SECONDS:.0f} seconds of work")
+            raise _GaveUp(f"judging takes more than {MAX_SECONDS:.0f} CPU seconds")
         if self._runs_left <= 0:
             raise _GaveUp(f"more than {MAX_RUNS} combinations")
 
@@ -241,10 +245,10 @@ class _Run:
             )
         )
 
-    def _unseen(self, stack: Stack, mark: Mark, logical_id: str, message: str) -> None:
-        fix = "expand it first, and check the result"
+    def _not_judged(self, stack: Stack, mark: Mark, logical_id: str, message: str) -> None:
+        fix = "expand it, and check the expanded template"
         file = stack.template.file
-        self._add(Finding(SIGHT, "UNKNOWN", file, *mark, logical_id, message, fix))
+        self._add(Finding(NOT_EXPANDED, "UNKNOWN", file, *mark, logical_id, message, fix))
 
     def _add(self, finding: Finding) -> None:
         self._findings.setdefault(order(finding), finding)

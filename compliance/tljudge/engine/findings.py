@@ -1,4 +1,4 @@
-"""What a run found: findings, templates that could not be judged, and what nobody looked at."""
+"""Results of a run: findings, templates that could not be judged, and waivers."""
 
 import re
 from collections.abc import Iterable
@@ -8,21 +8,36 @@ from typing import Any
 
 from tljudge.engine.policy import Policy, Waiver
 
-SIGHT = "TL_TEMPLATE_1"
+NOT_EXPANDED = "TL_TEMPLATE_1"
 WAIVER = "TL_WAIVER_1"
 BASELINE = "TL_BASELINE_1"
 GAVE_UP = "the rest was not judged"
-"""How a message ends where part of a template was never looked at."""
-# Values nobody knows are named by where they are made: `${Fn::Select((12, 5))}`.
+"""The end of each message about a part of a template that no rule has judged."""
+# Messages name an unknown value by its place: `${Fn::Select((12, 5))}`.
 _MARK = re.compile(r"\(\d+, \d+\)|(?<= line )\d+")
 
 Order = tuple[str, int, int, str, str, str, str]
-"""Place, resource, rule, verdict, message."""
+"""File, line, column, resource, rule, verdict, message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What does not hold (`FAIL`) or cannot be known (`UNKNOWN`), with a counter-example."""
+    """A violation (`FAIL`) or an undecidable case (`UNKNOWN`) of a rule.
+
+    Attributes:
+        rule: id of the rule.
+        verdict: `FAIL` or `UNKNOWN`.
+        file: path of the template.
+        line: from 1.
+        column: from 1.
+        resource: logical id.
+        message: what was found.
+        fix: what to do.
+        scenario: parameter values that show it; empty if every scenario does.
+        waived: whether a waiver of the policy accepts it.
+        reason: the waiver's reason.
+        baselined: whether the baseline file contains it.
+    """
 
     rule: str
     verdict: str
@@ -35,28 +50,26 @@ class Finding:
     scenario: dict[str, str] = field(default_factory=dict)
     waived: bool = False
     reason: str = ""
-    """Why it is waived."""
     baselined: bool = False
-    """It was there when the baseline was written."""
 
     @property
     def is_open(self) -> bool:
-        """Whether it fails the run."""
+        """Whether the finding fails the run: neither waived nor in the baseline."""
         return not (self.waived or self.baselined)
 
     @property
     def stable_message(self) -> str:
-        """The message without what changes when lines move."""
+        """The message without line numbers, so that moving lines keeps it equal."""
         return _MARK.sub("", self.message)
 
     def as_json(self) -> dict[str, Any]:
-        """The contract's form."""
+        """The finding as a JSON object; its keys are a stable interface."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A template that could not be judged."""
+    """A template that could not be judged: its path, a line from 1, and the reason."""
 
     file: str
     line: int
@@ -65,32 +78,44 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """One run over any number of templates."""
+    """The result of a run over any number of templates.
+
+    Attributes:
+        findings: sorted by place.
+        errors: templates that could not be judged.
+        summary: counts and lists, for the reports.
+        files: the templates that were judged.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
-    """The templates that were judged."""
 
     def exit_code(self) -> int:
-        """3 when a template could not be judged, 1 for findings that are open, else 0."""
+        """3 if a template could not be judged, else 1 if a finding is open, else 0."""
         if self.errors:
             return 3
-        return 1 if any(one.is_open for one in self.findings) else 0
+        return 1 if any(finding.is_open for finding in self.findings) else 0
 
 
 def tally(findings: Iterable[Finding]) -> dict[str, int]:
-    """How many are open, by verdict, and how many are waived or in the baseline."""
+    """Count the open findings by verdict, and the waived and baselined findings."""
     counts = {"fail": 0, "unknown": 0, "waived": 0, "baselined": 0}
-    for one in findings:
-        state = "waived" if one.waived else "baselined" if one.baselined else one.verdict.lower()
+    for finding in findings:
+        state = (
+            "waived"
+            if finding.waived
+            else "baselined"
+            if finding.baselined
+            else finding.verdict.lower()
+        )
         counts[state] += 1
     return counts
 
 
 def order(finding: Finding) -> Order:
-    """By place, then by rule."""
+    """The sort key of a finding: its place, then its rule."""
     return (finding.file, finding.line, finding.column, finding.resource, finding.rule,
             finding.verdict, finding.message)  # fmt: skip
 
@@ -98,32 +123,42 @@ def order(finding: Finding) -> Order:
 def waive(
     findings: Iterable[Finding], policy: Policy, files: set[str], today: date
 ) -> list[Finding]:
-    """The findings, those with a waiver marked, and one more for each waiver that is no good."""
-    found = list(findings)
+    """Apply the waivers of a policy.
+
+    Args:
+        findings: the findings of a run.
+        policy: its waivers are applied.
+        files: paths of the judged templates; a waiver for another file is ignored.
+        today: decides which waivers have expired.
+
+    Returns:
+        The findings, waived ones marked, and a finding for each expired or useless waiver; sorted.
+    """
+    results = list(findings)
     for waiver in policy.waivers:
         if waiver.file and not any(_names(waiver, file) for file in files):
             continue
         if waiver.expires < today:
-            found.append(
+            results.append(
                 _about(waiver, policy, f"expired on {waiver.expires}", "renew or remove it")
             )
             continue
         used = False
-        for index, one in enumerate(found):
-            same = (one.rule, one.resource) == (waiver.rule, waiver.resource)
-            same = same and waiver.message in ("", one.stable_message)
-            if same and (not waiver.file or _names(waiver, one.file)):
-                found[index] = replace(one, waived=True, reason=waiver.reason)
+        for index, finding in enumerate(results):
+            matches = (finding.rule, finding.resource) == (waiver.rule, waiver.resource)
+            matches = matches and waiver.message in ("", finding.stable_message)
+            if matches and (not waiver.file or _names(waiver, finding.file)):
+                results[index] = replace(finding, waived=True, reason=waiver.reason)
                 used = True
         if not used:
-            found.append(_about(waiver, policy, "waives nothing", "remove it"))
-    return sorted(found, key=order)
+            results.append(_about(waiver, policy, "waives nothing", "remove it"))
+    return sorted(results, key=order)
 
 
 def _names(waiver: Waiver, file: str) -> bool:
     return file == waiver.file or file.endswith(f"/{waiver.file}")
 
 
-def _about(waiver: Waiver, policy: Policy, what: str, fix: str) -> Finding:
-    message = f"the waiver of {waiver.rule} {what}"
+def _about(waiver: Waiver, policy: Policy, problem: str, fix: str) -> Finding:
+    message = f"the waiver of {waiver.rule} {problem}"
     return Finding(WAIVER, "FAIL", policy.path, waiver.line, 1, waiver.resource, message, fix)

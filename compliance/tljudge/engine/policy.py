@@ -1,4 +1,4 @@
-"""The policy: what a project allows and waives; TOML, checked before it is used."""
+"""The policy of a project: thresholds, exceptions and waivers, read from TOML and checked."""
 
 import re
 import tomllib
@@ -21,12 +21,12 @@ SERVICE_RETENTION_DAYS = (
 
 
 class PolicyError(Exception):
-    """A policy that cannot be used: where, what was found, what to do."""
+    """The policy cannot be used. The text says where, what was found, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An address range that egress may reach."""
+    """An address range, in CIDR notation, that egress may reach."""
 
     cidr: str
     name: str
@@ -35,7 +35,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Internet:
-    """A group that may reach the whole internet on some ports, and why."""
+    """A security group, by logical id, that may reach the internet on these TCP ports."""
 
     resource: str
     ports: tuple[int, ...]
@@ -44,7 +44,7 @@ class Internet:
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A finding that is accepted until a date; with `message`, that one and no other."""
+    """Accepts findings of a rule on a resource until a date; with `message`, only that finding."""
 
     rule: str
     resource: str
@@ -57,7 +57,25 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One project's thresholds."""
+    """The checked policy.
+
+    Attributes:
+        path: path of the policy file.
+        retention_days: allowed values of a log group's RetentionInDays.
+        stack_vanishes: whether a deleted stack must leave no log group.
+        required_tags: keys of the tags that every taggable resource needs.
+        allowed_ranges: address ranges that egress may reach.
+        internet: security groups that may reach the internet.
+        prefix_lists: ids of prefix lists that egress may reach.
+        narrowing_keys: condition keys, in lower case, that narrow a wildcard resource.
+        forbidden_policies: names of managed policies, in lower case.
+        trusted_accounts: account ids that a role may trust without an external id.
+        deputies: service principals that act for any account.
+        scenario_cap: maximum of combinations for a rule and a resource, 1 to 4096.
+        cost: the section [cost].
+        waivers: accepted findings.
+        today: decides the age of prices; None: the current date.
+    """
 
     path: str
     retention_days: tuple[int, ...]
@@ -74,14 +92,13 @@ class Policy:
     cost: CostPolicy
     waivers: tuple[Waiver, ...] = field(default=())
     today: date | None = None
-    """Decides how old prices are; the clock's day where it is not given."""
 
 
 def load(path: Path | None = None) -> Policy:
-    """Read a policy; what it leaves out comes from the built-in one.
+    """Read a policy; a key that it does not set comes from the built-in policy.
 
     Raises:
-        PolicyError: it cannot be read, or says something impossible.
+        PolicyError: the file cannot be read, or a value is not allowed.
     """
     return _read(path or DEFAULT)
 
@@ -128,20 +145,20 @@ def _over(default: dict[str, Any], body: dict[str, Any], path: Path) -> dict[str
         if section not in _SCHEMA:
             continue
         if not isinstance(values, dict):
-            raise PolicyError(f"{path}: [{section}] is no table; write [{section}]")
+            raise PolicyError(f"{path}: [{section}] is not a table; write [{section}]")
         default[section] = _merged(default.get(section, {}), values)
     extra = {key: value for key, value in body.items() if key not in _SCHEMA}
     return default | extra
 
 
 def _merged(default: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Key by key, in tables within too; a list is replaced."""
-    found = default | values
+    """Merge key by key, one table deep; a list replaces the default list."""
+    merged = default | values
     for key, inner in values.items():
         before = default.get(key)
         if isinstance(before, dict) and isinstance(inner, dict):
-            found[key] = before | inner
-    return found
+            merged[key] = before | inner
+    return merged
 
 
 def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
@@ -156,9 +173,9 @@ def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
                 known = ", ".join(_SCHEMA[section])
                 raise PolicyError(f"{path}: unknown key {section}.{key}; known are {known}")
 
-    def get(section: str, key: str, right: Callable[[Any], bool]) -> Any:
+    def get(section: str, key: str, is_valid: Callable[[Any], bool]) -> Any:
         value = body[section][key]
-        if not right(value):
+        if not is_valid(value):
             raise PolicyError(
                 f"{path}: {section}.{key} is {value!r}; it takes {_SCHEMA[section][key]}"
             )
@@ -174,15 +191,15 @@ def _policy(body: dict[str, Any], path: Path, text: str) -> Policy:
         )
 
     days = get("logs", "retention_days", lambda v: isinstance(v, list) and bool(v))
-    for one in days:
-        if one not in SERVICE_RETENTION_DAYS or isinstance(one, bool):
+    for day in days:
+        if day not in SERVICE_RETENTION_DAYS or isinstance(day, bool):
             raise PolicyError(
-                f"{path}: logs.retention_days has {one!r}, which the service does not take; "
-                f"it takes {', '.join(map(str, SERVICE_RETENTION_DAYS))}"
+                f"{path}: logs.retention_days has {day!r}, which CloudWatch Logs refuses; "
+                f"write {', '.join(map(str, SERVICE_RETENTION_DAYS))}"
             )
     allowed = tuple(Range(**row) for row in rows("egress", "allow", cidr=str, name=str, reason=str))
-    for one_range in allowed:
-        _check_range(one_range, path)
+    for allowed_range in allowed:
+        _check_range(allowed_range, path)
     return Policy(
         path=str(path),
         retention_days=tuple(days),
@@ -215,17 +232,19 @@ def _cost(body: dict[str, Any], path: Path) -> CostPolicy:
         raise PolicyError(f"{path}: cost.prices: {error}") from None
 
 
-def _check_range(one: Range, path: Path) -> None:
+def _check_range(allowed_range: Range, path: Path) -> None:
     import ipaddress
 
     try:
-        ipaddress.ip_network(one.cidr)
+        ipaddress.ip_network(allowed_range.cidr)
     except ValueError as error:
-        raise PolicyError(f"{path}: egress.allow {one.name!r}: {error}; write a CIDR") from None
+        raise PolicyError(
+            f"{path}: egress.allow {allowed_range.name!r}: {error}; write a CIDR"
+        ) from None
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+    return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
 
 
 def _is_row(row: Any, types: dict[str, type]) -> bool:
@@ -242,17 +261,17 @@ def _waivers(rows: Any, path: Path, text: str) -> tuple[Waiver, ...]:
         for number, line in enumerate(text.splitlines(), 1)
         if re.match(r"\s*\[\[\s*waivers\s*\]\]", line)
     ]
-    found = []
+    waivers = []
     for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
         line = lines[index] if index < len(lines) else 1
         where = f"{path}:{line}"
         keys = {"rule", "resource", "reason", "expires"}
         if not isinstance(row, dict) or not keys <= row.keys() <= keys | {"file", "message"}:
-            wanted = f"{', '.join(sorted(keys))}, and may have file and message"
-            raise PolicyError(f"{where}: a waiver has {wanted}")
+            wanted = f"{', '.join(sorted(keys))}, and optional file and message"
+            raise PolicyError(f"{where}: a waiver needs {wanted}")
         if not all(isinstance(row[key], str) and row[key] for key in row if key != "expires"):
-            raise PolicyError(f"{where}: all but expires are texts; write them so")
+            raise PolicyError(f"{where}: every key but expires takes a text; quote the values")
         if type(row["expires"]) is not date:
             raise PolicyError(f"{where}: expires is {row['expires']!r}; write a date: 2027-01-31")
-        found.append(Waiver(**row, line=line))
-    return tuple(found)
+        waivers.append(Waiver(**row, line=line))
+    return tuple(waivers)

@@ -1,4 +1,4 @@
-"""What a rule is: a pure function over one resource of a deployment, with its reasons."""
+"""The type of a rule: a pure function that judges a resource, with its texts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tljudge.resolve.deployment import Resource
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What does not hold, or cannot be known, and where."""
+    """A violation (`fails`) or an undecidable case, with its message and place."""
 
     fails: bool
     message: str
@@ -26,10 +26,17 @@ def _always(policy: Policy) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `check` yields nothing where it holds.
+    """A rule.
 
-    `types` may be `*`, everything that takes tags, or `**`, everything; a rule that does not apply
-    under a policy is not asked.
+    Attributes:
+        id: such as `TL_IAM_1`; stable.
+        title: what must hold.
+        why: the risk.
+        fix: what to do.
+        source: URL of the AWS documentation.
+        types: resource types; `*` means every taggable type, `**` every type.
+        check: yields a verdict for each violation or undecidable case; none if the rule holds.
+        applies: whether the rule is active under a policy.
     """
 
     id: str
@@ -43,10 +50,10 @@ class Rule:
 
 
 def fail(message: str, mark: Mark) -> Verdict:
-    """It does not hold."""
+    """The verdict of a violation."""
     return Verdict(True, message, mark)
 
 
 def unknown(message: str, mark: Mark) -> Verdict:
-    """Nobody can know whether it holds."""
+    """The verdict if the template does not decide whether the rule holds."""
     return Verdict(False, message, mark)

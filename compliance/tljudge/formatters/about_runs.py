@@ -6,7 +6,7 @@ They give these findings a title, a reason and a fix in SARIF and in docs/rules.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tljudge.engine.findings import BASELINE, SIGHT, WAIVER
+from tljudge.engine.findings import BASELINE, NOT_EXPANDED, WAIVER
 from tljudge.engine.rule import Rule, Verdict
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def _check(_resource: "Resource", _policy: "Policy") -> Iterator[Verdict]:
 
 ABOUT: tuple[Rule, ...] = (
     Rule(
-        id=SIGHT,
+        id=NOT_EXPANDED,
         title="The rules see the whole template",
         why="the rules have not judged the resources that a macro, a transform or a loop creates",
         fix="expand the template first, and check the result",

@@ -3,7 +3,7 @@
 import textwrap
 
 from tljudge.cost.bill import NOT_COUNTED
-from tljudge.cost.estimate import Estimate, Left, Row, Total
+from tljudge.cost.estimate import Estimate, Residue, Row, Total
 from tljudge.cost.survivors import STAYS, UNBILLED
 from tljudge.resolve.quantities import amount
 
@@ -132,7 +132,7 @@ def _survivors(estimate: Estimate, paint: _Paint) -> list[str]:
     return lines
 
 
-def _survivor(survivor: Left) -> str:
+def _survivor(survivor: Residue) -> str:
     price = "" if survivor.month_usd is None else f", {survivor.month_usd:.2f} USD a month"
     unbilled = ", not billed" if survivor.state == UNBILLED else ""
     return f"{survivor.file}:{survivor.line} {survivor.resource}: {survivor.what}{price}{unbilled}"

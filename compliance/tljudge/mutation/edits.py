@@ -22,8 +22,9 @@ class Gone(Enum):
 
 GONE: Final = Gone.GONE
 Part = Scalar | Mapping[str, "Part"] | Sequence["Part"] | Gone
-"""Part of a template in long form, where an intrinsic is a mapping; `GONE` for nothing."""
+"""A value of a template in long form, where an intrinsic is a mapping; `GONE` removes it."""
 Body = dict[str, Part]
+"""A mapping of a template in long form: a resource, its properties, a policy statement."""
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
@@ -82,25 +83,25 @@ def at(body: Part, path: Path) -> Part:
 
 
 def as_body(part: Part) -> Body:
-    """The mapping that a part is.
+    """Return the part if it is a mapping.
 
     Raises:
-        LookupError: it has another shape.
+        LookupError: it is not; the operator does not apply there.
     """
     if isinstance(part, dict):
         return part
-    raise LookupError(f"{type(part).__name__} stands where a mapping is wanted")
+    raise LookupError(f"{type(part).__name__} in place of a mapping")
 
 
 def as_rows(part: Part) -> list[Part]:
-    """The list that a part is.
+    """Return the part if it is a list.
 
     Raises:
-        LookupError: it has another shape.
+        LookupError: it is not; the operator does not apply there.
     """
     if isinstance(part, list):
         return part
-    raise LookupError(f"{type(part).__name__} stands where a list is wanted")
+    raise LookupError(f"{type(part).__name__} in place of a list")
 
 
 def mappings(body: Part, path: Path = ()) -> Iterator[tuple[Path, Body]]:

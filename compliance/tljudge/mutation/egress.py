@@ -161,11 +161,11 @@ def _members(target: MutationTarget) -> Iterator[Site]:
     """Where a function, cache or endpoint names its security groups."""
     for kind, steps in MEMBERS.items():
         for logical_id, properties in target.resources(kind):
-            here: Part = properties
+            value: Part = properties
             for step in steps:
-                here = here.get(step) if isinstance(here, dict) else None
-            if here is not None:
-                yield Site(("Resources", logical_id, "Properties", *steps), NO_VALUE, here)
+                value = value.get(step) if isinstance(value, dict) else None
+            if value is not None:
+                yield Site(("Resources", logical_id, "Properties", *steps), NO_VALUE, value)
 
 
 def _groupless(value: Part) -> Callable[[MutationTarget], Iterator[Break]]:

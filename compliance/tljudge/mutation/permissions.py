@@ -41,7 +41,7 @@ class Grant:
         return listed(self.body.get("Resource", []))
 
     def names(self, kind: str) -> bool:
-        """Whether its principals are, or may be, of a kind."""
+        """Whether its `Principal` has the key `kind`, such as `Service` or `Federated`."""
         whom = self.body.get("Principal")
         return isinstance(whom, dict | str) and kind in whom
 

@@ -51,7 +51,11 @@ class MutationTarget:
                     yield logical_id, properties
 
     def resource(self, logical_id: str) -> Body:
-        """All of one resource."""
+        """The whole body of a resource: type, properties, attributes.
+
+        Raises:
+            LookupError: the template has no such resource.
+        """
         return as_body(as_body(self.body["Resources"])[logical_id])
 
     def kind(self, logical_id: str) -> str:

@@ -1,21 +1,23 @@
 """The `Rules` section: combinations of parameters that a template's own assertions forbid.
 
-An assertion takes a combination away only when it is decided false by what was chosen; what is not
-understood, and what was not asked for, leaves it in, so that nothing turns FAIL into PASS.
+An assertion excludes a scenario only if the choices made so far decide that it is false. An
+assertion that is not understood, or needs a further choice, excludes nothing: otherwise it could
+turn FAIL into PASS.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import Call, Map, Node
 from tljudge.resolve.conditions import compared_value, equal
 from tljudge.resolve.deployment import Deployment, Stack
-from tljudge.resolve.scenarios import FixedChoices, Open, Unreachable
+from tljudge.resolve.scenarios import FixedChoices, OpenChoice, Unreachable
 from tljudge.resolve.values import Unknown, Value
 
 
 def forbidden(deployment: Deployment) -> str:
-    """Why the template forbids what this run has chosen; empty where it does not."""
+    """Why a template of the deployment forbids the current scenario; empty if none forbids it."""
     if not deployment.has_rules:
         return ""
     chosen, deployment.choices = deployment.choices, FixedChoices(deployment.choices.trail)
@@ -29,7 +31,7 @@ def _broken(stack: Stack) -> Iterator[str]:
     try:
         if not stack.exists():
             return
-    except (Open, Unreachable):
+    except (OpenChoice, Unreachable):
         return
     for name, rule in stack.template.rules.items():
         if not isinstance(rule, Map):
@@ -37,72 +39,71 @@ def _broken(stack: Stack) -> Iterator[str]:
         if "RuleCondition" in rule and _holds(stack, rule["RuleCondition"]) is not True:
             continue
         assertions = rule.get("Assertions")
-        for one in assertions if isinstance(assertions, list) else ():
-            if isinstance(one, Map) and _holds(stack, one.get("Assert")) is False:
-                said = one.get("AssertDescription")
-                yield f"rule {name[:80]} forbids it" + (
-                    f": {said[:200]}" if isinstance(said, str) else ""
-                )
+        for assertion in assertions if isinstance(assertions, list) else ():
+            if isinstance(assertion, Map) and _holds(stack, assertion.get("Assert")) is False:
+                description = assertion.get("AssertDescription")
+                reason = shortened(description, 200) if isinstance(description, str) else ""
+                yield f"rule {shortened(name)} forbids it{': ' if reason else ''}{reason}"
 
 
 def _holds(stack: Stack, raw: Node) -> bool | None:
-    """Whether a rule's function holds; None where that is not decided."""
+    """Whether a function of a rule is true; None if the choices made so far do not decide it."""
     if isinstance(raw, bool):
         return raw
     if not isinstance(raw, Call) or not isinstance(raw.argument, list):
         return None
-    inner = raw.argument
+    arguments = raw.argument
     if raw.name == "Fn::And":
-        return _all(_holds(stack, one) for one in inner)
+        return _all(_holds(stack, part) for part in arguments)
     if raw.name == "Fn::Or":
-        return _any(_holds(stack, one) for one in inner)
-    if raw.name == "Fn::Not" and len(inner) == 1:
-        return _not(_holds(stack, inner[0]))
-    if len(inner) != 2:
+        return _any(_holds(stack, part) for part in arguments)
+    if raw.name == "Fn::Not" and len(arguments) == 1:
+        return _not(_holds(stack, arguments[0]))
+    if len(arguments) != 2:
         return None
     if raw.name == "Fn::Equals":
-        return equal(stack, _value(stack, inner[0]), _value(stack, inner[1]))
-    members = _members(stack, inner[0])
+        return equal(stack, _value(stack, arguments[0]), _value(stack, arguments[1]))
+    members = _members(stack, arguments[0])
     if members is None:
         return None
     if raw.name == "Fn::EachMemberIn":
-        allowed = _members(stack, inner[1])
-        return None if allowed is None else _all(_in(stack, one, allowed) for one in members)
-    wanted = _value(stack, inner[1])
+        allowed = _members(stack, arguments[1])
+        return None if allowed is None else _all(_in(stack, member, allowed) for member in members)
+    wanted = _value(stack, arguments[1])
     if raw.name == "Fn::Contains":
         return _in(stack, wanted, members)
     if raw.name == "Fn::EachMemberEquals":
-        return _all(equal(stack, one, wanted) for one in members)
+        return _all(equal(stack, member, wanted) for member in members)
     return None
 
 
 def _value(stack: Stack, raw: Node) -> Value:
-    """A value in what was chosen; unknown where it depends on more."""
+    """A value under the choices made so far; `Unknown` if it depends on a further choice."""
     try:
         return compared_value(stack, raw)
-    except (Open, Unreachable):
-        return Unknown(f"open {id(raw)}", "it was not chosen")
+    except (OpenChoice, Unreachable):
+        return Unknown(f"open {id(raw)}", "it depends on a further choice")
 
 
 def _members(stack: Stack, raw: Node) -> Sequence[Value] | None:
     if isinstance(raw, list):
-        return [_value(stack, one) for one in raw]
-    found = _value(stack, raw)
-    return found if isinstance(found, list) else None
+        return [_value(stack, member) for member in raw]
+    value = _value(stack, raw)
+    return value if isinstance(value, list) else None
 
 
 def _in(stack: Stack, wanted: Value, members: Sequence[Value]) -> bool | None:
-    return _any(equal(stack, one, wanted) for one in members)
+    return _any(equal(stack, member, wanted) for member in members)
 
 
-def _all(found: Iterable[bool | None]) -> bool | None:
-    return _not(_any(_not(one) for one in found))
+def _all(results: Iterable[bool | None]) -> bool | None:
+    return _not(_any(_not(result) for result in results))
 
 
-def _any(found: Iterable[bool | None]) -> bool | None:
-    known = set(found)
-    return True if True in known else None if None in known else False
+def _any(results: Iterable[bool | None]) -> bool | None:
+    distinct = set(results)
+    return True if True in distinct else None if None in distinct else False
 
 
-def _not(found: bool | None) -> bool | None:
-    return None if found is None else not found
+def _not(result: bool | None) -> bool | None:
+    return None if result is None else not result

@@ -1,9 +1,7 @@
-"""Template to concrete values under one scenario, three-valued: known, unknown, or not there.
+"""A deployment: a root stack, its nested stacks, and their resources, in one scenario at a time.
 
-A `Deployment` is a root stack and, below it, the nested stacks whose templates are local files,
-with the parameters that their parents pass. It resolves nothing before a rule asks for it.
-
-Long because a deployment, its stacks and their resources each refer to the other two.
+Nested stacks are followed where their templates are local files. Values are known, unknown or
+absent, and resolved only when a rule asks for them.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -11,23 +9,38 @@ from pathlib import Path
 from typing import TypeVar
 
 from tljudge.decode.loader import decode
-from tljudge.decode.nodes import Call, Map, Mark, Node, Partial, is_static, made_map
-from tljudge.decode.references import PSEUDO, calls
+from tljudge.decode.nodes import Call, IncompleteMap, Map, Mark, Node, is_static, new_map
+from tljudge.decode.references import PSEUDO
 from tljudge.decode.source import Source
 from tljudge.decode.template import Template
 from tljudge.resolve.conditions import holds, truth
-from tljudge.resolve.intrinsics import value
+from tljudge.resolve.evaluation import value
 from tljudge.resolve.nesting import check_bounds, literals, path_below
-from tljudge.resolve.parameters import admitted, compared
+from tljudge.resolve.parameters import compared_literals, parameter_options
+from tljudge.resolve.passing import compare_in_parent, passed_options
 from tljudge.resolve.scenarios import Choices, Memo
-from tljudge.resolve.values import NOVALUE, Unknown, Value, as_map, has_unknown
+from tljudge.resolve.values import NOVALUE, Unknown, Value, has_unknown
 
 T = TypeVar("T")
 NESTED = "AWS::CloudFormation::Stack"
 
 
 class Deployment:
-    """One deployment; `choices` are those of the run in progress."""
+    """A root template with its nested stacks.
+
+    Attributes:
+        read: reads a nested template.
+        given: parameter values that the user passes.
+        tags: stack tags that the user passes.
+        choices: the scenario in progress.
+        memo: results of earlier computations.
+        notes: results that a rule keeps for all scenarios together, by the rule's own key.
+        unresolved: (file, logical id, property) of each property with an unknown part.
+        not_followed: places of nested stacks whose template is not a local file.
+        stacks: every stack, the root first.
+        files: path of each template to its digest.
+        pseudo: pseudo parameters to the literals that conditions compare them with.
+    """
 
     def __init__(
         self,
@@ -42,7 +55,6 @@ class Deployment:
         self.choices = Choices()
         self.memo = Memo()
         self.notes: dict[str, object] = {}
-        """What a rule found out about all scenarios together, by the rule's name for it."""
         self.unresolved: set[tuple[str, str, str]] = set()
         self.not_followed: list[str] = []
         self.stacks: list[Stack] = []
@@ -56,13 +68,13 @@ class Deployment:
         for stack in self.stacks:
             for resource in stack.resources.values():
                 self._by_type.setdefault(resource.type, []).append(resource)
-            for name, found in stack.compared.items():
+            for name, wanted in stack.compared.items():
                 if name in PSEUDO:
-                    known = self.pseudo.setdefault(name, [])
-                    known.extend(v for v in found if v not in known)
+                    noted = self.pseudo.setdefault(name, [])
+                    noted.extend(v for v in wanted if v not in noted)
 
     def close(self) -> None:
-        """Let go of everything, so that it is freed at once and not when somebody collects."""
+        """Break the reference cycles, so that memory is freed without the cyclic collector."""
         for stack in self.stacks:
             stack.resources.clear()
             stack.children.clear()
@@ -74,26 +86,26 @@ class Deployment:
         del self.root
 
     def all_of(self, *kinds: str) -> Iterator["Resource"]:
-        """Resources of these types, whether or not this scenario has them."""
+        """Yield resources of these types, whether or not they exist in this scenario."""
         for kind in kinds:
             yield from self._by_type.get(kind, ())
 
     def of_type(self, *kinds: str) -> Iterator["Resource"]:
-        """Resources of these types that exist in this scenario, in any stack."""
+        """Yield resources of these types, of any stack, that exist in this scenario."""
         return (resource for resource in self.all_of(*kinds) if resource.exists())
 
     def at(self, origin: tuple[str, str, str] | None) -> "Resource | None":
-        """The resource a reference leads to."""
+        """The resource that a reference leads to; None if it leads outside the deployment."""
         stack = None if origin is None else self._by_path.get(origin[0])
         return None if stack is None or origin is None else stack.resources.get(origin[1])
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """What `compute` gives in this scenario."""
+        """The result of `compute` in this scenario, memoised by its choices."""
         return self.memo.get_or_compute(self.choices, key, compute)
 
 
 class Resource:
-    """One resource of one stack."""
+    """A resource of a stack: its body as written, and its property values in each scenario."""
 
     __slots__ = ("_condition", "_known", "body", "deployment", "id", "mark", "stack", "type")
 
@@ -108,7 +120,7 @@ class Resource:
         return f"Resource({self.stack.path}{self.id}, {self.type})"
 
     def exists(self) -> bool:
-        """Whether this scenario has it."""
+        """Whether the resource exists in this scenario: its condition and its stacks allow it."""
         stack, condition = self.stack, self._condition
         if stack.parent is not None and not stack.exists():
             return False
@@ -117,29 +129,39 @@ class Resource:
         )
 
     def get(self, name: str) -> Value:
-        """A property's value, `NOVALUE` when it is not there."""
+        """The value of a property; `NOVALUE` if it is absent."""
         if name in self._known:
             return self._known[name]
         asked = self.deployment.choices.asked
         before = len(asked)
-        found = self.stack.property(self, name)
+        value = self.stack.property(self, name)
         if len(asked) == before:
-            self._known[name] = found
-        return found
+            self._known[name] = value
+        return value
 
     def mark_of(self, *names: str) -> Mark:
-        """Where a property stands; the resource where it does not."""
-        here = self.body.get("Properties")
+        """The place of a property; of the nearest key above it if it is absent."""
+        node = self.body.get("Properties")
         mark = self.mark
         for name in names:
-            if not isinstance(here, Map) or name not in here:
+            if not isinstance(node, Map) or name not in node:
                 break
-            mark, here = here.mark(name), here[name]
+            mark, node = node.mark(name), node[name]
         return mark
 
 
 class Stack:
-    """One template with its parameters, at one place in the deployment."""
+    """A template at its place in the deployment, with its parameters.
+
+    Attributes:
+        path: logical ids from the root, each followed by `/`; empty for the root.
+        parent: the stack above; None for the root.
+        parent_id: logical id of this stack in its parent.
+        compared: parameters to the literals that conditions compare them with.
+        lookup_keys: parameters to the keys of the maps that they are looked up in.
+        children: nested stacks that were followed, by logical id.
+        resources: by logical id.
+    """
 
     def __init__(
         self,
@@ -151,7 +173,7 @@ class Stack:
     ) -> None:
         self.deployment, self.template, self.path = deployment, template, path
         self.parent, self.parent_id = parent, parent_id
-        self.compared, self.looked_up = compared(template)
+        self.compared, self.lookup_keys = compared_literals(template)
         self.children: dict[str, Stack] = {}
         self._options: dict[str, list[Value]] = {}
         marks = template.resources.marks
@@ -167,7 +189,7 @@ class Stack:
 
     def _nest(self, resource: Resource) -> None:
         body = resource.body.get("Properties")
-        body = body if isinstance(body, Map) else made_map({}, {})
+        body = body if isinstance(body, Map) else new_map({}, {})
         url = body.get("TemplateURL")
         if not isinstance(url, str) or "://" in url or url.startswith("/"):
             self.deployment.not_followed.append(
@@ -183,85 +205,52 @@ class Stack:
         template = decode(source, literals(body))
         child = Stack(self.deployment, template, child_path, self, resource.id)
         self.children[resource.id] = child
-        self._compare_too(child, body.get("Parameters"))
+        compare_in_parent(child, self, body.get("Parameters"))
 
     def _files(self) -> Iterator[str]:
-        """The file of this stack, then those of the stacks above it."""
+        """Yield the file of this stack, then the files of the stacks above it."""
         stack: Stack | None = self
         while stack is not None:
             yield stack.template.file
             stack = stack.parent
 
-    def _compare_too(self, child: "Stack", passed: Node) -> None:
-        """What a child compares a parameter with, this stack's own may be as well."""
-        for name, wanted in child.compared.items():
-            for call in calls(passed.get(name)) if isinstance(passed, Map) else ():
-                text = call.argument if call.name in ("Ref", "Fn::Sub") else None
-                whose = text.removeprefix("${").removesuffix("}") if type(text) is str else ""
-                if whose in self.template.parameters:
-                    known = self.compared.setdefault(whose, [])
-                    known.extend(one for one in wanted if one not in known)
-
     def exists(self) -> bool:
-        """Whether this scenario has it."""
+        """Whether the stack exists in this scenario."""
         return self.parent is None or self.parent.resources[self.parent_id].exists()
 
     def parameter(self, name: str) -> Value:
-        """A parameter's value in this scenario."""
+        """The value of a parameter in this scenario."""
         options = self._options.get(name)
         if options is None:
             if self.parent is None:
-                options = admitted(
+                options = parameter_options(
                     name,
                     self.template.parameters[name],
                     self.deployment.given,
                     self.compared.get(name, []),
-                    self.looked_up.get(name),
+                    self.lookup_keys.get(name),
                 )
                 self._options[name] = options
             else:
-                key = (self, "parameter", name)
-                above = self.parent.resources[self.parent_id]
-                options = self.deployment.get_or_compute(key, lambda: self._passed(name, above))
+                parent, nested = self.parent, self.parent.resources[self.parent_id]
+                options = self.deployment.get_or_compute(
+                    (self, "parameter", name),
+                    lambda: passed_options(self, parent, name, nested.get("Parameters")),
+                )
         if len(options) == 1:
             return options[0]
         label = f"{self.path}{name}"
         return self.deployment.choices.choose(label, label, options)
 
-    def _passed(self, name: str, above: Resource) -> list[Value]:
-        """What the parent's value leaves a parameter."""
-        passed = above.get("Parameters")
-        if isinstance(passed, Unknown):
-            return [Unknown(f"{self.path}{name}", passed.why)]
-        one = NOVALUE if passed is NOVALUE else as_map(passed).get(name, NOVALUE)
-        bound = {} if one is NOVALUE else {name: one}
-        declared = self.template.parameters[name]
-        options = admitted(name, declared, bound, [], None, fixed=True, path=self.path)
-        wanted = self.compared.get(name)
-        one = options[0]
-        if wanted and isinstance(one, Unknown):
-            key = f"{self.path}{name}!other"
-            other = Unknown(key, one.why, one.plain, one.nonempty)
-            options = [other] if self._is_other(one, wanted) else [*wanted, other]
-        return options
-
-    def _is_other(self, passed: Unknown, wanted: list[str]) -> bool:
-        """Whether the parent chose its parameter to be none of these already."""
-        above = self.parent
-        if above is None or not passed.key.endswith("!other"):
-            return False
-        known = above.compared.get(passed.key.removesuffix("!other").removeprefix(above.path), [])
-        return set(wanted) <= set(known)
-
     def condition(self, name: str) -> bool:
-        """Whether a condition holds in this scenario."""
+        """Whether a condition is true in this scenario."""
         return self.deployment.get_or_compute(
             (self, "condition", name),
             lambda: truth(self, self.template.conditions.get(name), name),
         )
 
     def property(self, resource: Resource, name: str) -> Value:
-        """A resource's property in this scenario."""
+        """The value of a property of a resource in this scenario; `NOVALUE` if it is absent."""
         body = resource.body.get("Properties")
         if type(body) is Map:
             if name not in body:
@@ -275,23 +264,23 @@ class Stack:
 
     def _property(self, resource: Resource, name: str) -> Value:
         body = resource.body.get("Properties")
-        found: Value = NOVALUE
+        resolved: Value = NOVALUE
         if isinstance(body, Call):
             whole = self.value(body)
             if isinstance(whole, Unknown):
-                found = whole
+                resolved = whole
             elif isinstance(whole, Map):
-                found = whole.get(name, NOVALUE)
-        elif type(body) is Partial and (name not in body or "Fn::Transform" in body):
-            found = Unknown(f"{self.path}{resource.id}.{name}", "a macro or loop may make it")
+                resolved = whole.get(name, NOVALUE)
+        elif type(body) is IncompleteMap and (name not in body or "Fn::Transform" in body):
+            resolved = Unknown(f"{self.path}{resource.id}.{name}", "a macro or loop may make it")
         elif isinstance(body, Map) and name in body:
-            found = self.value(body[name])
-        if has_unknown(found):
+            resolved = self.value(body[name])
+        if has_unknown(resolved):
             self.deployment.unresolved.add((self.template.file, resource.id, name))
-        return found
+        return resolved
 
     def output(self, name: str) -> Value:
-        """An output's value in this scenario."""
+        """The value of an output in this scenario; `Unknown` if it is not declared."""
         declared = self.template.outputs.get(name)
         if not isinstance(declared, Map) or "Value" not in declared:
             return Unknown(f"{self.path}Outputs.{name}", f"output {name} is not declared")
@@ -300,5 +289,5 @@ class Stack:
         )
 
     def value(self, raw: Node) -> Value:
-        """A value of this stack's template in this scenario."""
+        """The value of a node of this stack's template in this scenario."""
         return value(self, raw)

@@ -1,7 +1,7 @@
-"""Which values a parameter may have: what it is given, its AllowedValues, its default, or unknown.
+"""The values that a parameter may have: the given value, AllowedValues, the default, or unknown.
 
 A parameter that a condition compares with a literal may also have that literal, whatever its
-default: what is off today is judged as it is when somebody turns it on.
+default: resources that are off by default are also judged as if they were on.
 """
 
 import re
@@ -15,13 +15,16 @@ from tljudge.resolve.values import MAX_PIECES, Text, Unknown, Value, is_plain, k
 
 V = TypeVar("V")
 _MAX_PATTERN = 500
+# Samples of dangerous values: an AllowedPattern that refuses all of them makes a value plain.
 _WILD = ("*", "a*", "*a", "?", "a/*", "a:*", "0.0.0.0/0", "https://*", "http://*")
 
 
-def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Names to the literals conditions compare them with, and to the map keys they must be.
+def compared_literals(template: Template) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Collect the literals and map keys that decide the value of a parameter.
 
-    For pseudo parameters the map keys are among the first.
+    Returns:
+        Parameter to the literals that conditions and rules compare it with, and parameter to the
+        keys of the maps that it is looked up in. Map keys of pseudo parameters are in the first.
     """
     literals: dict[str, list[str]] = {}
     keys: dict[str, list[str]] = {}
@@ -38,20 +41,20 @@ def compared(template: Template) -> tuple[dict[str, list[str]], dict[str, list[s
 
 
 def _note(sides: Sequence[Node], literals: dict[str, list[str]]) -> None:
-    for one, other in (sides, sides[::-1]) if len(sides) == 2 else ():
-        name = one.argument if isinstance(one, Call) and one.name == "Ref" else None
-        if isinstance(name, str) and isinstance(other, str | int | float | bool):
-            known = literals.setdefault(name, [])
-            if as_text(other) not in known:
-                known.append(as_text(other))
+    for side, literal in (sides, sides[::-1]) if len(sides) == 2 else ():
+        name = side.argument if isinstance(side, Call) and side.name == "Ref" else None
+        if isinstance(name, str) and isinstance(literal, str | int | float | bool):
+            literals_of_name = literals.setdefault(name, [])
+            if as_text(literal) not in literals_of_name:
+                literals_of_name.append(as_text(literal))
 
 
 def _note_rule(sides: Sequence[Node], literals: dict[str, list[str]]) -> None:
-    """What a rule of the template asks of a parameter is a value it may have."""
-    for one, other in (sides, sides[::-1]) if len(sides) == 2 else ():
-        if isinstance(one, Call) and not str(one.argument).startswith("AWS::"):
-            for literal in other if isinstance(other, list) else [other]:
-                _note([one, literal], literals)
+    """Note the literals of a rule's assertion: the parameter may have each of them."""
+    for side, asked in (sides, sides[::-1]) if len(sides) == 2 else ():
+        if isinstance(side, Call) and not str(side.argument).startswith("AWS::"):
+            for literal in asked if isinstance(asked, list) else [asked]:
+                _note([side, literal], literals)
 
 
 def _note_keys(
@@ -68,13 +71,13 @@ def _note_keys(
     inner = [key for below in mapping.values() if isinstance(below, Map) for key in below]
     for key, options in ((argument[1], list(mapping)), (argument[2], inner)):
         if isinstance(key, Call) and key.name == "Ref" and isinstance(key.argument, str):
-            known = (literals if key.argument.startswith("AWS::") else keys).setdefault(
+            noted = (literals if key.argument.startswith("AWS::") else keys).setdefault(
                 key.argument, []
             )
-            known.extend(option for option in options if option not in known)
+            noted.extend(option for option in options if option not in noted)
 
 
-def admitted(
+def parameter_options(
     name: str,
     declared: Node,
     given: Mapping[str, Value],
@@ -84,16 +87,19 @@ def admitted(
     fixed: bool = False,
     path: str = "",
 ) -> list[Value]:
-    """The values a parameter is judged with, the likeliest first.
+    """The values that a parameter is judged with, the most likely first.
 
     Args:
-        name: of the parameter.
+        name: name of the parameter.
         declared: its declaration.
-        given: what the parameter file or the parent stack passes.
+        given: values from the parameter file or the parent stack.
         wanted: literals that conditions compare it with.
-        keys: keys of maps it is looked up in.
-        fixed: a parent stack passes it, so nothing else can come in.
-        path: of the stack it belongs to.
+        keys: keys of the maps that it is looked up in.
+        fixed: whether a parent stack decides the value.
+        path: path of its stack.
+
+    Returns:
+        At least one value; an `Unknown` stands for every value that is not listed.
     """
     if not isinstance(declared, Map):
         return [Unknown(f"{path}{name}", f"parameter {name} is not declared as a mapping")]
@@ -102,7 +108,7 @@ def admitted(
         return [_symbol(f"{path}{name}", name, declared, kind)]
     allowed = declared.get("AllowedValues")
     listed = allowed if isinstance(allowed, list) else ()
-    options = [_literal(one, f"{path}{name}") for one in listed]
+    options = [_literal(value, f"{path}{name}") for value in listed]
     first: Value = None
     if name in given:
         first = given[name]
@@ -111,8 +117,8 @@ def admitted(
     elif fixed:
         return [_symbol(f"{path}{name}", name, declared, kind)]
     if fixed or name in given:
-        also = [w for w in wanted if not options or w in [as_text(o) for o in options]]
-        options = [first] if fixed else _distinct([first, *also])
+        possible = [w for w in wanted if not options or w in [as_text(o) for o in options]]
+        options = [first] if fixed else _distinct([first, *possible])
     elif options:
         options = options if first is None else _distinct([first, *options])
     elif first is not None:
@@ -124,19 +130,19 @@ def admitted(
 
 
 def _literal(raw: Node, key: str) -> Value:
-    """A value that a declaration lists; a dynamic reference there is read at deployment."""
-    return raw if is_static(raw) else Unknown(key, f"a value declared for {key} is no literal")
+    """A value of a declaration; `Unknown` for a dynamic reference, which is read at deployment."""
+    return raw if is_static(raw) else Unknown(key, f"a value declared for {key} is not a literal")
 
 
 def _distinct(options: list[Value]) -> list[Value]:
-    found: list[Value] = []
+    distinct: list[Value] = []
     seen: set[str] = set()
     for option in options:
         key = option if isinstance(option, str) else _list_key(option)
         if key not in seen:
             seen.add(key)
-            found.append(option)
-    return found
+            distinct.append(option)
+    return distinct
 
 
 def _list_key(option: Value) -> str:
@@ -154,9 +160,9 @@ def _typed(option: Value, kind: str, name: str) -> Value:
         text = as_text(option)
         if text.count(",") > MAX_PIECES:
             return Unknown(name, f"parameter {name} has more than {MAX_PIECES} pieces")
-        found = Seq(piece.strip() for piece in text.split(","))
-        found.marks, found.static = [(1, 1)] * len(found), True
-        return found
+        elements = Seq(piece.strip() for piece in text.split(","))
+        elements.marks, elements.static = [(1, 1)] * len(elements), True
+        return elements
     if isinstance(option, Text | list | dict):
         return option
     if kind == "Number":
@@ -165,7 +171,7 @@ def _typed(option: Value, kind: str, name: str) -> Value:
 
 
 def number(value: V) -> V | int | float:
-    """A number where the text is one; `"30"` is 30."""
+    """Convert text that is a number, such as `"30"`; return any other value unchanged."""
     text = as_text(value).strip()
     if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
         return int(text)
@@ -190,7 +196,7 @@ def _symbol(key: str, name: str, declared: Map[Node], kind: str) -> Unknown:
 
 
 def admits(declared: Map[Node], text: str) -> bool:
-    """Whether the parameter's pattern lets a text in; a pattern nobody can read lets all in."""
+    """Whether AllowedPattern admits a text; a pattern that Python cannot read admits all."""
     pattern = declared.get("AllowedPattern")
     if not isinstance(pattern, str) or len(pattern) > _MAX_PATTERN:
         return True

@@ -1,8 +1,8 @@
-"""Scenarios: every combination of choices that a judgement depends on, and no other.
+"""Scenarios: exactly the combinations of choices that a judgement depends on.
 
-A judgement asks for a parameter or a condition only when it needs it. Each
-first answer is a choice; `explore` runs the judgement again with the next answer until all are
-taken. Conditions that share a parameter stay correlated, because the parameter is what is chosen.
+A judgement asks for a parameter or a condition only when it needs it. Each first answer is a
+choice; `explore` runs the judgement again with the next answer, until it has taken all answers.
+Conditions that share a parameter stay correlated, because the choice is the parameter.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -12,26 +12,26 @@ from typing import Any, Self, TypeVar
 from tljudge.resolve.values import Value
 
 CAP = 256
-"""Combinations looked at for one rule and one resource."""
+"""Default maximum of combinations for one rule and one resource."""
 MAX_STORED = 1_000_000
-"""Values remembered for one deployment."""
+"""Maximum of values that the memo of one deployment stores."""
 
 
 class Unreachable(Exception):
-    """No deployment has this combination, for example a map has no such key."""
+    """CloudFormation cannot deploy this combination, for example a map lacks the key."""
 
 
-class Open(Exception):
-    """An answer is asked for that this combination leaves open."""
+class OpenChoice(Exception):
+    """A computation needs a choice that this scenario has not made."""
 
 
 class TooMany(Exception):
-    """The cap was reached before all combinations were looked at."""
+    """More combinations exist than the cap allows."""
 
 
 @dataclass(slots=True, eq=False)
 class Choice:
-    """One answer: `taken` of `options`, shown as `label`."""
+    """A question with its answer: index `taken` into `options`; `label` names it in messages."""
 
     key: str
     label: str
@@ -40,7 +40,13 @@ class Choice:
 
 
 class Choices:
-    """The answers of one run; those already fixed are replayed."""
+    """The choices of one run: fixed answers are replayed, a new question takes its first option.
+
+    Attributes:
+        trail: choices in the order in which they were first needed.
+        made: the same choices by key.
+        asked: choices in the order of all questions, repeated questions included.
+    """
 
     __slots__ = ("asked", "made", "trail")
 
@@ -50,7 +56,7 @@ class Choices:
         self.asked: list[Choice] = []
 
     def choose(self, key: str, label: str, options: Sequence[Value]) -> Value:
-        """The answer of this run."""
+        """Answer a question in this run; a single option is no choice."""
         if len(options) == 1:
             return options[0]
         choice = self.made.get(key)
@@ -60,18 +66,18 @@ class Choices:
         return choice.options[choice.taken]
 
     def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
-        """A choice nobody asked for before."""
+        """Make a new choice, of the first option."""
         choice = self.made[key] = Choice(key, label, 0, options)
         self.trail.append(choice)
         return choice
 
     def replayed(self, fixed: Sequence[Choice]) -> Self:
-        """A run of the same kind that begins with these answers."""
+        """Start another run of the same kind with these answers."""
         return type(self)(fixed)
 
     def scenario(self) -> dict[str, str]:
-        """Parameter to value, as a person would pass it."""
-        return {choice.label: _shown(choice.options[choice.taken]) for choice in self.trail}
+        """Label to value, as a user would pass it on the command line."""
+        return {choice.label: _display(choice.options[choice.taken]) for choice in self.trail}
 
 
 C = TypeVar("C", bound=Choices)
@@ -79,22 +85,22 @@ T = TypeVar("T")
 
 
 class FixedChoices(Choices):
-    """What a run has chosen, and nothing more: what it did not ask for stays open."""
+    """The choices of a finished run; any further question raises `OpenChoice`."""
 
     __slots__ = ()
 
     def first(self, key: str, label: str, options: Sequence[Value]) -> Choice:
-        """Nobody chooses.
+        """Refuse a new choice.
 
         Raises:
-            Open: always.
+            OpenChoice: always.
         """
-        raise Open
+        raise OpenChoice
 
 
 @dataclass(slots=True, eq=False)
 class _Branch:
-    """A computation that asked for `choice`: what followed, by answer."""
+    """A computation that asked for `choice`; `below` continues it for each answer."""
 
     choice: Choice
     below: "dict[Hashable, _Branch | _Leaf]" = field(default_factory=dict)
@@ -102,14 +108,15 @@ class _Branch:
 
 @dataclass(slots=True, eq=False)
 class _Leaf:
-    value: Any  # of the type that its key's computation gives
+    value: Any  # the key decides its type
 
 
 class Memo:
-    """What computations gave under which answers.
+    """Memoises results as decision trees: each question depends only on earlier answers.
 
-    A computation asks in an order that only the answers decide, so that what it asked before can be
-    asked again without it: a tree by answers, followed to the value.
+    Attributes:
+        stored: values stored so far, about the memory that they use.
+        work: elements that computations have copied so far.
     """
 
     __slots__ = ("_trees", "stored", "work")
@@ -120,19 +127,19 @@ class Memo:
         self.stored = 0
 
     def get_or_compute(self, choices: Choices, key: Hashable, compute: Callable[[], T]) -> T:
-        """What `compute` gave before under the same answers, or gives now."""
+        """Return the result stored for the same answers, or compute and store it."""
         node = self._trees.get(key)
         made, asked = choices.made, choices.asked
         while type(node) is _Branch:
-            wanted = node.choice
-            choice = made.get(wanted.key)
+            question = node.choice
+            choice = made.get(question.key)
             if choice is None:
-                choice = choices.first(wanted.key, wanted.label, wanted.options)
+                choice = choices.first(question.key, question.label, question.options)
             asked.append(choice)
             node = node.below.get(choice.taken)
         if type(node) is _Leaf:
-            known: T = node.value
-            return known
+            stored: T = node.value
+            return stored
         before, work = len(asked), self.work
         value = compute()
         self.stored += self.work - work + 1
@@ -150,18 +157,19 @@ class Memo:
         above[key] = _Leaf(value)
 
     def settled(self, key: Hashable) -> bool:
-        """Whether the value is the same under all answers."""
+        """Whether the result for a key depends on no choice."""
         return type(self._trees.get(key)) is _Leaf
 
 
 def explore(first: C, cap: int = CAP) -> Iterator[C]:
-    """Every combination, one after the other.
+    """Yield every combination of choices.
 
-    The caller runs its judgement with each before it asks for the next.
+    The caller must run its judgement with each combination before it takes the next, because the
+    run records the questions.
 
     Args:
-        first: the first combination, before any choice.
-        cap: combinations that are looked at in all.
+        first: choices without answers.
+        cap: maximum of combinations.
 
     Raises:
         TooMany: more than `cap` combinations exist.
@@ -177,18 +185,18 @@ def explore(first: C, cap: int = CAP) -> Iterator[C]:
 
 
 def following(choices: C) -> C | None:
-    """The combination after one that was looked at; None after the last."""
+    """The next combination after a finished run; None after the last."""
     trail = choices.trail
     while trail and trail[-1].taken + 1 == len(trail[-1].options):
         trail = trail[:-1]
     if not trail:
         return None
     last = trail[-1]
-    following_choice = Choice(last.key, last.label, last.taken + 1, last.options)
-    return choices.replayed([*trail[:-1], following_choice])
+    next_choice = Choice(last.key, last.label, last.taken + 1, last.options)
+    return choices.replayed([*trail[:-1], next_choice])
 
 
-def _shown(option: Value) -> str:
+def _display(option: Value) -> str:
     if option is True or option is False:
         return str(option).lower()
     if hasattr(option, "why"):

@@ -1,4 +1,7 @@
-"""What conditions and intrinsics ask of the stack they stand in; the deployment answers."""
+"""Protocols of a stack and its deployment, as conditions and intrinsics see them.
+
+They keep `conditions` and `intrinsics` below `deployment`, which imports both.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,8 +16,8 @@ class Scenario(Protocol):
     """The part of a deployment that all its stacks share.
 
     Attributes:
-        choices: the answers of the scenario in progress.
-        memo: results of earlier computations, by answers.
+        choices: the choices of the scenario in progress.
+        memo: results of earlier computations.
         pseudo: pseudo parameters to the literals that conditions compare them with.
     """
 
@@ -24,19 +27,19 @@ class Scenario(Protocol):
 
 
 class ScopedResource(Protocol):
-    """A resource that an intrinsic names."""
+    """A resource, as an intrinsic that refers to it sees it."""
 
     type: str
 
     def get(self, name: str) -> Value:
-        """The value of a property in this scenario; `NOVALUE` where it is absent."""
+        """The value of a property in this scenario; `NOVALUE` if it is absent."""
 
 
 class Scope(Protocol):
     """One stack: its names, and their values in the scenario in progress.
 
     Attributes:
-        path: of the stack in the deployment; empty for the root, else it ends in `/`.
+        path: logical ids from the root, each followed by `/`; empty for the root.
         compared: parameters to the literals that conditions compare them with.
     """
 
@@ -46,18 +49,18 @@ class Scope(Protocol):
 
     @property
     def resources(self) -> Mapping[str, ScopedResource]:
-        """Logical ids to resources, also those that this scenario does not have."""
+        """Logical id to resource, including resources that do not exist in this scenario."""
 
     @property
     def children(self) -> "Mapping[str, Scope]":
-        """Logical ids of nested stacks to their scopes."""
+        """Logical id of each nested stack to its scope."""
 
     template: Template
     path: str
     compared: dict[str, list[str]]
 
     def condition(self, name: str) -> bool:
-        """Whether a condition holds."""
+        """Whether a condition is true."""
 
     def parameter(self, name: str) -> Value:
         """The value of a parameter."""
@@ -66,4 +69,4 @@ class Scope(Protocol):
         """The value of an output."""
 
     def value(self, raw: Node) -> Value:
-        """The value of a part of the template."""
+        """The value of a node of the template."""

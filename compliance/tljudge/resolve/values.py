@@ -1,4 +1,4 @@
-"""Values that are not, or not wholly, known; and text made of known and unknown pieces."""
+"""Values in one scenario: known, unknown, absent, or text of known and unknown pieces."""
 
 import json
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Union
 
+from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import (
     Call,
     Json,
@@ -15,23 +16,27 @@ from tljudge.decode.nodes import (
     Scalar,
     Seq,
     as_text,
-    made_map,
-    made_seq,
+    new_map,
+    new_seq,
 )
 
 MAX_LENGTH = 1_000_000
-"""Characters and pieces of one text; a template has at most as many bytes."""
+"""Maximum of characters plus pieces in one text."""
 MAX_PIECES = 10_000
-"""Elements of a list that text is split into."""
+"""Maximum of elements when a text is split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A value nobody can know from the template; equal keys mean the same value.
+    """A value that the template does not decide.
 
-    `plain` says that it holds no wildcard and no separator, because AWS made it or its parameter
-    admits none; `nonempty` that it is not empty. `origin` is the resource it stands for, as
-    (stack path, logical id, attribute).
+    Attributes:
+        key: equal keys mean the same value.
+        why: the reason, for messages.
+        plain: whether it contains no wildcard and no separator, because AWS generates it or its
+            parameter refuses them.
+        nonempty: whether it is not empty.
+        origin: the resource it refers to, as (stack path, logical id, attribute).
     """
 
     key: str
@@ -43,18 +48,18 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text of at least two pieces, at least one of them unknown."""
+    """Text of two or more pieces, of which at least one is `Unknown`."""
 
     parts: tuple[str | Unknown, ...]
 
     @property
     def key(self) -> str:
-        """Equal for equal text."""
+        """The text with the key of each unknown piece; equal keys mean equal text."""
         return "".join(p if isinstance(p, str) else f"${{{p.key}}}" for p in self.parts)
 
 
 class NoValue(Enum):
-    """`AWS::NoValue`: the key or element is not there."""
+    """The type of `NOVALUE`: the property or element is absent, as for `AWS::NoValue`."""
 
     NOVALUE = "NOVALUE"
 
@@ -67,43 +72,43 @@ class NoValue(Enum):
 NOVALUE: Final = NoValue.NOVALUE
 
 Value = Union[Scalar, "Map[Value]", "Seq[Value]", Unknown, Text, NoValue]
-"""What a rule gets: a value of the template in one scenario."""
+"""A value of the template in one scenario, as rules get it."""
 
-EMPTY: Map[Value] = made_map({}, {})
-"""A mapping of nothing, where a setting is not there."""
+EMPTY: Map[Value] = new_map({}, {})
+"""An empty mapping, for an absent setting."""
 
 
 def as_map(value: Value) -> Map[Value]:
-    """The mapping that a value is.
+    """Return the value if it is a mapping.
 
     Raises:
-        TypeError: it has another shape, which the engine reports as not known.
+        TypeError: it is not; the engine then reports UNKNOWN.
     """
     if isinstance(value, Map):
         return value
-    raise TypeError(f"{type(value).__name__} stands where a mapping is wanted")
+    raise TypeError(f"{type(value).__name__} in place of a mapping")
 
 
-def from_json(found: Json, mark: Mark) -> Value:
-    """What stands in JSON text as a value of the template; all of it stands where the text does."""
-    if isinstance(found, dict):
-        mapping = Map({key: from_json(inner, mark) for key, inner in found.items()})
-        mapping.marks, mapping.static = dict.fromkeys(found, mark), True
+def from_json(parsed: Json, mark: Mark) -> Value:
+    """Convert parsed JSON text to a value; every part gets the place of the text."""
+    if isinstance(parsed, dict):
+        mapping = Map({key: from_json(inner, mark) for key, inner in parsed.items()})
+        mapping.marks, mapping.static = dict.fromkeys(parsed, mark), True
         return mapping
-    if isinstance(found, list):
-        return made_seq([from_json(inner, mark) for inner in found], [mark] * len(found))
-    return found
+    if isinstance(parsed, list):
+        return new_seq([from_json(inner, mark) for inner in parsed], [mark] * len(parsed))
+    return parsed
 
 
 def join(parts: Iterable[Value]) -> str | Unknown | Text:
-    """One text of many pieces: `str`, `Unknown` or `Text`; unknown where it grows beyond bounds."""
+    """Concatenate pieces to `str`, `Unknown` or `Text`; `Unknown` if longer than `MAX_LENGTH`."""
     flat: list[str | Unknown] = []
     run: list[str] = []
     length = 0
     for part in parts:
         for piece in part.parts if isinstance(part, Text) else (part,):
             if isinstance(piece, dict | list):
-                piece = Unknown("shape", "a list or mapping stands where text is wanted")
+                piece = Unknown("shape", "a list or mapping is in place of text")
             length += 1
             if isinstance(piece, Unknown):
                 if run:
@@ -124,46 +129,46 @@ def join(parts: Iterable[Value]) -> str | Unknown | Text:
 
 
 def pieces(value: Value) -> tuple[str | Unknown, ...]:
-    """The pieces of a scalar."""
+    """The pieces of a scalar: known text and unknown values."""
     if isinstance(value, Text):
         return value.parts
     return (value,) if isinstance(value, Unknown) else (as_text(value),)
 
 
 def is_plain(value: Value) -> bool:
-    """No unknown piece could hold a wildcard or a separator."""
+    """Whether no unknown piece can contain a wildcard or a separator."""
     return all(isinstance(p, str) or p.plain for p in pieces(value))
 
 
 def key_of(value: Value) -> str:
-    """Text that is equal for equal scalars, known or not."""
+    """A text that is equal for equal scalars, known or unknown."""
     if isinstance(value, Text):
         return value.key
     return f"${{{value.key}}}" if isinstance(value, Unknown) else as_text(value)
 
 
 def for_matching(value: Value, unknown: str) -> str:
-    """The text with every piece that is not known to be plain replaced, and `x` for plain ones."""
+    """The text with `x` for each plain unknown piece and `unknown` for each other unknown piece."""
     return "".join(p if isinstance(p, str) else "x" if p.plain else unknown for p in pieces(value))
 
 
 def why(value: Value) -> str:
-    """Why a value is not known."""
+    """The reason why a value is unknown; a piece that is not plain comes first."""
     reasons = [p.why for p in pieces(value) if isinstance(p, Unknown)]
     unclear = [p.why for p in pieces(value) if isinstance(p, Unknown) and not p.plain]
-    return (unclear or reasons or ["not known"])[0]
+    return (unclear or reasons or ["unknown"])[0]
 
 
 def display(value: Value, limit: int = 100) -> str:
-    """A scalar for a person: unknown pieces as `${...}`, and never longer than `limit`."""
+    """Format a scalar for messages: unknown pieces as `${...}`, cut in the middle to `limit`."""
     text = "".join(
         p if isinstance(p, str) else f"${{{p.key.removesuffix('!other')}}}" for p in pieces(value)
     )
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    return shortened(text, limit)
 
 
 def identity(value: Value | Node) -> str:
-    """A stable text for any value."""
+    """A text that is equal for equal values or nodes, of any shape."""
     if isinstance(value, list | dict):
         return json.dumps(value, default=repr, sort_keys=True)
     if isinstance(value, Call):
@@ -172,7 +177,7 @@ def identity(value: Value | Node) -> str:
 
 
 def has_unknown(value: Value, *, plain_too: bool = False) -> bool:
-    """Whether a piece is unknown; one that is known to be plain counts with `plain_too`."""
+    """Whether a value contains an unknown piece; plain pieces count only with `plain_too`."""
     pending = [value]
     while pending:
         value = pending.pop()

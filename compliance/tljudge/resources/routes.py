@@ -1,4 +1,4 @@
-"""The ways in: every route and method, declared, imported, or made by AWS, and who guards it."""
+"""Routes and methods of APIs: declared, imported or created by AWS, each with its authorizer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,14 +33,15 @@ _AUTHORIZERS = ("AWS::ApiGatewayV2::Authorizer", "AWS::ApiGateway::Authorizer")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One way in.
+    """A route of an HTTP API or a method of a REST API.
 
     Attributes:
-        key: as a stage names it, `GET /infer/{id}` or `$default`; None where it is not known.
-        name: for a person.
-        state: `open`, `guarded` or `unclear`, and `why` says why.
-        needs_key: whether an API key is asked for, so that a usage plan counts.
-        mark: where it stands.
+        key: its name in stage settings, `GET /infer/{id}` or `$default`; None if unknown.
+        name: its name in messages.
+        state: `open`, `guarded` or `unclear`.
+        why: the reason for the state.
+        needs_key: whether callers need an API key, so that usage plans apply; None if unknown.
+        mark: its place.
     """
 
     key: str | None
@@ -52,14 +53,14 @@ class Endpoint:
 
 
 def api_key(value: Value) -> str:
-    """The same text for every reference to one API."""
+    """A key that is equal for all references to the same API."""
     if isinstance(value, Unknown) and value.origin is not None:
         return f"{value.origin[0]}{value.origin[1]}"
     return key_of(value) if not isinstance(value, dict | list) else ""
 
 
 def api_of(resource: Resource) -> tuple[str, Resource | None]:
-    """The API that a route, method or stage belongs to: its key, and itself where declared here."""
+    """The API of a route, method or stage: its key, and its resource if it is declared."""
     if resource.type in APIS:
         return f"{resource.stack.path}{resource.id}", resource
     name = "RestApiId" if resource.type.startswith("AWS::ApiGateway::") else "ApiId"
@@ -71,24 +72,24 @@ def api_of(resource: Resource) -> tuple[str, Resource | None]:
 
 
 def of_api(deployment: Deployment, key: str, *kinds: str) -> Iterator[Resource]:
-    """The resources of these types that belong to one API."""
+    """Yield the existing resources of these types that belong to an API, given by its key."""
     for resource in deployment.of_type(*kinds):
         if api_of(resource)[0] == key:
             yield resource
 
 
 def endpoints(resource: Resource) -> Iterator[Endpoint]:
-    """The ways in that one resource makes."""
+    """Yield the routes and methods that a resource creates."""
     if resource.type == ROUTE:
         yield _route(resource)
     elif resource.type == METHOD:
         yield _method(resource)
     elif resource.type in APIS:
-        yield from _quick(resource)
+        yield from _created_by_aws(resource)
         yield from _imported(resource)
 
 
-# ---- declared one by one ----
+# ---- declared as resources ----
 
 
 def _route(resource: Resource) -> Endpoint:
@@ -98,17 +99,17 @@ def _route(resource: Resource) -> Endpoint:
     if state != GUARDED:
         verb = _verb(resource.get("RouteKey"))
         if verb == "OPTIONS":
-            state, reason = GUARDED, ""  # a browser's preflight carries no token
+            state, reason = GUARDED, ""  # browsers send CORS preflight requests without a token
         elif _is_websocket(resource, key):
             if key != "$connect":
                 state, reason = _by_connection(resource)
         elif verb is None and state == OPEN:
-            state, reason = UNCLEAR, f"which route it is is not known, and {reason}"
+            state, reason = UNCLEAR, f"its route key is unknown, and {reason}"
     return Endpoint(key, name, state, reason, None, resource.mark_of("AuthorizationType"))
 
 
 def _is_websocket(resource: Resource, key: str | None) -> bool:
-    """Only a connection is authorized there, and only a message carries other keys."""
+    """Whether a route belongs to a WebSocket API, where only `$connect` has an authorizer."""
     _, api = api_of(resource)
     if api is not None:
         return bool(api.get("ProtocolType") == "WEBSOCKET")
@@ -119,8 +120,8 @@ def _by_connection(resource: Resource) -> tuple[str, str]:
     key, _ = api_of(resource)
     for route in of_api(resource.deployment, key, ROUTE):
         if route.get("RouteKey") == "$connect":
-            return GUARDED, ""  # judged itself
-    return OPEN, "no route $connect asks who connects"
+            return GUARDED, ""  # the $connect route gets its own verdict
+    return OPEN, "the API has no $connect route with an authorizer"
 
 
 def _method(resource: Resource) -> Endpoint:
@@ -130,16 +131,16 @@ def _method(resource: Resource) -> Endpoint:
         if verb == "OPTIONS":
             state, reason = GUARDED, ""
         elif verb is None and state == OPEN:
-            state, reason = UNCLEAR, f"which method it is is not known, and {reason}"
+            state, reason = UNCLEAR, f"its method is unknown, and {reason}"
     key = None if verb is None or path is None else f"{verb} {path}"
-    name = f"{display(resource.get('HttpMethod'), 20)} {path or '(path not known)'}"
+    name = f"{display(resource.get('HttpMethod'), 20)} {path or '(unknown path)'}"
     asked = resource.get("ApiKeyRequired")
     needs_key = None if isinstance(asked, Unknown | Text) else str(asked).lower() == "true"
     return Endpoint(key, name, state, reason, needs_key, resource.mark_of("AuthorizationType"))
 
 
 def method_path(method: Resource) -> str | None:
-    """`/infer/{id}`, put together from the resources above; None where one is not known."""
+    """The path of a REST method, such as `/infer/{id}`; None if a resource above is unknown."""
     value = method.get("ResourceId")
     parts: list[str] = []
     while True:
@@ -156,15 +157,15 @@ def method_path(method: Resource) -> str | None:
 
 
 def _access(resource: Resource, kind: Value, named: Value = NOVALUE) -> tuple[str, str]:
-    """Whether an authorization type really guards."""
+    """Judge an authorization type: its state, and the reason."""
     if isinstance(kind, Unknown | Text):
-        return UNCLEAR, f"its authorization is not known: {why(kind)}"
+        return UNCLEAR, f"its authorization is unknown: {why(kind)}"
     if kind is NOVALUE or kind == "NONE":
         return OPEN, "it has no authorizer"
     if kind == "AWS_IAM":
         return GUARDED, ""
     if kind not in ("JWT", "CUSTOM", "COGNITO_USER_POOLS"):
-        return OPEN, f"authorization {display(kind, 30)} is none"
+        return OPEN, f"API Gateway has no authorization type {display(kind, 30)}"
     authorizer = resource.get("AuthorizerId") if named is NOVALUE else named
     if authorizer is NOVALUE:
         return OPEN, f"{kind} without an authorizer"
@@ -172,10 +173,10 @@ def _access(resource: Resource, kind: Value, named: Value = NOVALUE) -> tuple[st
         resource.deployment.at(authorizer.origin) if isinstance(authorizer, Unknown) else None
     )
     if declared is None:
-        reason = why(authorizer) if isinstance(authorizer, Unknown | Text) else "made by hand"
-        return UNCLEAR, f"its authorizer is not declared here: {reason}"
+        reason = why(authorizer) if isinstance(authorizer, Unknown | Text) else "it is a literal id"
+        return UNCLEAR, f"its authorizer is not declared in this deployment: {reason}"
     if declared.type not in _AUTHORIZERS:
-        return OPEN, f"{declared.id} is no authorizer"
+        return OPEN, f"{declared.id} is not an authorizer"
     return GUARDED, ""
 
 
@@ -184,39 +185,40 @@ def _text(value: Value) -> str | None:
 
 
 def _verb(key: Value) -> str | None:
-    """The method of a route key, known from its first piece."""
+    """The method at the start of a route key, in upper case; None if it is unknown."""
     first = pieces(key)[0] if isinstance(key, str | Text) else None
     if not isinstance(first, str):
         return None
     return first.split(" ", 1)[0].upper() if " " in first or first == key else None
 
 
-# ---- made by AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
+# ---- created by AWS: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.html
 
 
 def overrides(api: Resource) -> Iterator[Resource]:
-    """What changes the route and stage that AWS makes for an API with a target."""
-    for one in api.deployment.of_type(OVERRIDES):
-        if api_key(one.get("ApiId")) == api_of(api)[0]:
-            yield one
+    """Yield the overrides of the route and stage that AWS creates for an API with a Target."""
+    for override in api.deployment.of_type(OVERRIDES):
+        if api_key(override.get("ApiId")) == api_of(api)[0]:
+            yield override
 
 
-def is_quick(api: Resource) -> bool:
-    """Whether AWS makes a route and a stage itself."""
+def has_target(api: Resource) -> bool:
+    """Whether the API has a Target, for which AWS creates a route and a stage."""
     return api.type == HTTP_API and api.get("Target") is not NOVALUE
 
 
-def _quick(api: Resource) -> Iterator[Endpoint]:
-    if not is_quick(api):
+def _created_by_aws(api: Resource) -> Iterator[Endpoint]:
+    if not has_target(api):
         return
     key = _text(api.get("RouteKey")) if api.get("RouteKey") is not NOVALUE else "$default"
-    state, reason = OPEN, "Target makes a route without an authorizer"
-    for one in overrides(api):
-        route = one.get("Route")
+    state, reason = OPEN, "Target creates a route without an authorizer"
+    for override in overrides(api):
+        route = override.get("Route")
         if isinstance(route, Unknown):
             state, reason = UNCLEAR, why(route)
         elif isinstance(route, dict) and "AuthorizationType" in route:
-            state, reason = _access(one, route["AuthorizationType"], route.get("AuthorizerId", ""))
+            kind, authorizer = route["AuthorizationType"], route.get("AuthorizerId", "")
+            state, reason = _access(override, kind, authorizer)
     yield Endpoint(key, key or "its route", state, reason, None, api.mark_of("Target"))
 
 
@@ -228,13 +230,14 @@ def _imported(api: Resource) -> Iterator[Endpoint]:
     mark = api.mark_of("Body") if api.get("Body") is not NOVALUE else api.mark
     if isinstance(document, str):
         yield Endpoint(None, "its routes", UNCLEAR, document, None, mark)
-    for verb, path, body, at in operations(document, mark) if isinstance(document, dict) else ():
-        assert isinstance(document, dict)  # noqa: S101 - for the reader of types
+    if not isinstance(document, dict):
+        return
+    for verb, path, body, operation_mark in operations(document, mark):
         key = "$default" if path == "/$default" else f"{verb} {path}"
         if isinstance(body, Unknown):
-            yield Endpoint(None, key, UNCLEAR, why(body), None, at)
+            yield Endpoint(None, key, UNCLEAR, why(body), None, operation_mark)
             continue
         state, reason, needs_key = secured(document, body)
         if verb == "OPTIONS":
             state, reason = GUARDED, ""
-        yield Endpoint(key, key, state, reason, needs_key, at)
+        yield Endpoint(key, key, state, reason, needs_key, operation_mark)

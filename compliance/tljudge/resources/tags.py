@@ -1,4 +1,4 @@
-"""The tags of a resource: its own, in either form, and those that come from its stack."""
+"""Tags of a resource: its own, in list or map form, and those that its stack passes to it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from tljudge.decode.nodes import Map, Mark, as_text
 from tljudge.resolve.deployment import Resource, Stack
 from tljudge.resolve.values import Text, Unknown, Value, pieces
 
-# Made with an instance, and not tagged with its stack.
+# EC2 creates it with an instance, and does not put the stack tags on it.
 NOT_FROM_STACK = ("AWS::EC2::NetworkInterface",)
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag; `value` may be unknown."""
+    """A tag; `body` is its whole element in list form."""
 
     key: str
     value: Value
@@ -24,14 +24,14 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What could be read, and why there may be more."""
+    """The known tags; `unclear` says why there may be more, or is empty."""
 
     found: tuple[Tag, ...]
     unclear: str = ""
 
 
 def own(resource: Resource) -> Tags:
-    """The tags a resource declares itself, in the property its schema names."""
+    """The tags in the tag property of a resource, as its CloudFormation schema names it."""
     how = tagging().get(resource.type)
     if how is None:
         return Tags(())
@@ -42,18 +42,18 @@ def own(resource: Resource) -> Tags:
 
 
 def listed(value: Value, mark: Mark) -> Tags:
-    """Tags in list or map form."""
+    """Read tags in list or map form."""
     if isinstance(value, Unknown | Text):
         return Tags((), _why(value))
     if isinstance(value, list):
-        found, unclear = [], ""
-        for one, at in zip(value, value.marks, strict=False):
-            key = one.get("Key") if isinstance(one, dict) else one
+        tags, unclear = [], ""
+        for element, element_mark in zip(value, value.marks, strict=False):
+            key = element.get("Key") if isinstance(element, dict) else element
             if isinstance(key, Unknown | Text):
                 unclear = _why(key)
-            elif isinstance(one, dict):
-                found.append(Tag(as_text(key), one.get("Value", ""), at, one))
-        return Tags(tuple(found), unclear)
+            elif isinstance(element, dict):
+                tags.append(Tag(as_text(key), element.get("Value", ""), element_mark, element))
+        return Tags(tuple(tags), unclear)
     if isinstance(value, dict):
         marks = value.marks
         return Tags(tuple(Tag(k, v, marks.get(k, mark)) for k, v in value.items()))
@@ -61,37 +61,42 @@ def listed(value: Value, mark: Mark) -> Tags:
 
 
 def from_stack(resource: Resource) -> Tags:
-    """Tags of the deployment and of the nested stacks above, where the type receives them."""
+    """Tags from the deployment and the nested stacks above; empty if the type gets none."""
     how = tagging().get(resource.type)
     if how is None or not how.from_stack or resource.type in NOT_FROM_STACK:
         return Tags(())
-    above = resource.stack
-    return resource.deployment.get_or_compute(("tags above", above), lambda: _from_above(above))
+    stack = resource.stack
+    return resource.deployment.get_or_compute(("stack tags", stack), lambda: _stack_tags(stack))
 
 
-def _from_above(below: Stack) -> Tags:
-    found = [Tag(key, value, (1, 1)) for key, value in below.deployment.tags.items()]
+def _stack_tags(below: Stack) -> Tags:
+    tags = [Tag(key, value, (1, 1)) for key, value in below.deployment.tags.items()]
     unclear = ""
     for stack in reversed(list(_up(below))):
-        given = own(stack)
-        found += given.found
-        unclear = unclear or given.unclear
-    return Tags(tuple(found), unclear)
+        declared = own(stack)
+        tags += declared.found
+        unclear = unclear or declared.unclear
+    return Tags(tuple(tags), unclear)
 
 
 def _up(stack: Stack) -> Iterator[Resource]:
-    """The nested-stack resources above, from the inside out."""
+    """Yield the nested-stack resources above a stack, the nearest first."""
     while stack.parent is not None:
         yield stack.parent.resources[stack.parent_id]
         stack = stack.parent
 
 
 def _why(value: Value) -> str:
-    return next((p.why for p in pieces(value) if isinstance(p, Unknown)), "not known")
+    return next((p.why for p in pieces(value) if isinstance(p, Unknown)), "unknown")
 
 
 def emptiness(value: Value) -> str:
-    """`full`, `empty`, `may be empty` for a parameter that admits it, or why nobody can know."""
+    """Whether a tag value is empty.
+
+    Returns:
+        `full`, `empty`, `may be empty` if a parameter admits the empty text, or the reason why
+        it is unknown.
+    """
     if type(value) is str:
         return "full" if value.strip() else "empty"
     parts = pieces(value) if not isinstance(value, dict | list) else ("x",)

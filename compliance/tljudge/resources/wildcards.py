@@ -1,4 +1,4 @@
-"""Wildcards as IAM has them: `*` for any text, `?` for one character, and nothing else.
+"""Wildcards of IAM: `*` for any text, `?` for one character, and no other.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
 """
@@ -11,7 +11,7 @@ MAX_LENGTH = 2_048
 
 
 def matches(text: str, pattern: str) -> bool:
-    """Whether a pattern covers a text; letter case counts. An absurdly long one covers all."""
+    """Whether a pattern matches a text, case-sensitively; over `MAX_LENGTH` it matches all."""
     if "*" not in pattern and "?" not in pattern:
         return text == pattern
     return len(pattern) > MAX_LENGTH or _compiled(pattern).fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""The rules: one a file, named after what must hold."""
+"""The rules: each file holds one rule and is named after what must hold."""
 
 from tljudge.engine.rule import Rule
 from tljudge.rules.cost import (

@@ -1,1 +1,1 @@
-"""What a project may cost, when, and for how long."""
+"""Rules on costs: ceilings, on-demand hours, and residues of deleted stacks."""

@@ -1,4 +1,4 @@
-"""TL_COST_1: what a deployment costs stays under the policy's ceilings."""
+"""TL_COST_1: the cost of a deployment stays under the policy's ceilings."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,17 @@ from tljudge.resolve.deployment import Resource
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the price of one resource, and the sums where it has the largest share."""
-    from tljudge.cost.ceilings import judged  # only a policy with ceilings pays for it
+    """Judge the charges of a resource, and the sums of which it is the most expensive part."""
+    from tljudge.cost.ceilings import judged  # only a policy with ceilings needs the import
 
     yield from judged(resource, policy)
 
 
 RULE = Rule(
     id="TL_COST_1",
-    title="What a deployment costs stays under its ceilings",
-    why="what nobody adds up is found on the bill",
-    fix="take something smaller, put it behind the on-demand condition, or raise the ceiling",
+    title="The cost of a deployment stays under its ceilings",
+    why="a cost without a limit shows only on the bill",
+    fix="use a smaller resource, give it the on-demand condition, or raise the ceiling",
     source="https://docs.aws.amazon.com/wellarchitected/latest/cost-optimization-pillar/welcome.html",
     types=("**",),
     check=check,

@@ -1,4 +1,4 @@
-"""TL_COST_3: nothing that bills stays after its stack is deleted."""
+"""TL_COST_3: no billed resource stays after its stack is deleted."""
 
 from collections.abc import Iterator
 
@@ -8,34 +8,34 @@ from tljudge.resolve.deployment import Resource
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge what stays of a resource that bills, or holds what bills."""
-    # Only a policy under which nothing may stay pays for these.
+    """Judge the survivors of a resource that bills, or whose content bills."""
+    # Only a policy that forbids survivors needs these imports.
     from tljudge.cost.bill import charges
     from tljudge.cost.meter import EITHER
     from tljudge.cost.survivors import HOLDERS, MAY_STAY, UNBILLED, survivors
     from tljudge.data.prices import load
 
-    left = [one for one in survivors(resource) if one.state != UNBILLED]
-    if not left:
+    staying = [survivor for survivor in survivors(resource) if survivor.state != UNBILLED]
+    if not staying:
         return
-    found = charges(resource, policy.cost, load(policy.cost.prices))
-    if not found and resource.type not in HOLDERS:
+    charged = charges(resource, policy.cost, load(policy.cost.prices))
+    if not charged and resource.type not in HOLDERS:
         return
-    unclear = any(charge.per == EITHER for charge in found) and resource.type not in HOLDERS
-    for one in left:
+    unclear = any(charge.per == EITHER for charge in charged) and resource.type not in HOLDERS
+    for survivor in staying:
         if unclear:
-            yield unknown(f"{one.what}; whether it bills is not known", one.mark)
-        elif one.state == MAY_STAY:
-            yield unknown(one.what, one.mark)
+            yield unknown(f"{survivor.what}; whether it bills is unknown", survivor.mark)
+        elif survivor.state == MAY_STAY:
+            yield unknown(survivor.what, survivor.mark)
         else:
-            yield fail(one.what, one.mark)
+            yield fail(survivor.what, survivor.mark)
 
 
 RULE = Rule(
     id="TL_COST_3",
     title="Nothing that bills survives its stack",
-    why="what stays is billed, and belongs to nobody",
-    fix="let it go with its stack: Delete, DeleteOnTermination, no last snapshot, no protection",
+    why="AWS bills what stays, and no stack owns it",
+    fix="delete it with its stack: Delete, DeleteOnTermination, no final snapshot or protection",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html",
     types=("**",),
     check=check,

@@ -1,4 +1,4 @@
-"""TL_COST_4: what stays after its stack is deleted stays because the template says so."""
+"""TL_COST_4: a snapshot stays after its stack only if the template declares it."""
 
 from collections.abc import Iterator
 
@@ -8,19 +8,19 @@ from tljudge.resolve.deployment import Resource
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge what AWS keeps by itself: a database's last snapshot."""
-    from tljudge.cost.survivors import survivors  # only a template with a database pays for it
+    """Judge the final snapshot of a database, which AWS creates by default."""
+    from tljudge.cost.survivors import survivors  # only a template with a database needs the import
 
-    for one in survivors(resource):
-        if one.silent:
-            yield fail(one.what, one.mark)
+    for survivor in survivors(resource):
+        if survivor.silent:
+            yield fail(survivor.what, survivor.mark)
 
 
 RULE = Rule(
     id="TL_COST_4",
-    title="What survives its stack is declared to",
-    why="a snapshot that nobody asked for is billed for as long as nobody finds it",
-    fix="write the DeletionPolicy: Delete, or Snapshot where the data is worth it",
+    title="Every snapshot that survives its stack is declared",
+    why="AWS bills an undeclared snapshot until it is deleted",
+    fix="write the DeletionPolicy: Delete, or Snapshot if the data must be kept",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html",
     types=("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"),
     check=check,

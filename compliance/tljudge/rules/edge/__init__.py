@@ -1,1 +1,1 @@
-"""How the world comes in: routes, who may call them, and how often."""
+"""Rules on the edge: authorizers, throttles, CORS and access logs of APIs."""

@@ -1,7 +1,8 @@
-"""TL_EDGE_2: an authorizer says whose tokens it takes, and for whom they must be."""
+"""TL_EDGE_2: an authorizer names the issuer and the audience of the tokens that it accepts."""
 
 from collections.abc import Iterable, Iterator
 
+from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import Mark
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
@@ -16,7 +17,7 @@ _EXTENSION = "x-amazon-apigateway-authorizer"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge an authorizer, or those of an imported definition."""
+    """Judge an authorizer, or the JWT authorizers of an imported definition."""
     if resource.type in APIS:
         document = definition(resource)
         for name, scheme in schemes(document).items() if isinstance(document, dict) else ():
@@ -24,12 +25,12 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             if isinstance(body, dict) and str(body.get("type", "")).lower() == "jwt":
                 mark = as_map(scheme).marks.get(_EXTENSION, resource.mark_of("Body"))
                 inner = body.get("jwtConfiguration", NOVALUE)
-                yield from _tokens(inner, "issuer", "audience", mark, f"{name[:40]}: ")
+                yield from _tokens(inner, "issuer", "audience", mark, f"{shortened(name, 40)}: ")
         return
     kind = resource.get("AuthorizerType" if resource.type == HTTP else "Type")
     mark = resource.mark_of("AuthorizerType")
     if isinstance(kind, Unknown | Text):
-        yield unknown(f"its type is not known: {why(kind)}", mark)
+        yield unknown(f"its type is unknown: {why(kind)}", mark)
     elif kind == "JWT":
         inner = resource.get("JwtConfiguration")
         mark = resource.mark_of("JwtConfiguration")
@@ -42,28 +43,28 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 
 def _tokens(value: Value, issuer: str, audience: str, mark: Mark, where: str) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
-        yield unknown(f"{where}whose tokens it takes is not known: {why(value)}", mark)
+        yield unknown(f"{where}its issuer and audience are unknown: {why(value)}", mark)
         return
     inner = value if isinstance(value, dict) else {}
     yield from _filled(inner.get(issuer, NOVALUE), f"{where}issuer", mark)
     yield from _filled(inner.get(audience, NOVALUE), f"{where}audience", mark)
 
 
-def _filled(value: Value, what: str, mark: Mark) -> Iterator[Verdict]:
+def _filled(value: Value, name: str, mark: Mark) -> Iterator[Verdict]:
     values: Iterable[Value] = [] if value is NOVALUE else [value]
     if isinstance(value, dict | list):
         values = list(value)
-    states = [emptiness(one) for one in values]
+    states = [emptiness(element) for element in values]
     if not states or "empty" in states:
-        yield fail(f"names no {what}" if ": " not in what else f"{what} is not named", mark)
+        yield fail(f"names no {name}" if ": " not in name else f"{name} is not named", mark)
     elif any(state != "full" for state in states):
-        yield unknown(f"its {what} may be empty", mark)
+        yield unknown(f"its {name} may be empty", mark)
 
 
 RULE = Rule(
     id="TL_EDGE_2",
     title="An authorizer names issuer and audience",
-    why="a token that was made for another app, or by another issuer, opens the endpoint too",
+    why="otherwise the API accepts a token for another app, or from another issuer",
     fix="name the issuer and every audience, the user pools, or the function",
     source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html",
     types=(HTTP, REST, *APIS),

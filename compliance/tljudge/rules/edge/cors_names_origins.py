@@ -1,4 +1,4 @@
-"""TL_EDGE_4: cross-origin access is given to named origins, methods and headers only."""
+"""TL_EDGE_4: CORS admits named origins, methods and headers only."""
 
 from collections.abc import Iterable, Iterator
 
@@ -27,7 +27,7 @@ _HEADER = "access-control-"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge what the gateway itself answers; what a function answers is not in a template."""
+    """Judge the CORS headers that the gateway adds; those of a function are not in the template."""
     if resource.type in (HTTP_API, URL):
         name = "CorsConfiguration" if resource.type == HTTP_API else "Cors"
         yield from _settings(resource.get(name), resource.mark_of(name), _LISTS)
@@ -48,8 +48,8 @@ def _settings(value: Value, mark: Mark, names: tuple[str, ...]) -> Iterator[Verd
     if value is NOVALUE:
         return
     if not isinstance(value, dict):
-        reason = why(value) if isinstance(value, Unknown | Text) else "it is no mapping"
-        yield unknown(f"its CORS settings are not known: {reason}", mark)
+        reason = why(value) if isinstance(value, Unknown | Text) else "it is not a mapping"
+        yield unknown(f"its CORS settings are unknown: {reason}", mark)
         return
     credentials = value.get(
         names[0].replace("Origins", "Credentials").replace("origins", "credentials")
@@ -60,26 +60,26 @@ def _settings(value: Value, mark: Mark, names: tuple[str, ...]) -> Iterator[Verd
         at = value.marks.get(name, mark)
         marks = inner.marks if isinstance(inner, list) else None
         listed = inner if isinstance(inner, list) else [] if inner is NOVALUE else [inner]
-        for index, one in enumerate(listed):
-            place = marks[index] if marks else at
-            yield from _judged(one, f"{name[0].upper()}{name[1:]}", place, with_cookies)
+        for index, entry in enumerate(listed):
+            entry_mark = marks[index] if marks else at
+            yield from _judged(entry, f"{name[0].upper()}{name[1:]}", entry_mark, with_cookies)
 
 
-def _judged(value: Value, what: str, mark: Mark, more: str = "") -> Iterator[Verdict]:
+def _judged(value: Value, name: str, mark: Mark, more: str = "") -> Iterator[Verdict]:
     if isinstance(value, dict | list):
-        yield unknown(f"{what} has a shape that is not known", mark)
+        yield unknown(f"{name} has an unexpected shape", mark)
         return
     literal = "".join(piece for piece in pieces(value) if isinstance(piece, str))
     if "*" in literal:
-        yield fail(f"{what} has a wildcard: {display(value, 60)}{more}", mark)
+        yield fail(f"{name} has a wildcard: {display(value, 60)}{more}", mark)
     elif not is_plain(value):
-        yield unknown(f"{what} may have a wildcard: {why(value)}", mark)
+        yield unknown(f"{name} may have a wildcard: {why(value)}", mark)
 
 
 def _headers(value: Value, mark: Mark) -> Iterator[Verdict]:
-    """Parameters of a response, by the header they set."""
+    """Judge the CORS headers among the parameters of a response."""
     if isinstance(value, Unknown):
-        yield unknown(f"which headers it answers is not known: {why(value)}", mark)
+        yield unknown(f"its response headers are unknown: {why(value)}", mark)
     for name, inner in value.items() if isinstance(value, dict) else ():
         header = name.rsplit(".", 1)[-1]
         if header.lower().startswith(_HEADER):
@@ -88,37 +88,39 @@ def _headers(value: Value, mark: Mark) -> Iterator[Verdict]:
 
 def _responses(value: Value, listed: str, parameters: str, mark: Mark) -> Iterator[Verdict]:
     if isinstance(value, Unknown):
-        yield unknown(f"what it answers is not known: {why(value)}", mark)
+        yield unknown(f"its responses are unknown: {why(value)}", mark)
         return
-    found = value.get(listed, NOVALUE) if isinstance(value, dict) else NOVALUE
-    answers: Iterable[Value] = [found]
-    if isinstance(found, dict):
-        answers = found.values()
-    elif isinstance(found, list):
-        answers = found
-    for answer in answers:
-        if isinstance(answer, Unknown):
-            yield unknown(f"what it answers is not known: {why(answer)}", mark)
-        elif isinstance(answer, dict):
-            at = answer.marks.get(parameters, mark)
-            yield from _headers(answer.get(parameters, EMPTY), at)
+    responses = value.get(listed, NOVALUE) if isinstance(value, dict) else NOVALUE
+    bodies: Iterable[Value] = [responses]
+    if isinstance(responses, dict):
+        bodies = responses.values()
+    elif isinstance(responses, list):
+        bodies = responses
+    for body in bodies:
+        if isinstance(body, Unknown):
+            yield unknown(f"its responses are unknown: {why(body)}", mark)
+        elif isinstance(body, dict):
+            at = body.marks.get(parameters, mark)
+            yield from _headers(body.get(parameters, EMPTY), at)
 
 
 def _document(document: Map[Value], mark: Mark) -> Iterator[Verdict]:
     marks = document.marks
     name = "x-amazon-apigateway-cors"
-    lists = tuple(f"{one[0].lower()}{one[1:]}" for one in _LISTS)
+    lists = tuple(f"{key[0].lower()}{key[1:]}" for key in _LISTS)
     yield from _settings(document.get(name, NOVALUE), marks.get(name, mark), lists)
     name = "x-amazon-apigateway-gateway-responses"
-    answers = document.get(name, EMPTY)
-    for answer in answers.values() if isinstance(answers, dict) else ():
-        inner = answer.get("responseParameters", EMPTY) if isinstance(answer, dict) else answer
+    responses = document.get(name, EMPTY)
+    for response in responses.values() if isinstance(responses, dict) else ():
+        inner = (
+            response.get("responseParameters", EMPTY) if isinstance(response, dict) else response
+        )
         yield from _headers(inner, marks.get(name, mark))
     for _, _, body, at in operations(document, mark):
-        calls: Value = EMPTY
+        integration: Value = EMPTY
         if isinstance(body, dict):
-            calls = body.get("x-amazon-apigateway-integration", EMPTY)
-        yield from _responses(calls, "responses", "responseParameters", at)
+            integration = body.get("x-amazon-apigateway-integration", EMPTY)
+        yield from _responses(integration, "responses", "responseParameters", at)
 
 
 RULE = Rule(

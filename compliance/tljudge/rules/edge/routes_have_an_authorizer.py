@@ -1,4 +1,4 @@
-"""TL_EDGE_1: every route and method asks who calls."""
+"""TL_EDGE_1: every route and method has an authorizer."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,14 @@ URL = "AWS::Lambda::Url"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge every way in that the resource makes; a browser's preflight carries no token."""
+    """Judge every route that a resource creates, and the URL of a function.
+
+    OPTIONS needs no authorizer: browsers send CORS preflight requests without a token.
+    """
     if resource.type == URL:
         kind, mark = resource.get("AuthType"), resource.mark_of("AuthType")
         if isinstance(kind, Unknown | Text):
-            yield unknown(f"whether its URL is open is not known: {why(kind)}", mark)
+            yield unknown(f"whether its URL is open is unknown: {why(kind)}", mark)
         elif kind != "AWS_IAM":
             yield fail("its URL is open to everybody: AuthType is not AWS_IAM", mark)
         return
@@ -26,14 +29,14 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             yield fail(f"{endpoint.name} is open to everybody: {endpoint.why}", endpoint.mark)
         elif endpoint.state == UNCLEAR:
             yield unknown(
-                f"whether {endpoint.name} is open is not known: {endpoint.why}", endpoint.mark
+                f"whether {endpoint.name} is open is unknown: {endpoint.why}", endpoint.mark
             )
 
 
 RULE = Rule(
     id="TL_EDGE_1",
     title="Every route has an authorizer",
-    why="a route without one answers, and bills, for everybody on the internet",
+    why="a route without an authorizer serves, and bills, everybody on the internet",
     fix="give it a JWT, IAM or custom authorizer that this stack declares",
     source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control.html",
     types=(ROUTE, METHOD, *APIS, URL),

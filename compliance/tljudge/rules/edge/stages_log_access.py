@@ -1,4 +1,4 @@
-"""TL_EDGE_5: every stage writes an access log, somewhere and in a form."""
+"""TL_EDGE_5: every stage writes an access log, with a destination and a format."""
 
 from collections.abc import Iterator
 
@@ -12,11 +12,11 @@ from tljudge.resources.tags import emptiness
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge a stage, or that an API has one here to judge."""
+    """Judge the access log of a stage, or report an API whose stages are not declared."""
     stage = stage_of(resource)
     if stage is None:
         if resource.type in APIS and not stages(resource.deployment, *api_of(resource)):
-            message = "whether access is logged is not known: no stage of it is here"
+            message = "whether access is logged is unknown: the deployment declares no stage for it"
             yield unknown(message, resource.mark)
         return
     name = "AccessLogSetting"
@@ -25,7 +25,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     settings: Value = stage.get(name)
     mark = stage.mark_of(name)
     if isinstance(settings, Unknown | Text):
-        yield unknown(f"whether access is logged is not known: {why(settings)}", mark)
+        yield unknown(f"whether access is logged is unknown: {why(settings)}", mark)
         return
     inner = settings if isinstance(settings, dict) else {}
     for key in ("DestinationArn", "Format"):
@@ -33,13 +33,13 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         if state == "empty":
             yield fail(f"access is not logged: no {key}", mark)
         elif state != "full":
-            yield unknown(f"whether access is logged is not known: {key} may be empty", mark)
+            yield unknown(f"whether access is logged is unknown: {key} may be empty", mark)
 
 
 RULE = Rule(
     id="TL_EDGE_5",
-    title="Every stage logs who came",
-    why="without an access log nobody can say who called, when, and what was refused",
+    title="Every stage writes an access log",
+    why="only an access log shows who called, when, and which requests were refused",
     fix="set AccessLogSettings with DestinationArn and Format; a REST stage: AccessLogSetting",
     source="https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html",
     types=(*APIS, HTTP_STAGE, REST_STAGE, DEPLOYMENT),

@@ -1,1 +1,1 @@
-"""Where packets may go."""
+"""Rules on egress: the destinations that security groups allow."""

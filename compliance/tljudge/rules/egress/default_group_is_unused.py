@@ -1,4 +1,4 @@
-"""TL_EGRESS_2: no function, cache or endpoint stands in its VPC's default group."""
+"""TL_EGRESS_2: no function, cache or endpoint uses its VPC's default security group."""
 
 from collections.abc import Iterator
 
@@ -18,11 +18,11 @@ PROPERTY = {
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the groups a resource names; AWS takes the default group where it names none."""
+    """Judge the groups that a resource names; AWS uses the default group if it names none."""
     if resource.type in FUNCTIONS:
         inside = resource.get("VpcConfig")
         if isinstance(inside, Unknown):
-            yield unknown(f"its groups are not known: {why(inside)}", resource.mark_of("VpcConfig"))
+            yield unknown(f"its groups are unknown: {why(inside)}", resource.mark_of("VpcConfig"))
             return
         if not isinstance(inside, dict) or not inside.get("SubnetIds"):
             return
@@ -36,19 +36,19 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         name = PROPERTY[resource.type]
         groups, mark = resource.get(name), resource.mark_of(name)
     if groups is NOVALUE or groups == []:
-        yield fail("names no security group, so AWS takes the VPC's default one", mark)
+        yield fail("names no security group, so AWS uses the VPC's default group", mark)
         return
     for group in groups if isinstance(groups, list) else [groups]:
         if isinstance(group, Unknown) and group.origin is not None:
             if group.origin[2] == "DefaultSecurityGroup":
-                yield fail("stands in the VPC's default group", mark)
+                yield fail("uses the VPC's default group", mark)
         elif isinstance(group, Unknown | Text):
-            yield unknown(f"whether it is the default group is not known: {why(group)}", mark)
+            yield unknown(f"whether it is the default group is unknown: {why(group)}", mark)
 
 
 RULE = Rule(
     id="TL_EGRESS_2",
-    title="Nothing stands in a VPC's default group",
+    title="No resource uses a VPC's default group",
     why="the default group allows all egress, and no template declares it",
     fix="name a group that is declared with its egress",
     source="https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html",

@@ -1,11 +1,12 @@
-"""Where one egress rule leads, and whether the policy lets it."""
+"""Destinations of an egress rule, and whether the policy allows them."""
 
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tljudge.decode.nodes import Mark, made_map
+from tljudge.decode.errors import shortened
+from tljudge.decode.nodes import Mark, new_map
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Verdict, fail, unknown
 from tljudge.resolve.deployment import Deployment, Resource
@@ -23,14 +24,14 @@ from tljudge.resolve.values import (
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-# No packet leaves: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
+# Packets to these never leave the host: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
 _NOWHERE = ("127.0.0.0/8", "::1/128")
 _BROADCAST = "255.255.255.255/32"
 
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """One rule, inline or standalone, of the group `owner`."""
+    """An egress rule, inline or standalone; `owner` is the logical id of its group."""
 
     body: Value
     mark: Mark
@@ -44,9 +45,9 @@ class Egress:
 
 
 def judged(rule: Egress, deployment: Deployment, policy: Policy) -> Iterator[Verdict]:
-    """What one rule lets out that it may not."""
+    """Judge each destination of an egress rule."""
     if not isinstance(rule.body, dict):
-        yield unknown(f"an egress rule is not known: {why(rule.body)}", rule.mark)
+        yield unknown(f"an egress rule is unknown: {why(rule.body)}", rule.mark)
         return
     named = False
     for name in ("CidrIp", "CidrIpv6"):
@@ -65,9 +66,11 @@ def judged(rule: Egress, deployment: Deployment, policy: Policy) -> Iterator[Ver
 def _prefix_list(value: Value, mark: Mark, policy: Policy) -> Iterator[Verdict]:
     if isinstance(value, Unknown | Text):
         if not _is_declared(value):
-            yield unknown(f"a prefix list is not known: {why(value)}", mark)
+            yield unknown(f"a prefix list is unknown: {why(value)}", mark)
     elif value not in policy.prefix_lists:
-        yield fail(f"reaches the prefix list {str(value)[:40]}, which the policy has not", mark)
+        yield fail(
+            f"reaches the prefix list {display(value, 60)}, which the policy does not allow", mark
+        )
 
 
 def _is_declared(value: Value) -> bool:
@@ -83,26 +86,25 @@ def _cidr(
             if not _is_excepted(rule, policy):
                 yield fail(f"reaches the internet: {display(value)}", mark)
         elif not _is_own_range(value, deployment):
-            yield unknown(f"where it leads is not known: {why(value)}", mark)
+            yield unknown(f"its destination is unknown: {why(value)}", mark)
         return
     network = network_of(value)
     if network is None:
-        yield fail(f"{str(value)[:80]!r} is no address range", mark)
+        yield fail(f"{shortened(str(value))!r} is not an address range", mark)
     elif not _is_allowed(network, rule, deployment, policy):
-        what = "the internet" if network.prefixlen == 0 else "addresses the policy has not"
-        ports = f"{_shown(rule.get('FromPort'))}-{_shown(rule.get('ToPort'))}"
-        yield fail(
-            f"reaches {what}: {network}, protocol {_shown(rule.get('IpProtocol'))}, ports {ports}",
-            mark,
-        )
+        is_internet = network.prefixlen == 0
+        destination = "the internet" if is_internet else "addresses that the policy does not allow"
+        protocol = _display(rule.get("IpProtocol"))
+        ports = f"{_display(rule.get('FromPort'))}-{_display(rule.get('ToPort'))}"
+        yield fail(f"reaches {destination}: {network}, protocol {protocol}, ports {ports}", mark)
 
 
-def _shown(value: Value) -> str:
+def _display(value: Value) -> str:
     return "all" if value is NOVALUE else display(value, 20)
 
 
 def network_of(value: Value) -> Network | None:
-    """The range a CIDR names, in any spelling; None where it names none."""
+    """The network of a CIDR, in any spelling; None if it is not a CIDR."""
     if not isinstance(value, str) or "/" not in value or len(value) > 60:
         return None
     return _network(value.strip())
@@ -117,17 +119,17 @@ def _network(text: str) -> Network | None:
 
 
 def _is_allowed(network: Network, rule: Egress, deployment: Deployment, policy: Policy) -> bool:
-    if any(_inside(network, network_of(one)) for one in _NOWHERE):
+    if any(_inside(network, network_of(cidr)) for cidr in _NOWHERE):
         return True
     if network.prefixlen == 32 and str(network) == _BROADCAST:
-        return _shown(rule.get("IpProtocol")).lower() in ("icmp", "1") and (
+        return _display(rule.get("IpProtocol")).lower() in ("icmp", "1") and (
             number(rule.get("FromPort")),
             number(rule.get("ToPort")),
         ) == (252, 86)
-    if any(_inside(network, network_of(one.cidr)) for one in policy.allowed_ranges):
+    if any(_inside(network, network_of(r.cidr)) for r in policy.allowed_ranges):
         return True
     own = (network_of(vpc.get("CidrBlock")) for vpc in deployment.all_of("AWS::EC2::VPC"))
-    if any(one is not None and one.prefixlen >= 16 and _inside(network, one) for one in own):
+    if any(vpc is not None and vpc.prefixlen >= 16 and _inside(network, vpc) for vpc in own):
         return True
     return _is_excepted(rule, policy)
 
@@ -140,10 +142,10 @@ def _inside(network: Network, other: Network | None) -> bool:
 
 
 def _is_own_range(value: Value, deployment: Deployment) -> bool:
-    """The range of a VPC or subnet declared here, whatever it will be."""
+    """Whether a value is the CIDR of a declared VPC or subnet, even if that is unknown."""
     keys = {
-        key_of(one.get("CidrBlock"))
-        for one in deployment.all_of("AWS::EC2::VPC", "AWS::EC2::Subnet")
+        key_of(owner.get("CidrBlock"))
+        for owner in deployment.all_of("AWS::EC2::VPC", "AWS::EC2::Subnet")
     }
     origin = value.origin if isinstance(value, Unknown) else None
     declared = deployment.at(origin)
@@ -152,29 +154,29 @@ def _is_own_range(value: Value, deployment: Deployment) -> bool:
 
 
 def _is_excepted(rule: Egress, policy: Policy) -> bool:
-    """The policy names the group, and the rule is TCP on the ports it names."""
-    for one in policy.internet:
-        if one.resource == rule.owner:
+    """Whether the policy allows this group the internet on the rule's TCP port."""
+    for exception in policy.internet:
+        if exception.resource == rule.owner:
             first, last = number(rule.get("FromPort")), number(rule.get("ToPort"))
-            is_tcp = _shown(rule.get("IpProtocol")).lower() in ("tcp", "6")
-            if is_tcp and first == last and first in one.ports:
+            is_tcp = _display(rule.get("IpProtocol")).lower() in ("tcp", "6")
+            if is_tcp and first == last and first in exception.ports:
                 return True
     return False
 
 
 def rules_of(group: Resource) -> Iterator[Egress]:
-    """The inline rules of a group, then the standalone ones that name it."""
+    """Yield the inline rules of a group, then the standalone rules that refer to it."""
     inline = group.get("SecurityGroupEgress")
     if isinstance(inline, list):
-        for one, mark in zip(inline, inline.marks, strict=False):
-            yield Egress(one, mark, group.id)
+        for rule, mark in zip(inline, inline.marks, strict=False):
+            yield Egress(rule, mark, group.id)
     for standalone in group.deployment.all_of("AWS::EC2::SecurityGroupEgress"):
         if owner_of(standalone) is group and standalone.exists():
             yield from standalone_rule(standalone)
 
 
 def standalone_rule(resource: Resource) -> Iterator[Egress]:
-    """A standalone rule as if it were inline."""
+    """Yield a standalone rule in the form of an inline rule."""
     names = (
         "CidrIp", "CidrIpv6", "DestinationPrefixListId", "DestinationSecurityGroupId",
         "IpProtocol", "FromPort", "ToPort",
@@ -185,10 +187,10 @@ def standalone_rule(resource: Resource) -> Iterator[Egress]:
         (resource.mark_of(name) for name in names[:4] if body[name] is not NOVALUE), resource.mark
     )
     kept = {name: value for name, value in body.items() if value is not NOVALUE}
-    yield Egress(made_map(kept, {}), mark, "" if owner is None else owner.id)
+    yield Egress(new_map(kept, {}), mark, "" if owner is None else owner.id)
 
 
 def owner_of(standalone: Resource) -> Resource | None:
-    """The group a standalone rule names, where it is declared here."""
+    """The declared group that a standalone rule refers to; None if there is none."""
     group = standalone.get("GroupId")
     return standalone.deployment.at(group.origin) if isinstance(group, Unknown) else None

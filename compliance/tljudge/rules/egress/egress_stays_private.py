@@ -20,9 +20,9 @@ GROUP = "AWS::EC2::SecurityGroup"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge one group together with the standalone rules that name it, or one such rule.
+    """Judge a group and its inline rules, or a standalone rule.
 
-    AWS adds allow-all when a group declares no egress, so an absent or empty list fails.
+    AWS allows all egress if a group declares none, so an absent or empty list fails.
     """
     if resource.type != GROUP:
         for rule in standalone_rule(resource):
@@ -33,31 +33,31 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
     if inline is NOVALUE:
         yield fail("no egress declared, so AWS allows all", mark)
     elif isinstance(inline, Unknown):
-        yield unknown(f"its egress is not known: {why(inline)}", mark)
+        yield unknown(f"its egress is unknown: {why(inline)}", mark)
     elif not inline:
         yield fail("its egress is empty, so AWS allows all", mark)
     else:
         rows: Iterable[tuple[Value, Mark]] = [(inline, mark)]
         if isinstance(inline, list):
             rows = zip(inline, inline.marks, strict=True)
-        for one, at in rows:
-            yield from judged(Egress(one, at, resource.id), resource.deployment, policy)
+        for body, rule_mark in rows:
+            yield from judged(Egress(body, rule_mark, resource.id), resource.deployment, policy)
         yield from _union(resource)
 
 
 def _union(group: Resource) -> Iterator[Verdict]:
-    """Ranges that are allowed one by one and are the internet together."""
+    """Judge whether the ranges of all rules together cover the internet."""
     v4: list[ipaddress.IPv4Network] = []
     v6: list[ipaddress.IPv6Network] = []
     for rule in rules_of(group):
         for name in ("CidrIp", "CidrIpv6"):
-            found = network_of(rule.get(name)) if isinstance(rule.body, dict) else None
-            if isinstance(found, ipaddress.IPv4Network) and found.prefixlen:
-                v4.append(found)
-            elif isinstance(found, ipaddress.IPv6Network) and found.prefixlen:
-                v6.append(found)
-    # Fewer addresses than there are cover nothing whole.
-    if sum(2.0**-one.prefixlen for one in v4) < 1 and sum(2.0**-one.prefixlen for one in v6) < 1:
+            network = network_of(rule.get(name)) if isinstance(rule.body, dict) else None
+            if isinstance(network, ipaddress.IPv4Network) and network.prefixlen:
+                v4.append(network)
+            elif isinstance(network, ipaddress.IPv6Network) and network.prefixlen:
+                v6.append(network)
+    # Cheap test first: too few addresses cannot cover the internet.
+    if sum(2.0**-n.prefixlen for n in v4) < 1 and sum(2.0**-n.prefixlen for n in v6) < 1:
         return
     whole_v4 = any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v4))
     if whole_v4 or any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(v6)):

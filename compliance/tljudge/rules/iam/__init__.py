@@ -1,1 +1,1 @@
-"""What roles and policies may say."""
+"""Rules on IAM: what roles and policies may allow."""

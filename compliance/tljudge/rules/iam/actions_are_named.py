@@ -12,15 +12,16 @@ PERMISSION = "AWS::Lambda::Permission"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge every statement of every policy the resource carries, and of a role's trust."""
+    """Judge every statement of every policy of a resource, and of a role's trust policy."""
     if resource.type == PERMISSION:
         yield from _judged(resource.get("Action"), resource.mark_of("Action"))
         return
-    found = list(statements(resource))
+    judged = list(statements(resource))
     if resource.type == ROLE:
         trust = document(resource.get(TRUST), resource.mark_of(TRUST))
-        found += [one for one in trust if not one.why]  # said where trust is judged
-    for statement in found:
+        # TL_IAM_6 reports a trust policy that is unknown.
+        judged += [statement for statement in trust if not statement.why]
+    for statement in judged:
         if statement.why:
             yield unknown(f"its policy cannot be read: {statement.why}", statement.mark)
         elif statement.allows():
@@ -33,7 +34,7 @@ def _judged(action: Value, mark: tuple[int, int]) -> Iterator[Verdict]:
     if "*" in literal or "?" in literal:
         yield fail(f"allows {display(action)}", mark)
     elif not is_plain(action):
-        yield unknown(f"an action is not known: {why(action)}", mark)
+        yield unknown(f"an action is unknown: {why(action)}", mark)
 
 
 RULE = Rule(

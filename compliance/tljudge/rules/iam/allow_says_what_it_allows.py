@@ -1,4 +1,4 @@
-"""TL_IAM_2: an Allow lists what it allows, never what it does not."""
+"""TL_IAM_2: an Allow lists what it allows, never what it excludes."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ INVERTED = ("NotAction", "NotResource", "NotPrincipal")
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge every statement, those of a trust policy too."""
-    found = list(statements(resource))
+    """Judge every statement, including those of a trust policy."""
+    judged = list(statements(resource))
     if resource.type == "AWS::IAM::Role":
         name = "AssumeRolePolicyDocument"
-        found += document(resource.get(name), resource.mark_of(name))
-    for statement in found:
+        judged += document(resource.get(name), resource.mark_of(name))
+    for statement in judged:
         if statement.allows():
             for name in INVERTED:
                 if name in statement.body:

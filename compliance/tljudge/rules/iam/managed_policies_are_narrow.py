@@ -18,25 +18,25 @@ LISTS = {
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge each managed policy by the last part of its ARN, however the ARN is put together."""
+    """Judge each managed policy by the last part of its ARN, which is its name."""
     name = LISTS[resource.type][0]
     value, mark = resource.get(name), resource.mark_of(name)
     if value is NOVALUE:
         return
     rows = zip(value, value.marks, strict=True) if isinstance(value, list) else [(value, mark)]
-    for one, at in rows:
-        if not isinstance(one, str | Text | Unknown):
+    for arn, arn_mark in rows:
+        if not isinstance(arn, str | Text | Unknown):
             continue
-        ending = for_matching(one, "\0").rsplit("/", 1)[-1].lower()
+        ending = for_matching(arn, "\0").rsplit("/", 1)[-1].lower()
         if ending in policy.forbidden_policies:
-            yield fail(f"attaches {display(one)}", at)
-        elif "\0" in ending and not is_plain(one):
-            yield unknown(f"attaches a policy that is not known: {why(one)}", at)
+            yield fail(f"attaches {display(arn)}", arn_mark)
+        elif "\0" in ending and not is_plain(arn):
+            yield unknown(f"attaches an unknown policy: {why(arn)}", arn_mark)
 
 
 RULE = Rule(
     id="TL_IAM_5",
-    title="Nothing has an administrator's managed policy",
+    title="No principal has an administrator's managed policy",
     why="it allows nearly everything in the account",
     fix="attach a policy that names what is needed",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_job-functions.html",

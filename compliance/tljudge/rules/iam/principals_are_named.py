@@ -1,4 +1,4 @@
-"""TL_IAM_7: a policy on a resource or an endpoint lets in whom it names, never everybody."""
+"""TL_IAM_7: the policy of a resource or an endpoint admits named principals, never everybody."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -45,14 +45,14 @@ CALLER = (
     "kms:calleraccount",
     "s3:dataaccesspointaccount",
 )
-# Through an endpoint, what may be reached is a bound as well.
+# The policy of an endpoint may also be bounded by the resources that it reaches.
 REACHED = ("aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
 SOURCE = ("aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths")
 _ADDRESSES = ("aws:sourceip", "aws:vpcsourceip")
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge each Allow with the condition beside it."""
+    """Judge the principals of each Allow, together with its condition."""
     if resource.type in (PERMISSION, LAYER):
         yield from _permission(resource)
         return
@@ -63,23 +63,25 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         condition = resource.get("Condition")
         if condition is NOVALUE:
             mark = resource.mark_of("Principal")
-            yield from _everybody(resource.get("Principal"), "lets everybody in", mark)
+            yield from _everybody(resource.get("Principal"), "admits everybody", mark)
     for statement in statements(resource):
         yield from _judged(statement, CALLER, policy)
 
 
 def _endpoint(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """AWS lets everybody through an endpoint that says nothing."""
+    """Judge an endpoint: without a policy, AWS allows everybody every request."""
     value, mark = resource.get("PolicyDocument"), resource.mark_of("PolicyDocument")
     kind, service = resource.get("VpcEndpointType"), resource.get("ServiceName")
     if value is NOVALUE and kind not in ("GatewayLoadBalancer", "Resource", "ServiceNetwork"):
-        known = for_matching(service, "\0")
-        if known.startswith("com.amazonaws.vpce."):
-            return  # a service of somebody's own, which takes no policy
-        if known.startswith(("com.amazonaws.", "aws.")) and not isinstance(kind, Unknown | Text):
-            yield fail("has no policy, so AWS lets everybody do everything through it", mark)
+        service_name = for_matching(service, "\0")
+        if service_name.startswith("com.amazonaws.vpce."):
+            return  # an endpoint of a private service takes no policy
+        if service_name.startswith(("com.amazonaws.", "aws.")) and not isinstance(
+            kind, Unknown | Text
+        ):
+            yield fail("has no policy, so AWS allows everybody every request through it", mark)
         else:
-            yield unknown("it has no policy, and what it leads to is not known", mark)
+            yield unknown("has no policy, and its service is unknown", mark)
     for statement in document(value, mark):
         yield from _judged(statement, (*CALLER, *REACHED), policy)
 
@@ -94,13 +96,13 @@ def _judged(statement: Statement, keys: tuple[str, ...], policy: Policy) -> Iter
         text = for_matching(value, "*")
         if kind == "Service" and is_plain(value):
             if text.lower() in policy.deputies:
-                message = f"lets {text} in for any account"
+                message = f"admits {text} for any account"
                 yield from _bound(statement, SOURCE, message, mark)
         elif not text.strip("*"):
             if is_plain(value):
-                yield from _bound(statement, keys, "lets everybody in", mark)
+                yield from _bound(statement, keys, "admits everybody", mark)
             elif bounded_by(statement, *keys) is not True:
-                yield unknown(f"whom it lets in is not known: {why(value)}", mark)
+                yield unknown(f"its principal is unknown: {why(value)}", mark)
 
 
 def _principals(statement: Statement) -> Iterator[tuple[str, Value, Mark]]:
@@ -110,10 +112,10 @@ def _principals(statement: Statement) -> Iterator[tuple[str, Value, Mark]]:
         yield "AWS", principal, mark
         return
     for kind, value in principal.items():
-        at = mark_in(principal, kind, mark)
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str | int | Unknown | Text):
-                yield kind, one, at
+        kind_mark = mark_in(principal, kind, mark)
+        for principal_value in value if isinstance(value, list) else [value]:
+            if isinstance(principal_value, str | int | Unknown | Text):
+                yield kind, principal_value, kind_mark
 
 
 def _bound(
@@ -121,26 +123,26 @@ def _bound(
 ) -> Iterator[Verdict]:
     bound = bounded_by(statement, *keys)
     if bound is None:
-        yield unknown(f"{message}, unless a condition that is not known says otherwise", mark)
+        yield unknown(f"{message}, unless an unknown condition narrows it", mark)
     elif not bound and not _by_address(statement):
-        yield fail(f"{message}; no condition says from where", mark)
+        yield fail(f"{message}; no condition narrows the caller", mark)
 
 
 def _by_address(statement: Statement) -> bool:
-    """Whether a condition names addresses that are fewer than all."""
+    """Whether a condition narrows a statement by source addresses."""
     block = statement.body.get("Condition")
     for operator, tests in block.items() if isinstance(block, dict) else ():
         if operator.lower() != "ipaddress" or not isinstance(tests, dict):
             continue
         for key, value in tests.items():
             listed = value if isinstance(value, list) else [value]
-            if key.lower() in _ADDRESSES and listed and not any(map(_is_world, listed)):
+            if key.lower() in _ADDRESSES and listed and not any(map(_is_any_address, listed)):
                 return True
     return False
 
 
-def _is_world(value: Value) -> bool:
-    """Whether an address range is all there is, or nobody knows."""
+def _is_any_address(value: Value) -> bool:
+    """Whether an address range covers every address, or is unknown."""
     if not isinstance(value, str | int):
         return True
     try:
@@ -150,19 +152,19 @@ def _is_world(value: Value) -> bool:
 
 
 def _permission(resource: Resource) -> Iterator[Verdict]:
-    """A function's or layer's permission; its conditions are properties."""
+    """Judge a permission of a function or layer, whose conditions are properties."""
     value, mark = resource.get("Principal"), resource.mark_of("Principal")
     if resource.type == LAYER:
         if resource.get("OrganizationId") is NOVALUE:
-            yield from _everybody(value, "lets everybody use the layer", mark)
+            yield from _everybody(value, "allows everybody to use the layer", mark)
         return
     names = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken")
     if any(resource.get(name) is not NOVALUE for name in names):
         return
-    yield from _everybody(value, "lets everybody call the function", mark)
+    yield from _everybody(value, "allows everybody to call the function", mark)
     text = for_matching(value, "x") if not isinstance(value, dict | list) else ""
     if is_plain(value) and text.endswith(".amazonaws.com"):
-        yield fail(f"lets {text} call for any account: no SourceArn or SourceAccount", mark)
+        yield fail(f"allows {text} to call for any account: no SourceArn or SourceAccount", mark)
 
 
 def _everybody(value: Value, message: str, mark: Mark) -> Iterator[Verdict]:
@@ -172,13 +174,13 @@ def _everybody(value: Value, message: str, mark: Mark) -> Iterator[Verdict]:
         if is_plain(value):
             yield fail(f"{message}: Principal {display(value)}", mark)
         else:
-            yield unknown(f"whom it lets in is not known: {why(value)}", mark)
+            yield unknown(f"its principal is unknown: {why(value)}", mark)
 
 
 RULE = Rule(
     id="TL_IAM_7",
     title="Policies on resources name their principals",
-    why="everybody is every account of AWS, and with a bucket or a topic the internet",
+    why="everybody means every AWS account, and for a bucket or topic the internet",
     fix="name the principal, or bound it by a condition on account, organisation, ARN or VPC",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
     types=(*ON_RESOURCES, ENDPOINT, PERMISSION, LAYER),

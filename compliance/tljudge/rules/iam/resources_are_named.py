@@ -1,4 +1,4 @@
-"""TL_IAM_3: every allowed resource is named, where the action can be limited to one."""
+"""TL_IAM_3: every allowed resource is named, if the action supports resource-level permissions."""
 
 import re
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from tljudge.data import unscoped_actions
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
-from tljudge.resolve.values import display, for_matching, why
+from tljudge.resolve.values import Value, display, for_matching, why
 from tljudge.resources.statements import CARRIERS, MEANS_ITSELF, Statement, bounded_by, statements
 
 MOST_NAMED = 20
-# Their ARNs begin with the name, not with a kind of resource.
+# In ARNs of these services the last part begins with the name, not with a resource type.
 NO_KIND = frozenset({"s3", "sns", "sqs", "execute-api", "codecommit"})
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge each resource of each Allow; `*` passes where nothing narrower exists."""
+    """Judge each resource of each Allow; `*` passes for actions that support no resource."""
     if resource.type in MEANS_ITSELF:
         return
     for statement in statements(resource):
@@ -34,23 +34,24 @@ def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
     ]
     if not broad:
         return
-    limitable = [one for one in statement.actions() if not _has_no_resource(one)]
-    if statement.actions() and not limitable:
+    actions = [(value, for_matching(value, "?")) for value, _ in statement.values("Action")]
+    limitable = [value for value, text in actions if not _has_no_resource(text.lower())]
+    if actions and not limitable:
         return
     narrowed = bounded_by(statement, "resourcetag", *policy.narrowing_keys)
     if narrowed:
         return
-    named = _listed(limitable) or "what NotAction leaves"
+    named = _listed(limitable) or "all but NotAction"
     for value, mark, surely in broad:
         if surely and narrowed is False:
             yield fail(f"allows {named} on {display(value)}", mark)
         else:
-            reason = why(value) if not surely else "its condition is not known"
-            yield unknown(f"allows {named} on what is not known: {reason}", mark)
+            reason = why(value) if not surely else "its condition is unknown"
+            yield unknown(f"allows {named} on an unknown resource: {reason}", mark)
 
 
 def is_broad(arn: str) -> bool:
-    """Whether an ARN names no resource: all of an account, a service or a kind."""
+    """Whether an ARN is a wildcard for a whole account, service or resource type."""
     if not arn.strip("*?"):
         return True
     parts = arn.split(":", 5)
@@ -62,10 +63,11 @@ def is_broad(arn: str) -> bool:
     return parts[2] not in NO_KIND and len(names) > 1 and not names[1].strip("*?")
 
 
-def _listed(actions: list[str]) -> str:
-    """All of them, so that a waiver of these waives no other."""
+def _listed(actions: list[Value]) -> str:
+    """The actions as the template writes them; all, so that a waiver covers only these."""
     more = f" and {len(actions) - MOST_NAMED} more" if len(actions) > MOST_NAMED else ""
-    return ", ".join(sorted(actions)[:MOST_NAMED]) + more
+    names = sorted((display(action) for action in actions), key=str.lower)
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _has_no_resource(action: str) -> bool:

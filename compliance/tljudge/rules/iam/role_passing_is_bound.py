@@ -1,4 +1,4 @@
-"""TL_IAM_4: a role is passed to one named service, and nobody widens his own rights."""
+"""TL_IAM_4: a role is passed to a named service, and no principal widens its permissions."""
 
 from collections.abc import Iterator
 
@@ -6,74 +6,72 @@ from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
 from tljudge.resolve.deployment import Resource
 from tljudge.resolve.values import display, for_matching, why
-from tljudge.resources.statements import IDENTITY, Statement, beside, bounded_by, statements
+from tljudge.resources.statements import IDENTITY, Statement, bounded_by, same_principal, statements
 from tljudge.resources.wildcards import matches
 from tljudge.rules.iam.resources_are_named import is_broad
 
-PASSES = "iam:passrole"
-# With a role in hand, each of these runs code under it.
+PASSES = "iam:PassRole"
+# A principal that may pass a role runs code under it by each of these actions.
 # https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/
-RUNS_CODE = frozenset(
-    [
-        "ec2:runinstances",
-        "lambda:createfunction",
-        "lambda:updatefunctionconfiguration",
-        "ecs:runtask",
-        "ecs:registertaskdefinition",
-        "cloudformation:createstack",
-        "glue:createdevendpoint",
-        "glue:createjob",
-        "datapipeline:createpipeline",
-        "sagemaker:createnotebookinstance",
-        "codebuild:createproject",
-        "codestar:createproject",
-        "states:createstatemachine",
-        "autoscaling:createlaunchconfiguration",
-    ]
+RUNS_CODE = (
+    "autoscaling:CreateLaunchConfiguration",
+    "cloudformation:CreateStack",
+    "codebuild:CreateProject",
+    "codestar:CreateProject",
+    "datapipeline:CreatePipeline",
+    "ec2:RunInstances",
+    "ecs:RegisterTaskDefinition",
+    "ecs:RunTask",
+    "glue:CreateDevEndpoint",
+    "glue:CreateJob",
+    "lambda:CreateFunction",
+    "lambda:UpdateFunctionConfiguration",
+    "sagemaker:CreateNotebookInstance",
+    "states:CreateStateMachine",
 )
-ESCALATES = frozenset(
-    [
-        "iam:attachrolepolicy",
-        "iam:attachuserpolicy",
-        "iam:attachgrouppolicy",
-        "iam:putrolepolicy",
-        "iam:putuserpolicy",
-        "iam:putgrouppolicy",
-        "iam:createpolicyversion",
-        "iam:setdefaultpolicyversion",
-        "iam:updateassumerolepolicy",
-        "iam:addusertogroup",
-        "iam:createaccesskey",
-        "iam:createloginprofile",
-        "iam:updateloginprofile",
-        "iam:deleterolepermissionsboundary",
-    ]
+ESCALATES = (
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
+    "iam:AttachRolePolicy",
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreateLoginProfile",
+    "iam:CreatePolicyVersion",
+    "iam:DeleteRolePermissionsBoundary",
+    "iam:PutGroupPolicy",
+    "iam:PutRolePolicy",
+    "iam:PutUserPolicy",
+    "iam:SetDefaultPolicyVersion",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
 )
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge all statements of a principal together: what one passes, another may run."""
+    """Judge all statements of a principal together: one passes a role, another runs its code."""
     allowed = [s for s in statements(resource) if not s.why and s.allows()]
     runs: list[str] = []
-    if any(_covers(set(one.actions()), PASSES) for one in allowed):
-        others = [s for one in beside(resource) for s in statements(one)]
+    if any(_covers(set(s.actions()), PASSES) for s in allowed):
+        others = [s for other in same_principal(resource) for s in statements(other)]
         everything = [*allowed, *(s for s in others if not s.why and s.allows())]
         actions = {action for statement in everything for action in statement.actions()}
-        runs = sorted(name for name in RUNS_CODE if _covers(actions, name))
+        runs = [name for name in RUNS_CODE if _covers(actions, name)]
     for statement in allowed:
         mine = set(statement.actions())
         mark = next((at for _, at in statement.values("Action")), statement.mark)
         if _covers(mine, PASSES):
             yield from _passing(statement, mark, runs)
-        for name in sorted(ESCALATES):
+        for name in ESCALATES:
             if _covers(mine, name):
-                if bounded_by(statement, "iam:policyarn", "iam:permissionsboundary") is not True:
-                    yield fail(f"allows {name}, by which rights widen themselves", mark)
+                if bounded_by(statement, "iam:PolicyARN", "iam:PermissionsBoundary") is not True:
+                    yield fail(f"allows {name}, which can widen its own permissions", mark)
                 break
 
 
 def _covers(actions: set[str], name: str) -> bool:
-    return name in actions or any(matches(name, action) for action in actions)
+    """Whether actions in lower case, with wildcards, include an action."""
+    lower = name.lower()
+    return lower in actions or any(matches(lower, action) for action in actions)
 
 
 def _passing(statement: Statement, mark: tuple[int, int], runs: list[str]) -> Iterator[Verdict]:
@@ -81,21 +79,21 @@ def _passing(statement: Statement, mark: tuple[int, int], runs: list[str]) -> It
         if is_broad(for_matching(value, "x")):
             yield fail(f"passes any role: {display(value)}", at)
         elif is_broad(for_matching(value, "*")):
-            yield unknown(f"passes a role that is not known: {why(value)}", at)
-    bound = bounded_by(statement, "iam:passedtoservice")
+            yield unknown(f"passes an unknown role: {why(value)}", at)
+    bound = bounded_by(statement, "iam:PassedToService")
     if bound is None:
-        yield unknown("to which service it passes a role is not known", mark)
+        yield unknown("whether a condition names the service is unknown", mark)
     elif not bound:
         yield fail("passes a role to any service: no condition on iam:PassedToService", mark)
     if runs:
-        yield fail(f"passes a role beside {runs[0]}, which runs code under it", mark)
+        yield fail(f"passes a role and allows {runs[0]}, which runs code under it", mark)
 
 
 RULE = Rule(
     id="TL_IAM_4",
-    title="A role is passed to one named service, and nobody widens his own rights",
-    why="who may pass a role and run code with it has the role's rights",
-    fix="name the role, require iam:PassedToService, and keep what runs code apart",
+    title="A role is passed to a named service, and no principal widens its permissions",
+    why="a principal that passes a role and runs code under it has the role's permissions",
+    fix="name the role, require iam:PassedToService, and allow what runs code to another principal",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
     types=IDENTITY,
     check=check,

@@ -1,4 +1,4 @@
-"""TL_IAM_6: a role trusts whom it names, and no one through them."""
+"""TL_IAM_6: a role trusts only the principals that it names."""
 
 import re
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ from tljudge.resources.statements import (
 )
 
 NAME = "AssumeRolePolicyDocument"
-ORGANISATION = ("aws:principalorgid", "aws:principalaccount", "aws:principalarn")
-SOURCE = ("aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "sts:externalid")
+ORGANISATION = ("aws:PrincipalOrgID", "aws:PrincipalAccount", "aws:PrincipalArn")
+SOURCE = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "sts:ExternalId")
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge each principal of the trust policy with the conditions beside it."""
+    """Judge each principal of the trust policy, together with its condition."""
     for statement in document(resource.get(NAME), resource.mark_of(NAME)):
         if statement.why:
             yield unknown(f"its trust policy cannot be read: {statement.why}", statement.mark)
@@ -40,9 +40,9 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
             mark = mark_in(statement.body, "Principal", statement.mark)
             if isinstance(principal, dict):
                 for kind, value in principal.items():
-                    at = mark_in(principal, kind, mark)
-                    for one in value if isinstance(value, list) else [value]:
-                        yield from _judged(statement, kind, one, at, policy)
+                    kind_mark = mark_in(principal, kind, mark)
+                    for principal_value in value if isinstance(value, list) else [value]:
+                        yield from _judged(statement, kind, principal_value, kind_mark, policy)
             else:
                 yield from _judged(statement, "AWS", principal, mark, policy)
 
@@ -53,7 +53,7 @@ def _judged(
     text = for_matching(value, "*") if not isinstance(value, int) else as_text(value).zfill(12)
     if kind == "Service":
         if not is_plain(value):
-            yield unknown(f"trusts a service that is not known: {why(value)}", mark)
+            yield unknown(f"trusts an unknown service: {why(value)}", mark)
         elif _service(value) in policy.deputies:
             yield from _need(statement, SOURCE, f"trusts {_service(value)} for any account", mark)
     elif kind == "Federated":
@@ -61,14 +61,14 @@ def _judged(
     elif not text.strip("*"):
         if is_plain(value):
             yield from _need(statement, ORGANISATION, "trusts everybody", mark)
-        elif not bounded_by(statement, "sts:externalid"):
-            yield unknown(f"trusts a principal that is not known: {why(value)}", mark)
+        elif not bounded_by(statement, "sts:ExternalId"):
+            yield unknown(f"trusts an unknown principal: {why(value)}", mark)
     elif kind == "AWS":
         yield from _account(statement, value, text, mark, policy)
 
 
 def _service(value: Value) -> str:
-    """A service without its region: `logs.eu-central-1.amazonaws.com` is `logs.amazonaws.com`."""
+    """The principal without region: `logs.amazonaws.com` for `logs.eu-central-1.amazonaws.com`."""
     text = for_matching(value, "x").lower()
     return re.sub(r"^([a-z.-]+?)\.([a-z]{2}(-[a-z]+)+-[0-9]|x)\.", r"\1.", text)
 
@@ -78,7 +78,7 @@ def _need(
 ) -> Iterator[Verdict]:
     bound = bounded_by(statement, *keys)
     if bound is None:
-        yield unknown(f"{message}, unless a condition that is not known says otherwise", mark)
+        yield unknown(f"{message}, unless an unknown condition narrows it", mark)
     elif not bound:
         yield fail(f"{message}; no condition on {' or '.join(keys[:2])}", mark)
 
@@ -86,69 +86,69 @@ def _need(
 def _account(
     statement: Statement, value: Value, text: str, mark: Mark, policy: Policy
 ) -> Iterator[Verdict]:
-    whole = re.fullmatch(r"[0-9]{12}", text)
+    is_id = re.fullmatch(r"[0-9]{12}", text)
     root = text.endswith((":root", ":*"))
-    if not whole and not root:
+    if not is_id and not root:
         return
     account: Value = value
-    if not whole:
-        known = "".join(p if isinstance(p, str) else "\0" for p in pieces(value)).split(":")
-        account = known[4] if len(known) > 4 else ""
+    if not is_id:
+        arn_parts = "".join(p if isinstance(p, str) else "\0" for p in pieces(value)).split(":")
+        account = arn_parts[4] if len(arn_parts) > 4 else ""
         if account == "\0":
             symbols = [p for p in pieces(value) if isinstance(p, Unknown)]
-            inner = [p for p in symbols if p.key not in ("AWS::Partition", "AWS::Region")]
-            if inner and all(p.key.startswith("AWS::AccountId") for p in inner):
+            relevant = [p for p in symbols if p.key not in ("AWS::Partition", "AWS::Region")]
+            if relevant and all(p.key.startswith("AWS::AccountId") for p in relevant):
                 return
-            if not bounded_by(statement, "sts:externalid"):
-                yield unknown(f"trusts an account that is not known: {why(value)}", mark)
+            if not bounded_by(statement, "sts:ExternalId"):
+                yield unknown(f"trusts an unknown account: {why(value)}", mark)
             return
     name = as_text(account).zfill(12)
     if name not in policy.trusted_accounts:
         yield from _need(
-            statement, ("sts:externalid",), f"trusts everybody in account {name}", mark
+            statement, ("sts:ExternalId",), f"trusts everybody in account {name}", mark
         )
 
 
-def _federated(statement: Statement, value: Value, mark: Mark) -> Iterator[Verdict]:
-    """Judge what a provider's token must say; AWS itself checks the audience of SAML."""
+def _federated(statement: Statement, provider: Value, mark: Mark) -> Iterator[Verdict]:
+    """Judge the audience and subject of a web identity; AWS checks the audience of SAML itself."""
     if not any(_takes_web_identity(action) for action in statement.actions()):
         return
     block = statement.body.get("Condition")
     if isinstance(block, Unknown):
-        yield unknown("under which conditions it trusts a provider is not known", mark)
+        yield unknown("the condition on a trusted identity provider is unknown", mark)
         return
     tests = list(_narrowing(block))
-    audiences = [one for key, one in tests if key.endswith(":aud")]
-    if not audiences or any(_is_everything(one, "x") for one in audiences):
+    audiences = [value for key, value in tests if key.endswith(":aud")]
+    if not audiences or any(_is_everything(audience, "x") for audience in audiences):
         yield fail("trusts an identity provider for any audience; no condition on its aud", mark)
-    elif any(_is_everything(one, "*") for one in audiences):
-        yield unknown("for which audience it trusts a provider is not known", mark)
-    if "cognito-identity" in for_matching(value, "x"):
+    elif any(_is_everything(audience, "*") for audience in audiences):
+        yield unknown("the audience of a trusted identity provider is unknown", mark)
+    if "cognito-identity" in for_matching(provider, "x"):
         return
-    subjects = [one for key, one in tests if key.endswith(":sub")]
+    subjects = [value for key, value in tests if key.endswith(":sub")]
     if not subjects:
         yield fail("trusts every subject of an identity provider; no condition on its sub", mark)
-    for one in subjects:
-        if _is_everything(one, "x"):
-            yield fail(f"trusts every subject: sub is {display(one)}", mark)
-        elif _is_everything(one, "*"):
-            yield unknown(f"which subjects it trusts is not known: {why(one)}", mark)
+    for subject in subjects:
+        if _is_everything(subject, "x"):
+            yield fail(f"trusts every subject: sub is {display(subject)}", mark)
+        elif _is_everything(subject, "*"):
+            yield unknown(f"the trusted subjects are unknown: {why(subject)}", mark)
 
 
 def _takes_web_identity(action: str) -> bool:
-    """Whether an action may take an OpenID Connect token; one that is not known may."""
+    """Whether an action may accept an OpenID Connect token; an unknown action may."""
     return "saml" not in action and action not in ("sts:tagsession", "sts:setsourceidentity")
 
 
 def _narrowing(block: Value) -> Iterator[tuple[str, Value]]:
-    """Key in lower case and value of each test that a token without the key does not pass."""
+    """Yield key, in lower case, and value of each test that a token without the key fails."""
     for operator, tests in block.items() if isinstance(block, dict) else ():
         narrows = operator.lower().removeprefix("foranyvalue:") in NARROW_OPERATORS
         for key, value in tests.items() if narrows and isinstance(tests, dict) else ():
-            for one in value if isinstance(value, list) else [value]:
-                # Compared letter by letter, what nobody knows is one value all the same.
-                exact = "like" not in operator.lower() and isinstance(one, Unknown | Text)
-                yield key.lower(), "x" if exact else one
+            for operand in value if isinstance(value, list) else [value]:
+                # Without wildcards, an unknown operand still is a single value.
+                exact = "like" not in operator.lower() and isinstance(operand, Unknown | Text)
+                yield key.lower(), "x" if exact else operand
 
 
 def _is_everything(value: Value, unclear: str) -> bool:
@@ -157,8 +157,8 @@ def _is_everything(value: Value, unclear: str) -> bool:
 
 RULE = Rule(
     id="TL_IAM_6",
-    title="A role trusts whom it names, and no one through them",
-    why="whoever can assume the role has its rights",
+    title="A role trusts only the principals that it names",
+    why="a principal that can assume the role has the role's permissions",
     fix="name the principal, and require ExternalId, SourceAccount, aud and sub where they apply",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html",
     types=("AWS::IAM::Role",),

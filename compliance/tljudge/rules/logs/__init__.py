@@ -1,1 +1,1 @@
-"""How long logs are kept, and where they go."""
+"""Rules on logs: expiry, declared groups, and what a deleted stack leaves."""

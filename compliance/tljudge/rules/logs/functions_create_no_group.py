@@ -1,4 +1,4 @@
-"""TL_LOGS_3: no function may create its declared group again after it is deleted."""
+"""TL_LOGS_3: no function can create its declared log group again after it is deleted."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tljudge.resources.statements import attached, statements
 from tljudge.resources.wildcards import matches
 
 CREATE = "logs:createloggroup"
-# Managed policies that hold it.
+# Managed policies that allow it, in lower case.
 CREATORS = frozenset(
     [
         "awslambdabasicexecutionrole",
@@ -27,7 +27,7 @@ CREATORS = frozenset(
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the role of a function whose group is declared."""
+    """Judge the role of a function whose log group is declared."""
     if is_declared(resource.deployment, *function_group(resource)) is False:
         return
     role, mark = resource.get("Role"), resource.mark_of("Role")
@@ -35,28 +35,28 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         return
     declared = resource.deployment.at(role.origin) if isinstance(role, Unknown) else None
     if declared is None:
-        yield unknown(f"what its role may do is not known: {why(role)}", mark)
+        yield unknown(f"the permissions of its role are unknown: {why(role)}", mark)
         return
     managed = declared.get("ManagedPolicyArns")
     arns = managed if isinstance(managed, list) else [] if managed is NOVALUE else [managed]
     for carrier in (declared, *attached(declared)):
         for statement in statements(carrier):
             if statement.why:
-                yield unknown(f"what its role may do is not known: {statement.why}", mark)
+                yield unknown(f"the permissions of its role are unknown: {statement.why}", mark)
             elif statement.allows() and any(matches(CREATE, a) for a in statement.actions()):
-                yield fail(f"{declared.id} may logs:CreateLogGroup", mark)
-    for one in arns:
-        name = for_matching(one, "\0").rsplit("/", 1)[-1]
+                yield fail(f"{declared.id} allows logs:CreateLogGroup", mark)
+    for arn in arns:
+        name = for_matching(arn, "\0").rsplit("/", 1)[-1]
         if name.lower() in CREATORS:
-            yield fail(f"{declared.id} may logs:CreateLogGroup through {name}", mark)
+            yield fail(f"{declared.id} allows logs:CreateLogGroup through {name}", mark)
         elif "\0" in name:
-            yield unknown(f"what its role may do is not known: {why(one)}", mark)
+            yield unknown(f"the permissions of its role are unknown: {why(arn)}", mark)
 
 
 RULE = Rule(
     id="TL_LOGS_3",
-    title="No function creates its group again",
-    why="a late invocation makes the deleted group again, without an end and outside the stack",
+    title="No function can create its log group again",
+    why="a late invocation creates the deleted group again, without expiry, outside the stack",
     fix="allow logs:CreateLogStream and logs:PutLogEvents on the declared group only",
     source="https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html",
     types=("AWS::Lambda::Function",),

@@ -1,4 +1,4 @@
-"""TL_LOGS_1: every log group expires when the policy says."""
+"""TL_LOGS_1: every log group expires after a number of days that the policy allows."""
 
 from collections.abc import Iterator
 
@@ -15,33 +15,33 @@ NAME = "RetentionInDays"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the retention itself, and whether a parameter could make it another."""
+    """Judge the retention, and whether a parameter admits other values."""
     value, mark = resource.get(NAME), resource.mark_of(NAME)
-    wanted = "a number the service takes"
+    allowed = "a number the service takes"
     if set(policy.retention_days) != set(SERVICE_RETENTION_DAYS):
-        wanted = " or ".join(map(str, policy.retention_days))
+        allowed = " or ".join(map(str, policy.retention_days))
     if value is NOVALUE:
         yield fail("never expires: it has no RetentionInDays", mark)
     elif isinstance(value, Unknown | Text):
-        loose = _loose(resource)
-        if loose and wanted[0] != "a":
-            yield fail(f"parameter {loose} admits other days than {wanted}", mark)
+        parameter = _unbounded_parameter(resource)
+        if parameter and allowed[0] != "a":
+            yield fail(f"parameter {parameter} admits other days than {allowed}", mark)
         else:
-            yield unknown(f"its retention is not known: {why(value)}", mark)
+            yield unknown(f"its retention is unknown: {why(value)}", mark)
     elif number(value) not in policy.retention_days or isinstance(value, bool):
-        yield fail(f"expires after {display(value, 20)} days, not after {wanted}", mark)
-    elif wanted[0] != "a" and (loose := _loose(resource)):
-        yield fail(f"parameter {loose} admits other days than {wanted}", mark)
+        yield fail(f"expires after {display(value, 20)} days, not after {allowed}", mark)
+    elif allowed[0] != "a" and (parameter := _unbounded_parameter(resource)):
+        yield fail(f"parameter {parameter} admits other days than {allowed}", mark)
 
 
-def _loose(resource: Resource) -> str:
-    """A parameter that the retention comes from and that takes any value."""
+def _unbounded_parameter(resource: Resource) -> str:
+    """The name of a parameter that decides the retention and admits any value; else empty."""
     body = resource.body.get("Properties")
     raw = body.get(NAME) if isinstance(body, Map) else body
-    return _loose_in(resource.stack, raw)
+    return _unbounded_in(resource.stack, raw)
 
 
-def _loose_in(stack: Stack, raw: Node) -> str:
+def _unbounded_in(stack: Stack, raw: Node) -> str:
     for call in calls(raw):
         name = call.argument if call.name == "Ref" and isinstance(call.argument, str) else ""
         declared = stack.template.parameters.get(name)
@@ -51,7 +51,7 @@ def _loose_in(stack: Stack, raw: Node) -> str:
             passed = stack.parent.resources[stack.parent_id].body.get("Properties")
             inner = passed.get("Parameters") if isinstance(passed, Map) else None
             if isinstance(inner, Map) and name in inner:
-                return _loose_in(stack.parent, inner[name])
+                return _unbounded_in(stack.parent, inner[name])
             if "Default" in declared:
                 continue
         elif name in stack.deployment.given:
@@ -65,7 +65,7 @@ def _loose_in(stack: Stack, raw: Node) -> str:
 RULE = Rule(
     id="TL_LOGS_1",
     title="Every log group expires",
-    why="logs without an end are kept, and billed, for ever",
+    why="AWS keeps and bills logs without an expiry for ever",
     fix="set RetentionInDays to a value the policy allows, and AllowedValues on its parameter",
     source="https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html",
     types=(GROUP,),

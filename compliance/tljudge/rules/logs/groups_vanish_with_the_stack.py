@@ -1,7 +1,8 @@
-"""TL_LOGS_4: no log group stays when a stack that is to vanish is deleted."""
+"""TL_LOGS_4: no log group stays after its stack, if the policy says that stacks vanish."""
 
 from collections.abc import Iterator
 
+from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import Call
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict, fail, unknown
@@ -10,22 +11,22 @@ from tljudge.resources.log_groups import GROUP
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the DeletionPolicy, where the policy says that stacks vanish."""
-    kept = resource.body.get("DeletionPolicy", "Delete")
-    if not policy.stack_vanishes or kept == "Delete":
+    """Judge the DeletionPolicy of a log group."""
+    declared = resource.body.get("DeletionPolicy", "Delete")
+    if not policy.stack_vanishes or declared == "Delete":
         return
     mark = resource.body.marks["DeletionPolicy"]
-    value = resource.stack.value(kept)
-    if isinstance(kept, Call) and not isinstance(value, str):
-        yield unknown("whether it stays is not known", mark)
+    value = resource.stack.value(declared)
+    if isinstance(declared, Call) and not isinstance(value, str):
+        yield unknown("whether it stays is unknown", mark)
     elif value != "Delete":
-        yield fail(f"stays after the stack: DeletionPolicy {str(value)[:40]}", mark)
+        yield fail(f"stays after the stack: DeletionPolicy {shortened(str(value), 40)}", mark)
 
 
 RULE = Rule(
     id="TL_LOGS_4",
     title="No log group outlives its stack",
-    why="what stays is billed and belongs to nobody",
+    why="AWS bills a group that stays, and no stack owns it",
     fix="set DeletionPolicy: Delete",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html",
     types=(GROUP,),

@@ -1,4 +1,4 @@
-"""TL_LOGS_2: whatever writes logs writes to a group that is declared."""
+"""TL_LOGS_2: every resource that writes logs writes to a declared log group."""
 
 from collections.abc import Iterator
 
@@ -20,13 +20,13 @@ FLOW = "AWS::EC2::FlowLog"
 
 
 def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
-    """Judge the group a function, stage, build, flow log or cache writes to."""
+    """Judge the log group of a function, stage, build project, flow log or cache."""
     for names, mark in _groups(resource):
         declared = is_declared(resource.deployment, *names)
         if declared is None:
-            yield unknown(f"which group it writes to is not known: {why(names[0])}", mark)
+            yield unknown(f"its log group is unknown: {why(names[0])}", mark)
         elif not declared:
-            yield fail(f"writes to {display(names[0])}, declared nowhere", mark)
+            yield fail(f"writes to {display(names[0])}, which is not declared", mark)
 
 
 def _groups(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
@@ -79,11 +79,14 @@ def _cache(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
     mark = resource.mark_of(name)
     if isinstance(configurations, Unknown):
         yield (configurations,), mark
-    for one in configurations if isinstance(configurations, list) else ():
-        if isinstance(one, Unknown):
-            yield (one,), mark
-        elif isinstance(one, dict) and one.get("DestinationType") != "kinesis-firehose":
-            value: Value = one
+    for configuration in configurations if isinstance(configurations, list) else ():
+        if isinstance(configuration, Unknown):
+            yield (configuration,), mark
+        elif (
+            isinstance(configuration, dict)
+            and configuration.get("DestinationType") != "kinesis-firehose"
+        ):
+            value: Value = configuration
             for step in ("DestinationDetails", "CloudWatchLogsDetails", "LogGroup"):
                 value = value.get(step, "") if isinstance(value, dict) else value
             yield (value,), mark
@@ -91,9 +94,9 @@ def _cache(resource: Resource) -> Iterator[tuple[tuple[Value, ...], Mark]]:
 
 RULE = Rule(
     id="TL_LOGS_2",
-    title="Whatever writes logs writes to a declared group",
-    why="AWS makes a missing group itself, without an end, and it outlives the stack",
-    fix="declare the AWS::Logs::LogGroup under the name that is written to, with RetentionInDays",
+    title="Every log writer writes to a declared group",
+    why="AWS creates a missing group, without an expiry, and it outlives the stack",
+    fix="declare an AWS::Logs::LogGroup with the name that is written to, and RetentionInDays",
     source="https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html",
     types=(*FUNCTIONS, *STAGES, BUILD, FLOW, *CACHES),
     check=check,

@@ -1,1 +1,1 @@
-"""Whose costs they are."""
+"""Rules on tags: every cost has an owner."""
