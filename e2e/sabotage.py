@@ -252,6 +252,20 @@ ALL: tuple[Sabotage, ...] = (
         "",
     ),
     Sabotage(
+        "GET wakes nobody",
+        "stopping",
+        "handlers/tinyllama/router/app.py",
+        'if state.status == "queued" and not state.node_awake:',
+        'if state.status == "lost" and not state.node_awake:',
+    ),
+    Sabotage(
+        "no permission for the waker to start the node",
+        "stopping",
+        _QUEUE,
+        "Action: ec2:StartInstances",
+        "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
         "a refused prompt stays in the queue",
         "no capacity",
         "handlers/tinyllama/router/app.py",
@@ -267,20 +281,6 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/tinyllama/waker/app.py",
         "older_than_ms=TELL_AFTER_MS",
         "older_than_ms=_NOBODY_IS_THAT_OLD_MS",
-    ),
-    Sabotage(
-        "GET wakes nobody",
-        "stopping",
-        "handlers/tinyllama/router/app.py",
-        'if state.status == "queued" and not state.node_awake:',
-        'if state.status == "lost" and not state.node_awake:',
-    ),
-    Sabotage(
-        "no permission for the waker to start the node",
-        "stopping",
-        _QUEUE,
-        "Action: ec2:StartInstances",
-        "Action: ec2:DescribeInstanceStatus",
     ),
     Sabotage(
         "watchdog never stops",

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import redis
 
@@ -12,6 +13,8 @@ from e2e.stages.replies import answered
 from e2e.stages.waker import tick
 
 TOO_OLD_MS = 231_000
+# On a slow machine EC2 may not answer the waker in time, which then says so.
+TRIES = 3
 REFUSAL = {"error": "node_unavailable", "reason": "no_capacity"}
 
 
@@ -28,7 +31,10 @@ def run(run: Run) -> str:
         expect(refused, (503, REFUSAL), "a prompt", logs=logs)
         left = sorted(cache.scan_iter("job:*")) + sorted(cache.scan_iter("waiting*"))
         expect(left, [], "what a refused prompt left in the queue", logs=logs)
-        told = wait_until(lambda: _told(run, cache), patience_s, "the owner is told", logs=logs)
+        for _ in range(TRIES):
+            told = _told(run, cache)
+            if _is_of_the_node(told):
+                break
         expect(told, {"status": "failed", **REFUSAL}, "what the owner is told", logs=logs)
         cache.flushdb()  # the outcome of that look, which the next requests would be told
     expect(run.node_state(), "stopped", "the node", logs=logs)
@@ -52,8 +58,8 @@ def _refused(run: Run, cache: redis.Redis) -> tuple[int, object] | None:
     return None if is_slow else (answer.status, answer.json)
 
 
-def _told(run: Run, cache: redis.Redis) -> dict[str, str] | None:
-    """What the owner of an old job is told after a tick; None if EC2 was too slow to be asked.
+def _told(run: Run, cache: redis.Redis) -> dict[str, str]:
+    """What the owner of an old job is told after a tick.
 
     The job is one of a request that came while another one looked for the node.
     """
@@ -63,12 +69,13 @@ def _told(run: Run, cache: redis.Redis) -> dict[str, str] | None:
     cache.delete("node:start")
     expect(answer.status, 202, "a prompt while another request looks")
     job_id: str = answer.json["id"]
-    for member in cache.zrange("waiting", 0, -1):
+    members: Any = cache.zrange("waiting", 0, -1)
+    for member in members:
         cache.zincrby("waiting", -TOO_OLD_MS, member)
     tick(run)
     document = answered(run, "emil", job_id)
     expect(document.pop("id"), job_id, "the job's id")
-    return document if _is_of_the_node(document) else None
+    return document
 
 
 def _is_of_the_node(document: dict[str, str] | None) -> bool:

@@ -1,4 +1,7 @@
-"""A connection that fails at any moment: the caller is told the truth, and nothing counts twice."""
+"""A connection that fails at any moment: the caller is told the truth, and nothing counts twice.
+
+Long because each fault carries the words that docs/faults.md has of it.
+"""
 
 import json
 import ssl
