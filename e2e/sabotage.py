@@ -304,13 +304,6 @@ ALL: tuple[Sabotage, ...] = (
         ),
     ),
     Sabotage(
-        "watchdog counts a stop at each look",
-        "watchdog",
-        "handlers/node/stopping.py",
-        "            self._counted is None\n            and stack",
-        "            stack",
-    ),
-    Sabotage(
         "watchdog may not count",
         "watchdog",
         _NODE,
