@@ -227,8 +227,8 @@ ALL: tuple[Sabotage, ...] = (
         "one line instead of turns",
         "turns",
         "handlers/node/claim.lua",
-        "            redis.call('RPUSH', TURNS, sub)\n",
-        "            redis.call('LPUSH', TURNS, sub)\n",
+        "if redis.call('LINDEX', TURNS, 0) == sub then",
+        "if redis.call('EXISTS', own) == 0 then",
     ),
     Sabotage(
         "stop asks nobody",
