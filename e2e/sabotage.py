@@ -228,7 +228,7 @@ ALL: tuple[Sabotage, ...] = (
         "turns",
         "handlers/node/claim.lua",
         "if redis.call('LINDEX', TURNS, 0) == sub then",
-        "if redis.call('EXISTS', own) == 0 then",
+        "if redis.call('EXISTS', own) == 0 and redis.call('LINDEX', TURNS, 0) == sub then",
     ),
     Sabotage(
         "stop asks nobody",
