@@ -72,10 +72,12 @@ def main() -> None:
     for thread in units:
         thread.start()
     stopping.wait()
-    for unit in (worker, watchdog):
-        unit.end()
-    for thread in units:
-        thread.join()
+    while any(thread.is_alive() for thread in units):
+        # Again and again: a test may freeze the worker while it ends.
+        for unit in (worker, watchdog):
+            unit.end()
+        for thread in units:
+            thread.join(0.2)
 
 
 def _power_off_command() -> str:

@@ -53,7 +53,7 @@ def _stuck(run: Run) -> None:
     """The worker hangs: its process lives, and makes no progress."""
     for minute_s in MINUTES_S:
         before = _prepare(run, "stuck", minute_s, stuck="12")
-        if _is_up(run, f"stuck, {minute_s}"):
+        if _is_up(run, f"stuck, {minute_s}", 12 * minute_s):
             run.servers.freeze_worker()
             _is_stopped(run, "stuck", before)
             return
@@ -97,8 +97,10 @@ def _prepare(run: Run, reason: str, minute_s: float = MINUTES_S[0], **limits: st
     return _auto_stops(run, reason)
 
 
-def _is_up(run: Run, case: str) -> bool:
-    """Start the node, and have it answer a prompt; False if it stopped itself before that."""
+def _is_up(run: Run, case: str, limit_s: float = float("inf")) -> bool:
+    """Start the node, and have it answer a prompt; False if it stopped itself before that, or may
+    have decided to."""
+    began = time.monotonic()
     run.client("ec2").start_instances(InstanceIds=[run.outputs["NodeId"]])
     prompt = f"before the case: {case} s"
     sent = run.api.send(run.users["operator"].token, prompt, key=fingerprint(prompt), idle=30)
@@ -112,7 +114,8 @@ def _is_up(run: Run, case: str) -> bool:
             return "stopped" if run.node_state() == "stopped" else None
 
         patience_s = run.target.patience.node_s
-        return wait_until(state, patience_s, "the worker is up", logs=_logs(run)) == "up"
+        seen = wait_until(state, patience_s, "the worker is up", logs=_logs(run))
+    return seen == "up" and time.monotonic() - began < limit_s
 
 
 def _is_stopped(run: Run, reason: str, before: float) -> None:
