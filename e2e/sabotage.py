@@ -3,6 +3,8 @@
 A smoke that passes proves something only if it fails when it should. Each sabotage is applied to a
 copy of the tree. The text it replaces must occur exactly once, so that a sabotage that no longer
 fits the tree is an error and not a pass.
+
+Long because it is one table: a row a sabotage.
 """
 
 import shutil
@@ -220,6 +222,93 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/node/claim.lua",
         "if lease.consumer == consumer or lease['until'] <= now then",
         "if lease.consumer ~= consumer and lease['until'] <= now then",
+    ),
+    Sabotage(
+        "one line instead of turns",
+        "turns",
+        "handlers/node/claim.lua",
+        "if redis.call('LINDEX', TURNS, 0) == sub then",
+        "if redis.call('EXISTS', own) == 0 and redis.call('LINDEX', TURNS, 0) == sub then",
+    ),
+    Sabotage(
+        "stop asks nobody",
+        "stop in use",
+        "handlers/tinyllama/stop/app.py",
+        "    _refuse_while_in_use(current, claims.sub, force=force)\n",
+        "",
+    ),
+    Sabotage(
+        "every user may force a stop",
+        "stop in use",
+        "handlers/tinyllama/stop/app.py",
+        "if force and ADMINS not in claims.groups:",
+        "if force and not claims.sub:",
+    ),
+    Sabotage(
+        "a stop tells no owner",
+        "stop in use",
+        "handlers/tinyllama/stop/app.py",
+        "    _tell_owners(current, claims.sub, force=force)\n",
+        "",
+    ),
+    Sabotage(
+        "GET wakes nobody",
+        "stopping",
+        "handlers/tinyllama/router/app.py",
+        'if state.status == "queued" and not state.node_awake:',
+        'if state.status == "lost" and not state.node_awake:',
+    ),
+    Sabotage(
+        "no permission for the waker to start the node",
+        "stopping",
+        _QUEUE,
+        "Action: ec2:StartInstances",
+        "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
+        "a refused prompt stays in the queue",
+        "no capacity",
+        "handlers/tinyllama/router/app.py",
+        """        if _is_withdrawn(queue, accepted.job_id):
+            raise
+        return False
+""",
+        "        raise\n",
+    ),
+    Sabotage(
+        "the waker tells no owner",
+        "no capacity",
+        "handlers/tinyllama/waker/app.py",
+        "older_than_ms=TELL_AFTER_MS",
+        "older_than_ms=_NOBODY_IS_THAT_OLD_MS",
+    ),
+    Sabotage(
+        "watchdog never stops",
+        "watchdog",
+        "handlers/node/watchdog.py",
+        "        if reason is None:\n",
+        "        if reason is None or limits:\n",
+    ),
+    Sabotage(
+        "watchdog stops during a job",
+        "watchdog",
+        "handlers/node/verdict.py",
+        "    if _job_runs(sight, limits):\n        return None\n",
+        "",
+        also=(
+            (
+                "handlers/node/verdict.py",
+                "return sight.jobs == (0, 0)",
+                "return sight.jobs[0] == 0",
+            ),
+        ),
+    ),
+    Sabotage(
+        "watchdog may not count",
+        "watchdog",
+        _NODE,
+        "Action: cloudwatch:PutMetricData",
+        "Action: cloudwatch:ListMetrics",
     ),
     Sabotage(
         "no permission to stop the node",

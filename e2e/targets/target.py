@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import redis
 
 from e2e.gaps.gap import Gap
+from e2e.gaps.instance_behaviour import Behaviour
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,11 @@ class Servers(Protocol):
         """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
 
     def model_calls(self) -> dict[str, int]:
-        """The number of times that the stand-in model ran each prompt, by fingerprint."""
+        """The number of times that the stand-in model ran each prompt, by fingerprint, in the order
+        of their first runs."""
+
+    def play(self, behaviour: Behaviour) -> None:
+        """Set how long an instance's states last, and how EC2 fails a start."""
 
     def keep(self, name: str, content: str) -> Path:
         """Write a file that only this user can read; `stop` removes it."""

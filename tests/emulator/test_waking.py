@@ -113,6 +113,7 @@ def is_answered(cache: redis.Redis, job: str, prompt: str) -> bool:
     return bool(stored.get("reply") == reply_to(prompt))
 
 
+@pytest.mark.fault(fault="the node is stopping", place="POST /infer")
 @pytest.mark.parametrize("way", ["POST", "GET", "schedule"])
 @pytest.mark.parametrize("state", ["stopped", "pending", "stopping", "no capacity", "lost answer"])
 def test_job_is_answered_without_a_second_post(
@@ -154,6 +155,7 @@ def test_job_is_answered_without_a_second_post(
     assert counted(run) == [({"Reason": "ColdBoot"}, 1.0)] * len(counted(run))
 
 
+@pytest.mark.fault(fault="EC2 has no capacity", place="a job was accepted before")
 def test_owner_is_told_that_there_was_no_capacity(
     account: MiniStack, run: Run, cache: redis.Redis
 ) -> None:
@@ -169,6 +171,7 @@ def test_owner_is_told_that_there_was_no_capacity(
     assert (answer.status, answer.json) == (200, failed)
 
 
+@pytest.mark.fault(fault="the node is stopped by POST /stop", place="jobs of others wait or run")
 def test_node_is_stopped_for_its_only_user_and_for_an_administrator(
     run: Run, cache: redis.Redis
 ) -> None:

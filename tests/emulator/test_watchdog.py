@@ -65,6 +65,7 @@ def test_machine_powers_itself_off_and_counts_it(
     assert _auto_stops(run, reason) == 1
 
 
+@pytest.mark.fault(fault="powering off fails", place="the watchdog")
 def test_power_off_that_fails_is_followed_by_a_stop_of_itself(run: Run) -> None:
     """EC2 stops the instance: its own role may ask for that, as IAM decides."""
     _watched(run, "--uptime-min", "30", "--idle-min", "9999", "--poweroff", "false")

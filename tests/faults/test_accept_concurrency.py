@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
+import pytest
 import redis
 
 from tests.faults.parts import HANDLERS
@@ -122,6 +123,13 @@ for thread in threads:
 """
 
 
+@pytest.mark.fault(
+    fault="a function is killed",
+    place="POST /infer",
+    user_sees="an error of the gateway's own",
+    lost="each job is whole or absent",
+    recovers="the same key is safe",
+)
 def test_clients_killed_mid_flight_leave_whole_jobs(
     redis_server: RedisServer, redis_client: redis.Redis
 ) -> None:

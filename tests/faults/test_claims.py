@@ -148,6 +148,7 @@ def test_begin_tells_who_lost_the_job(jobs: JobQueue, redis_client: redis.Redis)
     assert redis_client.dbsize() == 0
 
 
+@pytest.mark.fault(fault="the worker is killed", place="while the model works")
 def test_next_takes_over_after_the_lease_only(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """Another's job is taken when its lease has ended, and not before; what was begun counts on."""
     accept(jobs, "j1")
@@ -265,6 +266,13 @@ def _is_later(client: redis.Redis, claim: Claim) -> bool:
     return seconds * 1000 + microseconds // 1000 > claim.accepted_ms
 
 
+@pytest.mark.fault(
+    fault="the cache is full",
+    place="jobs wait or run",
+    user_sees="nothing: they are answered",
+    lost="nothing",
+    recovers="claims, replies and failures free memory",
+)
 def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
@@ -296,6 +304,7 @@ def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
     assert structures(redis_client) == ["node:heartbeat", "node:start"]
 
 
+@pytest.mark.fault(fault="the cache is full", place="jobs wait or run")
 def test_owners_are_told_when_memory_is_used_up(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """Sweep and stop answer for waiting and held jobs at maxmemory too."""
     for number in range(4):

@@ -66,6 +66,13 @@ def test_answers_are_forgotten_after_900_s(
     assert b"a secret reply" not in path.read_bytes()
 
 
+@pytest.mark.fault(
+    fault="the journal's file is garbled",
+    place="a worker starts",
+    user_sees="nothing",
+    lost="earlier records",
+    recovers="the file is set aside, a new one made",
+)
 def test_a_file_that_is_no_journal_is_set_aside(path: Path) -> None:
     """A worker starts with an empty journal rather than not at all."""
     path.write_bytes(b"no database" * 1000)
@@ -96,6 +103,7 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.fault(fault="the journal cannot be opened", place="a worker starts")
 def test_a_journal_that_cannot_be_opened_is_opened_later(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +122,13 @@ def test_a_journal_that_cannot_be_opened_is_opened_later(
         assert journal.answer("j1", "b1") == "r1"
 
 
+@pytest.mark.fault(
+    fault="the disk is full",
+    place="the journal",
+    user_sees="nothing",
+    lost="that the reply survives a loss of the cache",
+    recovers="records are written again once there is space",
+)
 def test_a_disk_that_fills_up_costs_a_record_and_no_more(journal: Journal) -> None:
     """A write that fails is told; what was written before is still read, and writing goes on once
     there is space."""

@@ -110,6 +110,7 @@ def test_ask_speaks_the_protocol(serve: Serve) -> None:
     }
 
 
+@pytest.mark.fault(fault="the model still loads", place="a job runs")
 def test_ask_waits_for_a_server_that_starts() -> None:
     """Connection refused is not an answer while there is time."""
     port = free_port()
@@ -124,6 +125,13 @@ def test_ask_waits_for_a_server_that_starts() -> None:
     assert made[0].calls == {"p": 1}
 
 
+@pytest.mark.fault(
+    fault="the model still loads",
+    place="a job runs",
+    user_sees="a later reply",
+    lost="nothing",
+    recovers="the worker asks again as long as the job lives",
+)
 @pytest.mark.parametrize("status", [503, 429])
 def test_ask_waits_for_a_server_that_loads(status: int) -> None:
     """What a server says while it loads its model is not an answer either."""
@@ -186,6 +194,13 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 ONE_BYTE = b"1\r\n \r\n"
 
 
+@pytest.mark.fault(
+    fault="the model drips or says nothing",
+    place="a job runs",
+    user_sees="job `failed`, `model_timeout`, at the end of its life",
+    lost="that job",
+    recovers="the deadline holds for every byte, both ways",
+)
 @pytest.mark.parametrize(
     ("first", "drip"),
     [
@@ -218,6 +233,7 @@ def test_ask_holds_the_deadline_for_every_byte(serve: Serve, first: bytes, drip:
     assert 0.15 <= time.monotonic() - started < 2
 
 
+@pytest.mark.fault(fault="the model drips or says nothing", place="a job runs")
 def test_ask_holds_the_deadline_while_it_sends() -> None:
     """A server that never reads what it is asked is cut off too."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
@@ -234,6 +250,13 @@ def test_ask_reads_no_more_than_an_answer_has(serve: Serve) -> None:
         model.ask(serve(CONTINUE * 20_000), "p", soon())
 
 
+@pytest.mark.fault(
+    fault="the prompt is too long for the model",
+    place="a job runs",
+    user_sees="job `failed`, `prompt_too_long`",
+    lost="that job",
+    recovers="its owner shortens it",
+)
 @pytest.mark.parametrize(
     "said",
     [

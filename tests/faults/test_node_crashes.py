@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import get_args
 
+import pytest
 import redis
 
 from node.claims import Claims
@@ -119,6 +120,13 @@ def test_node_never_logs_prompt_or_reply(
     assert "secret question" not in worker.log.read_text()
 
 
+@pytest.mark.fault(
+    fault="the worker is killed",
+    place="while the model works",
+    user_sees="a later reply",
+    lost="one run of the model",
+    recovers="the same worker begins its job again, another one once the lease ends",
+)
 def test_worker_killed_mid_job_answers_once_after_restart(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -133,6 +141,13 @@ def test_worker_killed_mid_job_answers_once_after_restart(
     assert model.calls == {"p": 2}
 
 
+@pytest.mark.fault(
+    fault="the worker is killed",
+    place="between journal and publishing",
+    user_sees="a later reply",
+    lost="nothing",
+    recovers="the journal's answer is published; the model is not asked again",
+)
 def test_worker_killed_between_journal_and_publish_asks_the_model_once(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer, front: TlsFront
 ) -> None:
@@ -152,6 +167,13 @@ def test_worker_killed_between_journal_and_publish_asks_the_model_once(
     assert [line["source"] for line in worker.events("job")] == ["journal"]
 
 
+@pytest.mark.fault(
+    fault="the cache loses everything",
+    place="while a job runs",
+    user_sees="410 `job_gone` until the reply comes",
+    lost="nothing",
+    recovers="the reply of the one run is stored for its owner, sent again or not",
+)
 def test_cache_lost_while_a_job_runs_and_sent_again_runs_once(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, cache: RedisServer, model: ModelServer
 ) -> None:
@@ -168,6 +190,7 @@ def test_cache_lost_while_a_job_runs_and_sent_again_runs_once(
     assert model.calls == {"p": 1}
 
 
+@pytest.mark.fault(fault="the cache loses everything", place="while a job runs")
 def test_cache_lost_while_a_job_runs_and_not_sent_again_keeps_the_reply(
     node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
 ) -> None:
@@ -181,6 +204,9 @@ def test_cache_lost_while_a_job_runs_and_not_sent_again_keeps_the_reply(
     assert accept(jobs) is True
 
 
+@pytest.mark.fault(
+    fault="the cache loses everything", place="while a job waits or after its answer"
+)
 def test_cache_lost_after_the_answer_is_answered_from_the_journal(
     node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
 ) -> None:
@@ -214,6 +240,13 @@ def test_cache_lost_and_key_used_for_another_body_gets_its_own_answer(
     assert model.calls == {"p": 1, "q": 1}
 
 
+@pytest.mark.fault(
+    fault="the cache loses everything",
+    place="under a worker that waits",
+    user_sees="nothing",
+    lost="nothing",
+    recovers="the next job makes every structure anew",
+)
 def test_cache_emptied_under_a_waiting_worker_goes_on(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -227,6 +260,13 @@ def test_cache_emptied_under_a_waiting_worker_goes_on(
     assert answered(jobs) == JobState("done", reply="reply to q")
 
 
+@pytest.mark.fault(
+    fault="the cache is down",
+    place="a worker starts",
+    user_sees="503 `queue_unavailable` until it is back",
+    lost="nothing",
+    recovers="the worker asks again until the cache answers",
+)
 def test_cache_away_is_waited_for(
     node: MakeNode, jobs: JobQueue, cache: RedisServer, model: ModelServer
 ) -> None:
@@ -294,6 +334,13 @@ def test_two_workers_answer_each_job_once(
     until(lambda: model.calls["both 1"] + model.calls["both 2"] == 2, what="two runs at a time")
 
 
+@pytest.mark.fault(
+    fault="the worker is killed",
+    place="three times by the same job",
+    user_sees="job `failed`, `worker_crashed`",
+    lost="that job",
+    recovers="the next job runs",
+)
 def test_job_that_kills_its_worker_three_times_fails(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -338,6 +385,13 @@ def test_withdrawn_job_is_never_run(
     assert model.calls == {"yes": 1}
 
 
+@pytest.mark.fault(
+    fault="the model refuses",
+    place="a job runs",
+    user_sees="job `failed`, `model_refused`",
+    lost="that job",
+    recovers="the worker goes on with the next job",
+)
 def test_model_that_refuses_fails_the_job_once(
     node: MakeNode, jobs: JobQueue, model: ModelServer
 ) -> None:
@@ -353,6 +407,7 @@ def test_model_that_refuses_fails_the_job_once(
     assert model.calls == {"p": 1, "q": 1}
 
 
+@pytest.mark.fault(fault="the model drips or says nothing", place="a job runs")
 def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -375,6 +430,13 @@ def test_model_that_is_too_slow_fails_the_job_at_the_end_of_its_life(
     assert jobs.state(KEYED, "ann") == JobState("failed", error="model_timeout")
 
 
+@pytest.mark.fault(
+    fault="the journal cannot be opened",
+    place="a worker starts",
+    user_sees="nothing",
+    lost="that replies survive a loss of the cache",
+    recovers="the worker opens it at a later use",
+)
 def test_worker_without_a_journal_answers(
     node: MakeNode, jobs: JobQueue, model: ModelServer
 ) -> None:
@@ -392,6 +454,13 @@ def test_worker_without_a_journal_answers(
     assert journal_has(worker, "next")
 
 
+@pytest.mark.fault(
+    fault="the worker is killed",
+    place="the reply to its claim is lost",
+    user_sees="nothing: the job is answered",
+    lost="nothing",
+    recovers="only what was begun counts as an attempt",
+)
 def test_claim_whose_reply_is_lost_is_no_attempt(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 
+import pytest
 import redis
 
 from tests.faults.parts import ModelServer, Node
@@ -35,6 +36,13 @@ def test_stop_while_idle(node: MakeNode, client: redis.Redis) -> None:
     assert worker.events("stop")[0]["unfinished"] is False
 
 
+@pytest.mark.fault(
+    fault="the node is stopped by hand",
+    place="a job runs",
+    user_sees="the reply, if it comes within 10 s; else a later one",
+    lost="nothing",
+    recovers="the job runs first after the next start, which jobs that wait bring about",
+)
 def test_stop_finishes_the_job_in_hand_and_claims_no_other(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -55,6 +63,7 @@ def test_stop_finishes_the_job_in_hand_and_claims_no_other(
     assert model.calls == {"running": 1}
 
 
+@pytest.mark.fault(fault="the node is stopped by hand", place="a job runs")
 def test_stop_leaves_a_long_job_for_the_next_start(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
@@ -133,6 +142,13 @@ sys.exit(main())
 """
 
 
+@pytest.mark.fault(
+    fault="the worker hangs",
+    place="a thread waits past every deadline",
+    user_sees="job `queued`; then as a worker that was killed",
+    lost="nothing",
+    recovers="its heartbeat ends",
+)
 def test_worker_that_hangs_has_no_heartbeat(
     node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:
@@ -164,6 +180,13 @@ def test_job_that_cannot_be_read_is_dropped(
     assert "secret" not in worker.log.read_text()
 
 
+@pytest.mark.fault(
+    fault="the queue is switched off",
+    place="the node",
+    user_sees="nothing",
+    lost="nothing",
+    recovers="the worker ends; the watchdog stops the machine after 5 minutes",
+)
 def test_no_queue_ends_with_0(node: MakeNode) -> None:
     """While UseGpu=false there is nothing to do, which is no failure."""
     worker = node()

@@ -1,4 +1,7 @@
-"""A connection that fails at any moment: the caller is told the truth, and nothing counts twice."""
+"""A connection that fails at any moment: the caller is told the truth, and nothing counts twice.
+
+Long because each fault carries the words that docs/faults.md has of it.
+"""
 
 import json
 import ssl
@@ -86,6 +89,13 @@ CASES = [
 ]
 
 
+@pytest.mark.fault(
+    fault="the connection stalls or is cut",
+    place="any round trip of POST /infer",
+    user_sees="503 `queue_unavailable`; `outcome: unknown` and the id once something was sent",
+    lost="the job is whole or absent",
+    recovers="the same key ends with one job",
+)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_accept_that_fails_tells_what_became_of_the_job(
     case: Case, router: JobQueue, front: FaultyFront, client: redis.Redis
@@ -119,6 +129,13 @@ def test_accept_that_fails_tells_what_became_of_the_job(
     assert requests_counted(client) == (2 if is_written else 1)
 
 
+@pytest.mark.fault(
+    fault="the connection stalls or is cut",
+    place="a job is taken back",
+    user_sees="503 `queue_unavailable`, `outcome: unknown` and the id",
+    lost="the job is gone, or waits and is answered",
+    recovers="GET tells",
+)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_withdraw_that_fails_tells_that_the_job_may_be_there(
     fault: Fault, router: JobQueue, front: FaultyFront, client: redis.Redis
@@ -135,6 +152,13 @@ def test_withdraw_that_fails_tells_that_the_job_may_be_there(
     until(lambda: bool(left_of(client, "j1")) is not is_gone, what="Redis is done")
 
 
+@pytest.mark.fault(
+    fault="the connection stalls or is cut",
+    place="a read",
+    user_sees="503 `queue_unavailable`",
+    lost="nothing",
+    recovers="ask again",
+)
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(
     "read",
@@ -154,6 +178,13 @@ def test_read_that_fails_has_written_nothing(
     assert (refused.value.outcome, refused.value.job_id) == ("none", None)
 
 
+@pytest.mark.fault(
+    fault="the cache stalls after the write",
+    place="POST /infer",
+    user_sees="503 `queue_unavailable`, `outcome: unknown` and the id",
+    lost="nothing: the job is queued",
+    recovers="GET finds the job; the same key is the same job",
+)
 def test_cache_that_stalls_after_the_write_has_queued_the_job(
     router: JobQueue, cache: RedisServer, client: redis.Redis
 ) -> None:
@@ -172,6 +203,13 @@ def test_cache_that_stalls_after_the_write_has_queued_the_job(
     assert accept(router) is True
 
 
+@pytest.mark.fault(
+    fault="an idle connection is forgotten by the network",
+    place="the next request",
+    user_sees="nothing",
+    lost="nothing",
+    recovers="after 60 s without use it is opened anew, before the command is sent",
+)
 def test_idle_connection_that_the_network_forgot_is_opened_anew(
     router: JobQueue, front: FaultyFront, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +229,13 @@ def test_idle_connection_that_the_network_forgot_is_opened_anew(
     assert requests_counted(client) == 2
 
 
+@pytest.mark.fault(
+    fault="the network forgets a connection in use",
+    place="a request within 60 s",
+    user_sees="503 `queue_unavailable`, `outcome: unknown` and the id",
+    lost="the job is whole or absent",
+    recovers="the same key is safe; no hidden second attempt",
+)
 def test_connection_in_use_is_not_opened_anew(
     router: JobQueue, front: FaultyFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +268,13 @@ def test_idle_time_counts_by_either_clock(
     assert front.connections == 1
 
 
+@pytest.mark.fault(
+    fault="an idle connection is closed by the cache",
+    place="the next request",
+    user_sees="nothing",
+    lost="nothing",
+    recovers="it is opened anew, once, before the command is sent",
+)
 @pytest.mark.parametrize("way", ["reset", "end"])
 def test_connection_that_was_closed_is_opened_anew(
     way: str, router: JobQueue, front: FaultyFront, client: redis.Redis
@@ -243,6 +295,13 @@ def test_connection_that_was_closed_is_opened_anew(
     assert stored["id"] == "j1"
 
 
+@pytest.mark.fault(
+    fault="the cache is down",
+    place="before a request",
+    user_sees="503 `queue_unavailable`",
+    lost="nothing was written",
+    recovers="the next request connects anew",
+)
 def test_cache_that_is_gone_leaves_nothing(
     router: JobQueue, cache: RedisServer, front: FaultyFront
 ) -> None:

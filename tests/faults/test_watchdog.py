@@ -139,6 +139,13 @@ def test_running_job_keeps_the_machine_on(
     assert jobs.state("j1", "ann") == JobState("done", reply="reply to p")
 
 
+@pytest.mark.fault(
+    fault="the machine is up for too long",
+    place="a job runs",
+    user_sees="a later reply, after another start",
+    lost="one run of the model",
+    recovers="the watchdog stops the machine after `MaxUptimeHours`, whatever runs",
+)
 def test_uptime_ends_whatever_runs(machine: Machine, jobs: JobQueue, model: ModelServer) -> None:
     """Also a machine in the middle of a job."""
     model.hold()
@@ -150,6 +157,13 @@ def test_uptime_ends_whatever_runs(machine: Machine, jobs: JobQueue, model: Mode
     assert machine.reasons() == {"uptime"}
 
 
+@pytest.mark.fault(
+    fault="the cache is down",
+    place="the node runs",
+    user_sees="503 `queue_unavailable`",
+    lost="nothing",
+    recovers="the watchdog stops the machine after 5 minutes",
+)
 def test_machine_whose_queue_is_gone_is_stopped(
     machine: Machine, jobs: JobQueue, cache: RedisServer
 ) -> None:
@@ -161,6 +175,7 @@ def test_machine_whose_queue_is_gone_is_stopped(
     assert machine.reasons() == {"queue_gone"}
 
 
+@pytest.mark.fault(fault="the queue is switched off", place="the node")
 def test_machine_without_a_queue_is_stopped(machine: Machine) -> None:
     """UseGpu=false: the settings have none."""
     settings = json.loads(machine.node.settings_file.read_text())
@@ -170,6 +185,13 @@ def test_machine_without_a_queue_is_stopped(machine: Machine) -> None:
     assert machine.reasons() == {"queue_gone"}
 
 
+@pytest.mark.fault(
+    fault="the worker hangs",
+    place="its whole process",
+    user_sees="job `failed`, `not_started`",
+    lost="that job",
+    recovers="the watchdog stops the machine after 15 minutes; the next job starts it again",
+)
 def test_machine_whose_worker_hangs_is_stopped(machine: Machine, jobs: JobQueue) -> None:
     """The worker's process lives and does nothing, while a job waits."""
     machine.node.start()
@@ -190,6 +212,13 @@ def test_machine_whose_installation_hangs_is_stopped(machine: Machine, jobs: Job
     assert machine.reasons() == {"installation"}
 
 
+@pytest.mark.fault(
+    fault="the worker's record is garbled",
+    place="the watchdog",
+    user_sees="nothing",
+    lost="nothing: no job is cut off",
+    recovers="the queue tells whether a job runs",
+)
 def test_garbled_record_stops_no_job(machine: Machine, jobs: JobQueue, model: ModelServer) -> None:
     """The queue tells that a worker holds a job; without one the machine does not run for ever."""
     model.hold()
@@ -258,6 +287,13 @@ def aws() -> Iterator[Aws]:
         yield endpoint
 
 
+@pytest.mark.fault(
+    fault="powering off fails",
+    place="the watchdog",
+    user_sees="nothing",
+    lost="nothing",
+    recovers="EC2 is asked to stop the instance, each minute again",
+)
 def test_power_off_that_fails_is_followed_by_a_stop(machine: Machine, aws: Aws) -> None:
     """EC2 is asked to stop this instance, each minute again; the stop counts once."""
     machine.aws = aws.port
@@ -269,6 +305,7 @@ def test_power_off_that_fails_is_followed_by_a_stop(machine: Machine, aws: Aws) 
     assert {line["step"] for line in machine.lines("auto_stop_failed")} == {"poweroff"}
 
 
+@pytest.mark.fault(fault="powering off fails", place="the watchdog")
 def test_refused_stop_is_logged_and_tried_again(machine: Machine, aws: Aws) -> None:
     """No permission for anything: a line for each failure, an attempt a minute, and no hurry."""
     machine.aws, aws.status = aws.port, 403

@@ -49,12 +49,14 @@ METHODS = (
 )
 
 
+@pytest.mark.fault(fault="the cache is down", place="before a request")
 def test_redis_that_is_not_there_is_refused() -> None:
     """Nothing listens: every method says `refused`."""
     with contextlib.closing(RedisServer(port=free_port()).client()) as client:
         assert call_every_method(JobQueue(client)) == dict.fromkeys(METHODS, "refused")
 
 
+@pytest.mark.fault(fault="the cache is slow", place="a command takes longer than 50 ms")
 def test_redis_that_is_slow_times_out(redis_server: RedisServer, redis_client: redis.Redis) -> None:
     """A server that does not answer within the socket timeout: `timeout`, and no late answer."""
     pool = redis.ConnectionPool(
@@ -89,6 +91,13 @@ def test_redis_that_refuses_the_user_is_auth(
         redis_client.acl_deluser("bare")
 
 
+@pytest.mark.fault(
+    fault="the cache is full",
+    place="POST /infer",
+    user_sees="503 `queue_unavailable`",
+    lost="nothing was written",
+    recovers="jobs that wait are answered and make room",
+)
 def test_redis_that_is_out_of_memory_is_an_error_and_takes_nothing(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:

@@ -70,6 +70,7 @@ def answered(
     return response["status"], response["body"]
 
 
+@pytest.mark.fault(fault="the connection stalls or is cut", place="any round trip of POST /infer")
 @pytest.mark.parametrize("is_awake", [True, False], ids=["awake", "no node"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_refused_request_left_nothing_or_says_that_this_is_unknown(

@@ -78,6 +78,14 @@ def test_foreign_and_unknown_ids_are_the_same_404() -> None:
     assert responses == [responses[0]] * len(unknown)
 
 
+@pytest.mark.fault(
+    fault="the cache loses everything",
+    place="while a job waits or after its answer",
+    user_sees="410 `job_gone`",
+    lost="waiting jobs; replies not read yet",
+    recovers="sent again, an answered job comes from the node's journal, another runs",
+)
+@pytest.mark.fault(fault="the queue is switched off", place="the API")
 @pytest.mark.usefixtures("awake")
 def test_owner_learns_that_the_job_is_gone(redis_client: redis.Redis) -> None:
     """The cache lost everything: its owner is told, others still see nothing."""
@@ -151,6 +159,13 @@ def test_no_keys_is_503(name: str, key_table: loopback.Endpoint) -> None:
     assert called(name, token=good_token()) == refusal(503, error="keys_unavailable")
 
 
+@pytest.mark.fault(
+    fault="the queue is switched off",
+    place="the API",
+    user_sees="503 `queue_unavailable`; 410 `job_gone` after it is on again",
+    lost="jobs in the queue",
+    recovers="send it again",
+)
 def test_no_queue_is_503(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +179,7 @@ def test_no_queue_is_503(
     assert metrics == []
 
 
+@pytest.mark.fault(fault="the cache is down", place="before a request")
 def test_dead_queue_is_503_and_counted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +193,13 @@ def test_dead_queue_is_503_and_counted(
     assert metrics == ["RedisEnqueueFail"]
 
 
+@pytest.mark.fault(
+    fault="the cache is slow",
+    place="a command takes longer than 50 ms",
+    user_sees="503 `queue_unavailable`, of a POST with `outcome: unknown` and the id",
+    lost="nothing",
+    recovers="GET tells; the same `Idempotency-Key` is safe",
+)
 def test_slow_queue_is_503(
     redis_server: RedisServer, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,14 @@ def surroundings(
         yield
 
 
+@pytest.mark.fault(
+    fault="the node is stopped by POST /stop",
+    place="jobs of others wait or run",
+    user_sees="the caller 409 `node_in_use`; by an administrator's force, the owners job "
+    "`failed`, `node_stopped`",
+    lost="forced: every job",
+    recovers="send it again",
+)
 @pytest.mark.parametrize("is_running", [False, True])
 def test_node_that_others_use_is_not_stopped(
     is_running: bool, jobs: JobQueue, redis_client: redis.Redis
@@ -84,6 +92,7 @@ def test_job_that_another_sends_during_the_stop_waits_on(
     assert jobs.state(sent[0], OTHER) == JobState("queued")
 
 
+@pytest.mark.fault(fault="the node is stopped by POST /stop", place="jobs of others wait or run")
 def test_administrator_may_force(jobs: JobQueue) -> None:
     """Every owner is told."""
     made = running()
@@ -131,6 +140,13 @@ def test_node_can_be_stopped_while_there_is_no_queue(monkeypatch: pytest.MonkeyP
     assert node() == compute.Node(made, "stopped")
 
 
+@pytest.mark.fault(
+    fault="the cache is down",
+    place="POST /stop",
+    user_sees="503 `queue_unavailable`; an administrator may force",
+    lost="nothing",
+    recovers="jobs that nobody could be told of start the node again",
+)
 def test_silent_queue_is_503_and_administrators_may_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -157,6 +173,7 @@ def test_question_that_may_have_been_counted_has_no_outcome(
     assert stopped() == (503, {"error": "queue_unavailable"})
 
 
+@pytest.mark.fault(fault="the cache is down", place="POST /stop")
 def test_owners_who_cannot_be_told_do_not_undo_the_stop(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,13 @@ from tinyllama.waker import tick
 pytestmark = pytest.mark.usefixtures("waking")
 
 
+@pytest.mark.fault(
+    fault="the node boots too slowly",
+    place="a job waits for 230 s",
+    user_sees="job `failed`, `not_started`, before its 300 s",
+    lost="that job",
+    recovers="send it again",
+)
 @pytest.mark.parametrize(("age_s", "status"), [(225, "queued"), (231, "failed"), (290, "failed")])
 def test_job_that_the_node_did_not_begin_is_failed_in_time(
     age_s: int, status: str, ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis
@@ -42,6 +49,46 @@ def test_busy_worker_does_not_keep_owners_in_the_dark(
     grow_old(redis_client, job)
     scheduled()
     assert get(job) == (200, {"id": job, "status": "failed", "error": "not_started"})
+
+
+@pytest.mark.fault(
+    fault="the waker misses a tick",
+    place="jobs wait",
+    user_sees="told one minute later",
+    lost="nothing, unless it is the last tick of the job's life: then 410 `job_gone`",
+    recovers="the next tick; GET wakes the node too; two bad ticks of three raise an alarm",
+)
+@pytest.mark.parametrize(
+    ("age_s", "told"),
+    [
+        (231, (200, {"status": "failed", "error": "not_started"})),
+        # Not old enough for the tick before, and expired at the tick after.
+        (289, (410, {"error": "job_gone"})),
+    ],
+)
+def test_tick_that_is_missed_is_made_up_for(
+    age_s: int,
+    told: tuple[int, dict[str, Any]],
+    jobs: JobQueue,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The tick a minute later tells the owner, unless the job's life has ended meanwhile."""
+    redis_client.set("node:heartbeat", "1")
+    job = accepted(jobs)
+    grow_old(redis_client, job, age_s=age_s)
+    with monkeypatch.context() as patched:
+        patched.setattr(JobQueue, "sweep", _silent)
+        scheduled()
+    grow_old(redis_client, job, age_s=age_s + 60)
+    scheduled()
+    status, document = get(job)
+    document.pop("id", None)
+    assert (status, document) == told
+
+
+def _silent(*_: object, **__: object) -> None:
+    raise QueueUnavailable("timeout")
 
 
 def report(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], float]:
@@ -77,6 +124,7 @@ def test_tick_that_ec2_refuses_is_a_failure(
     assert report(capsys) == (line | {"seen": "refused", "code": "UnauthorizedOperation"}, 1)
 
 
+@pytest.mark.fault(fault="the waker misses a tick", place="jobs wait")
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -59,6 +59,13 @@ def test_node_is_started_if_it_is_stopped_and_only_then(
     assert left(jobs, job) == "queued"
 
 
+@pytest.mark.fault(
+    fault="EC2 has no node, no capacity, or refuses",
+    place="POST /infer",
+    user_sees="503 `node_unavailable` with the reason",
+    lost="nothing is left in the queue",
+    recovers="send it again later",
+)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("state", "fault", "reason"),
@@ -92,6 +99,13 @@ def test_owner_is_told_that_the_node_cannot_be_had(
     assert (ec2.starts, counted_starts(capsys)) == (0, 0)
 
 
+@pytest.mark.fault(
+    fault="EC2 does not answer a start, or late",
+    place="POST, GET or waker",
+    user_sees="202 `starting`",
+    lost="nothing",
+    recovers="the next look tells whether it starts; the start counts once",
+)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", UNCLEAR)
 @pytest.mark.parametrize("does_it", ["at once", "later", "never"])
@@ -122,6 +136,13 @@ def test_start_that_ec2_did_not_answer_is_looked_into(
     assert redis_client.exists("node:asked") == 0
 
 
+@pytest.mark.fault(
+    fault="the node is stopping",
+    place="POST /infer",
+    user_sees="202 `starting`, then the reply; no second POST",
+    lost="nothing",
+    recovers="the next GET or tick starts it",
+)
 @pytest.mark.parametrize("way", LATER)
 @pytest.mark.parametrize("how", ["stopping", "wrong_state", "joined", "unclear"])
 def test_node_that_could_not_be_started_is_started_without_a_second_post(
@@ -148,6 +169,13 @@ def test_node_that_could_not_be_started_is_started_without_a_second_post(
     assert (ec2.starts, counted_starts(capsys)) == (1, 1)
 
 
+@pytest.mark.fault(
+    fault="EC2 has no capacity",
+    place="a job was accepted before",
+    user_sees="job `failed`, `node_unavailable` with the reason, before its 300 s",
+    lost="that job",
+    recovers="GET and waker try again; capacity that comes back is used",
+)
 def test_nine_who_joined_a_look_without_capacity_are_told(
     ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
@@ -180,6 +208,7 @@ def test_nine_who_joined_a_look_without_capacity_are_told(
     assert redis_client.zcard("waiting") == 0
 
 
+@pytest.mark.fault(fault="EC2 has no capacity", place="a job was accepted before")
 def test_capacity_that_comes_back_is_used(
     ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
@@ -193,6 +222,7 @@ def test_capacity_that_comes_back_is_used(
     assert (ec2.starts, left(jobs, job)) == (1, "queued")
 
 
+@pytest.mark.fault(fault="the node is stopped by hand", place="a job runs")
 def test_job_of_a_worker_that_is_gone_wakes_the_node(
     ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis
 ) -> None:

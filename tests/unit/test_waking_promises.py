@@ -37,6 +37,7 @@ def test_queue_that_falls_silent_after_the_job_was_accepted_changes_no_promise(
     assert left(jobs, body["id"]) == "queued"
 
 
+@pytest.mark.fault(fault="the connection stalls or is cut", place="a job is taken back")
 def test_job_that_may_still_be_queued_is_told_by_its_id(
     ec2: Ec2, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,13 @@ def test_defect_leaves_nothing_behind(
     assert redis_client.exists("node:start") == 0
 
 
+@pytest.mark.fault(
+    fault="the cache is full",
+    place="the node is stopped",
+    user_sees="nothing: the node starts",
+    lost="nothing",
+    recovers="waking needs no memory that a full cache lacks",
+)
 def test_full_cache_still_lets_the_node_be_started(
     ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +113,13 @@ def test_full_cache_still_lets_the_node_be_started(
     assert (ec2.starts, counted_starts(capsys)) == (1, 1)
 
 
+@pytest.mark.fault(
+    fault="EC2 does not answer where the node is",
+    place="POST /infer",
+    user_sees="503 `node_unavailable`, `refused`",
+    lost="nothing is left in the queue",
+    recovers="send it again",
+)
 @pytest.mark.parametrize("fault", [*UNCLEAR, "refused"])
 def test_question_that_ec2_does_not_answer_is_a_refusal(
     fault: Fault, ec2: Ec2, jobs: JobQueue
