@@ -42,7 +42,7 @@ class MiniStack:
     name = "ministack"
     region = "eu-central-1"
     gaps = GAPS
-    patience = Patience(stack_s=90, node_s=40, reply_s=40, logs_s=20)
+    patience = Patience(stack_s=90, node_s=80, reply_s=60, logs_s=20)
     records = False
 
     def __init__(self, python: Path, *, port: int | None = None) -> None:
