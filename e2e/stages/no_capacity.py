@@ -10,7 +10,7 @@ import redis
 from e2e.gaps.instance_behaviour import Behaviour
 from e2e.run import Run, expect, wait_until
 from e2e.stages.replies import answered
-from e2e.stages.waker import tick
+from e2e.waker import tick
 
 TOO_OLD_MS = 231_000
 # On a slow machine EC2 may not answer the waker in time, which then says so.

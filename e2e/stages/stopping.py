@@ -8,7 +8,7 @@ from contextlib import closing
 from e2e.gaps.instance_behaviour import Behaviour
 from e2e.gaps.model_server import fingerprint, reply_to
 from e2e.run import Run, StageFailed, expect, wait_until
-from e2e.stages.waker import tick
+from e2e.waker import tick
 
 # How long the node is `stopping`. Where the machine is so slow that the prompt came later, it is
 # tried again with a longer stop.
