@@ -62,11 +62,17 @@ def test_accept_says_whether_a_worker_is_present(jobs: JobQueue, redis_client: r
 def test_accept_repeat_returns_the_job_and_queues_nothing(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """A known id with the same body is `repeated`, while it waits and after it was answered."""
+    """A known id with the same body is `repeated`, while it waits and after it was answered;
+    nobody takes it back then."""
     accept(jobs)
     before = contents(redis_client)
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
-    assert contents(redis_client) == before | {"throttle:ann": 2}
+    promised = '{"promised":true,' + str(before["job:j1"])[1:]
+    for times in (2, 3):
+        assert contents(redis_client) == before | {"throttle:ann": times, "job:j1": promised}
+        accept(jobs)
+    assert 290_000 < redis_client.pttl("job:j1") <= 300_000
+    assert jobs.withdraw("j1") is False
 
     Claims(redis_client, "i-1", life_s=300).answer(claimed(redis_client), Answer("done", "r"))
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)

@@ -194,6 +194,31 @@ def test_job_that_a_worker_took_meanwhile_is_queued(
     assert redis_client.exists(f"job:{answer['body']['id']}") == 1
 
 
+def test_job_of_two_requests_under_one_key_is_not_taken_back(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client gave up and asked again while its first request still looked: the second was told
+    202, so the first leaves the job, and says so too."""
+    headers = {"idempotency-key": "k"}
+    told: list[Any] = []
+
+    def fails_slowly(*_: object, **__: object) -> str:
+        if told:
+            return "joined"
+        told.append(None)
+        told.append(post(headers=headers))
+        raise compute.NodeUnavailable("no_capacity")
+
+    monkeypatch.setattr(app, "wake", fails_slowly)
+    first = post(headers=headers)
+    second = told[1]
+    job = id_for_key(tokens.SUB, "k")
+    assert (second["status"], second["body"]["status"]) == (202, "starting")
+    assert (first["status"], first["body"]) == (202, {"status": "queued", "id": job})
+    assert get(job)["body"] == {"id": job, "status": "queued"}
+    assert 0 < redis_client.pttl(f"job:{job}") <= 300_000
+
+
 def test_repeat_of_an_answered_job_wakes_nobody(
     redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,7 +149,7 @@ class JobQueue:
         return Acceptance(job_id, node_awake=value == 1, repeated=verdict == 2)
 
     def withdraw(self, job_id: str) -> bool:
-        """Take a job back; False if it does not wait: a worker holds it, or it does not exist."""
+        """Take a job back; False if a worker holds it, a repeat was promised it, or it is gone."""
         with translated_errors(writes=True, job_id=job_id):
             return bool(self._withdraw(job_id))
 
