@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from node.claims import Claims
 from tests import tokens
+from tests.queue_time import make_older
 from tests.unit.router_calls import get, lines, post, refusal
 from tests.unit.test_compute import TAGS, launched
 from tinyllama.router import app
@@ -216,7 +217,21 @@ def test_job_of_two_requests_under_one_key_is_not_taken_back(
     assert (second["status"], second["body"]["status"]) == (202, "starting")
     assert (first["status"], first["body"]) == (202, {"status": "queued", "id": job})
     assert get(job)["body"] == {"id": job, "status": "queued"}
-    assert 0 < redis_client.pttl(f"job:{job}") <= 300_000
+    assert 0 < redis_client.pttl(f"job:{job}")
+
+
+def test_job_that_no_worker_begins_any_more_wakes_nobody(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its 300 s a job only waits for its owner to be told."""
+    monkeypatch.setattr(app, "wake", lambda *_, **__: pytest.fail("woken"))
+    headers = {"idempotency-key": "k"}
+    redis_client.set("node:heartbeat", "1")
+    job = post(headers=headers)["body"]["id"]
+    redis_client.delete("node:heartbeat")
+    make_older(redis_client, job, tokens.SUB, 300_000)
+    assert get(job)["body"] == {"id": job, "status": "queued"}
+    assert post(headers=headers)["body"] == {"id": job, "status": "queued"}
 
 
 def test_repeat_of_an_answered_job_wakes_nobody(

@@ -60,11 +60,11 @@ else
         end
         has_expired = true
     end
-    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
+    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_KEPT_MS)
     if has_expired then
-        drop_expired(server_ms, JOB_LIFE_MS)
+        drop_expired(server_ms)
         -- It may have been one of those, under the same id.
-        redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
+        redis.call('SET', JOB_OF .. id, document, 'PX', JOB_KEPT_MS)
     end
     -- 0: it waited already, expired; then it keeps that place.
     if redis.call('ZADD', WAITING, server_ms, member_of(id, sub)) == 1 then

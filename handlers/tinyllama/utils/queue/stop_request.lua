@@ -12,7 +12,7 @@ local wait_s = seconds_to_wait(passed, count, now)
 if wait_s > 0 then
     return {0, wait_s}
 end
-drop_expired(server_ms, JOB_LIFE_MS)
+drop_expired(server_ms)
 -- Needs no memory, so that a full cache does not keep the node running.
 redis.call('DEL', THROTTLE_OF .. sub)
 count_request(sub, passed, count, now)

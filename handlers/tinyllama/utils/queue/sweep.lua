@@ -6,7 +6,7 @@
 local now = now_ms()
 local too_old = now - tonumber(ARGV[1])
 local failed = 0
-drop_expired(now, JOB_LIFE_MS)
+drop_expired(now)
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', WAITING, '-inf', too_old)) do
     local id, sub = id_and_sub(member)
     failed = failed + fail(id, sub, now, ARGV[2], ARGV[3])
