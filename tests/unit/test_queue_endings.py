@@ -126,6 +126,16 @@ def test_stop_request_is_refused_while_others_use_the_node(
     assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
 
 
+def test_job_that_nobody_begins_any_more_keeps_no_node_running(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """After its life a job of another user only waits for that user to be told."""
+    accept(jobs, "j1", sub="bob")
+    make_older(redis_client, "j1", "bob", 301_000)
+    assert jobs.stop_request("ann", force=False) is True
+    assert jobs.sweep(older_than_ms=230_000, error="not_started").failed == 1
+
+
 def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """Jobs in hand and jobs that wait are failed, so nothing has the node started again; the
     worker's own answer comes too late."""
