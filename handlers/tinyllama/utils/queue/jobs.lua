@@ -110,7 +110,7 @@ local function fail(id, sub, now, err, reason)
     local is_read, job = pcall(cjson.decode, stored)
     local reply = {sub = sub, status = 'failed', error = err, ts = now}
     if is_read and type(job) == 'table' then
-        reply.sub, reply.body = job.sub, job.body
+        reply.sub, reply.body = job.sub or sub, job.body
     end
     if reason ~= '' then
         reply.reason = reason
