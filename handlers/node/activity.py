@@ -89,6 +89,10 @@ class Recorder:
                 fresh.replace(self._path)
             except OSError as error:
                 logs.write("WARNING", event="activity_not_written", error=type(error).__name__)
+                # An old record would say that no job runs. Without a record the watchdog goes by
+                # the queue; a full disk still lets a file go.
+                with contextlib.suppress(OSError):
+                    self._path.unlink(missing_ok=True)
 
 
 def read(folder: Path, boot: Boot) -> Activity:
