@@ -154,7 +154,7 @@ ALL: tuple[Sabotage, ...] = (
         "job's time to live dropped",
         "cold boot",
         f"{_UTILS}/queue/accept.lua",
-        "    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)\n    if has_expired",
+        "    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_KEPT_MS)\n    if has_expired",
         "    redis.call('SET', JOB_OF .. id, document)\n    if has_expired",
     ),
     Sabotage(

@@ -8,9 +8,9 @@ from tinyllama.utils.queue.redis_keys import RUNNING, WAITING, job_key
 
 
 def expire(client: redis.Redis, job_id: str, sub: str) -> None:
-    """What 300 s do to a waiting job."""
+    """What 480 s do to a waiting job, if nobody tells its owner before."""
     client.delete(job_key(job_id))
-    make_older(client, job_id, sub, 300_000)
+    make_older(client, job_id, sub, 480_000)
 
 
 def make_older(client: redis.Redis, job_id: str, sub: str, by_ms: int) -> None:

@@ -42,7 +42,7 @@ class MiniStack:
     name = "ministack"
     region = "eu-central-1"
     gaps = GAPS
-    patience = Patience(stack_s=90, node_s=40, reply_s=40, logs_s=20)
+    patience = Patience(stack_s=90, node_s=80, reply_s=60, logs_s=20)
     records = False
 
     def __init__(self, python: Path, *, port: int | None = None) -> None:
@@ -167,7 +167,7 @@ class MiniStack:
         self._signal_worker(signal.SIGSTOP)
 
     def set_watchdog(self, *options: str) -> None:
-        """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
+        """Give the watchdog these options from a machine's next boot on; none: those of EC2."""
         (self._running().folder / "machines" / WATCHDOG_OPTIONS).write_text(json.dumps(options))
 
     def _signal_worker(self, how: signal.Signals) -> None:

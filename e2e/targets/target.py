@@ -40,7 +40,7 @@ class Servers(Protocol):
         """Let the node's worker hang, until the machine is powered off."""
 
     def set_watchdog(self, *options: str) -> None:
-        """Give the watchdog these options from the next boot of a machine on; none: as on EC2."""
+        """Give the watchdog these options from a machine's next boot on; none: those of EC2."""
 
     def model_calls(self) -> dict[str, int]:
         """The number of times that the stand-in model ran each prompt, by fingerprint, in the order

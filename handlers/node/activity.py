@@ -58,16 +58,16 @@ class Recorder:
             self._activity = replace(read(folder, boot), running_since_s=None)
 
     def progress(self) -> None:
-        """The queue has answered. Written twice a second at most."""
+        """Record that the queue has answered; the file is written twice a second at most."""
         self._record(replace(self._latest(), progress_s=self._boot.now_s()), now=False)
 
     def begin(self) -> None:
-        """A job begins."""
+        """Record that a job begins."""
         now_s = self._boot.now_s()
         self._record(replace(self._latest(), progress_s=now_s, running_since_s=now_s))
 
     def end(self, idle_min: int) -> None:
-        """The running job has ended; `idle_min` is its own."""
+        """Record that the running job has ended, and its owner's `idle_min`."""
         now_s = self._boot.now_s()
         idle_min = min(max(1, idle_min), _MAX_IDLE_MIN)
         self._record(Activity(now_s, None, now_s, idle_min))
@@ -89,6 +89,10 @@ class Recorder:
                 fresh.replace(self._path)
             except OSError as error:
                 logs.write("WARNING", event="activity_not_written", error=type(error).__name__)
+                # An old record would say that no job runs. Without a record the watchdog goes by
+                # the queue; a full disk still lets a file go.
+                with contextlib.suppress(OSError):
+                    self._path.unlink(missing_ok=True)
 
 
 def read(folder: Path, boot: Boot) -> Activity:

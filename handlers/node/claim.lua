@@ -11,11 +11,15 @@ local consumer, life_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]
 local now = now_ms()
 
 local function hold(id, lease)
-    local job = JOB_OF .. id
-    local stored = redis.call('GET', job)
-    local left_ms = math.min(redis.call('PTTL', job), lease.accepted + life_ms - now)
-    if not stored or left_ms <= 0 or redis.call('EXISTS', REPLY_OF .. id) == 1 then
-        redis.call('DEL', job)
+    local stored = redis.call('GET', JOB_OF .. id)
+    local left_ms = lease.accepted + life_ms - now
+    if not stored or left_ms <= 0 then
+        -- Whoever began it has ended before it had an answer.
+        fail(id, lease.sub, now, lease.begun > 0 and 'worker_crashed' or 'not_started', '')
+        return nil
+    end
+    if redis.call('EXISTS', REPLY_OF .. id) == 1 then
+        redis.call('DEL', JOB_OF .. id)
         redis.call('HDEL', RUNNING, id)
         return nil
     end
@@ -51,7 +55,7 @@ for _, held in ipairs(candidates) do
     end
 end
 
-drop_expired(now, life_ms)
+drop_expired(now)
 while true do
     local sub = redis.call('LINDEX', TURNS, 0)
     if not sub then

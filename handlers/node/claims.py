@@ -15,7 +15,7 @@ import redis
 
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import BELL, job_key
+from tinyllama.utils.queue.redis_keys import BELL
 from tinyllama.utils.queue.scripts import Script
 
 LEASE_S: Final = 60
@@ -69,6 +69,7 @@ class Claims:
         self._begin = _script(client, "begin")
         self._beat = _script(client, "beat")
         self._answer = _script(client, "answer")
+        self._refuse = _script(client, "refuse")
 
     def next(self, wait_s: float) -> Claim | None:
         """Claim the next job; if none waits, wait for the bell, and return None."""
@@ -91,10 +92,10 @@ class Claims:
                 idle_min=int(job["idle"]),
             )
         except (ValueError, TypeError, KeyError):
-            # Another version wrote it. It would end every start; the next claim drops the rest.
+            # Another version wrote it. It would end every start.
             logs.write("ERROR", event="job_unreadable", id=job_id)
             with translated_errors(writes=True):
-                self._client.delete(job_key(job_id))
+                self._refuse(job_id, sub)
             return None
 
     def begin(self, claim: Claim) -> bool:

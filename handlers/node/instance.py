@@ -15,7 +15,7 @@ _TIMEOUT_S = 2.0
 
 
 class InstanceError(Exception):
-    """The instance does not provide it, or its role does not allow it."""
+    """The instance does not provide what was read, or its role may not read it."""
 
 
 def read_parameter(name: str) -> str:

@@ -115,6 +115,21 @@ def test_record_that_cannot_be_written_ends_no_worker(
     }
 
 
+def test_record_that_cannot_be_renewed_goes(tmp_path: Path, this_boot: Boot) -> None:
+    """On a full disk the last record says that no job runs: the watchdog would end the next job as
+    stuck. Once there is space, the record is back."""
+    recorder = Recorder(tmp_path, this_boot)
+    recorder.end(30)
+    full = tmp_path / "activity.fresh"
+    full.mkdir()
+    recorder.begin()
+    with pytest.raises(Unreadable, match=r"^missing$"):
+        read(tmp_path, this_boot)
+    full.rmdir()
+    recorder.end(20)
+    assert read(tmp_path, this_boot).idle_min == 20
+
+
 def test_boot_s_clock_follows_no_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wall clock that is set by hours, either way, changes no time of a boot."""
     now = boot.current()

@@ -356,10 +356,10 @@ def test_next_drops_a_lease_and_not_the_job_that_was_sent_again(
 
 
 def test_next_takes_no_job_whose_life_has_ended(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """`life_s` counts from the acceptance, whatever Redis still holds."""
+    """`life_s` counts from the acceptance, whatever Redis still holds; the owner is told."""
     accept(jobs, "j1")
     make_older(redis_client, "j1", "ann", 1000)
     accept(jobs, "j2")
     short = Claims(redis_client, "i-1", life_s=1)
     assert claimed(short).job_id == "j2"
-    assert jobs.state("j1", "ann") is None
+    assert jobs.state("j1", "ann") == JobState("failed", error="not_started")

@@ -165,17 +165,19 @@ def test_worker_that_hangs_has_no_heartbeat(
     assert client.get("node:heartbeat") is None
 
 
-def test_job_that_cannot_be_read_is_dropped(
-    node: MakeNode, jobs: JobQueue, client: redis.Redis
+@pytest.mark.parametrize("stored", ['{"a secret, and no JSON', '{"a": "secret"}', '"secret"'])
+def test_job_that_cannot_be_read_is_failed(
+    stored: str, node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:
-    """What no version of ours wrote ends no worker, and the next job is run."""
+    """What no version of ours wrote ends no worker; its owner is told, and the next job is run."""
     accept(jobs, "broken")
-    client.set("job:broken", '{"a secret, and no JSON', ex=300)
+    client.set("job:broken", stored, ex=300)
     accept(jobs, "next")
     worker = node()
     worker.start()
     until(lambda: jobs.state("next", "next") == JobState("done", reply="reply to next"))
     until(lambda: client.exists("job:broken", "waiting", "running", "bell") == 0)
+    assert jobs.state("broken", "broken") == JobState("failed", error="not_started")
     assert [line["id"] for line in worker.events("job_unreadable")] == ["broken"]
     assert "secret" not in worker.log.read_text()
 

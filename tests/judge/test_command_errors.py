@@ -67,8 +67,8 @@ MISTAKES: dict[str, str] = {
     "chek t.yaml": "tl: no command 'chek' here; did you mean check?\n",
     "smoke": "tl: no command 'smoke' here; it has check, rules, cost, mutate; the others run in a "
     "clone of the repository\n",
-    "rules x": "tl: unrecognized arguments: x; `tl --help` shows what it takes\n",
-    "check": "check: name templates or folders\n",
+    "rules x": "rules: unrecognized arguments: x" + HELP.format("rules"),
+    "check": "check: no path given; name a template or a folder\n",
     "check nowhere.yaml": "check: no file or folder 'nowhere.yaml'; name a template or a folder\n",
     "check none": f"check: no template in none; {PATHS}",
     "cost": "cost: no path given; name a template or a folder\n",
@@ -219,6 +219,17 @@ def test_closed_and_full_standard_output(package: Path, here: Path) -> None:
     )  # fmt: skip
     assert shell(">/dev/full") == (3, "check: No space left on device; --debug shows where\n")
     assert shell(">&- 2>&-") == (2, "")
+
+
+@pytest.mark.parametrize("words", [("--debug", "check"), ("check", "--debug")])
+def test_debug_stands_before_or_after_the_command(
+    package: Path, here: Path, words: tuple[str, ...]
+) -> None:
+    """Whoever reads "--debug shows where" adds it at the end."""
+    code, _, error = tl(
+        package, here, *words, "t.yaml", before=["bash", "-c", 'exec "$@" >/dev/full', "bash"]
+    )
+    assert (code, "Traceback" in error) == (3, True)
 
 
 def test_reader_that_has_seen_enough_is_no_error(package: Path, here: Path) -> None:

@@ -8,10 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.judge.commands import run
-from tests.judge.cost_bills import KEY, NAT, ROOT, machine, priced
+from tests.judge.cost_bills import KEY, NAT, ROOT, machine, policy, priced
 from tests.judge.factory import of_type, template
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
+from tljudge.cost.pricing import estimate
 from tljudge.data import prices
 from tljudge.formatters import cost_chart, cost_json, cost_table
 
@@ -105,6 +106,15 @@ def test_chart_of_nothing(tmp_path: Path) -> None:
     found = priced(tmp_path, {"R": of_type("AWS::IAM::Role")})
     ET.fromstring(cost_chart.render(found))  # noqa: S314 - our own
     assert cost_table.render(found).startswith("no resource here is billed\n")
+
+
+def test_bill_without_a_template_names_no_sum(tmp_path: Path) -> None:
+    """0.00 USD beside an error would read as a price."""
+    (tmp_path / "t.yaml").write_text("Resources: [")
+    found = estimate([tmp_path / "t.yaml"], policy(tmp_path), prices.load(), {})
+    said, _, result = cost_table.render(found).partition("\n\n")
+    assert "does not parse" in " ".join(said.split())
+    assert result == "cost: COULD NOT FINISH: no template could be priced\n"
 
 
 # ---- the command ----

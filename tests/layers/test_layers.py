@@ -47,17 +47,17 @@ def test_contracts_are_kept(house: Path) -> None:
         (
             "compliance/tljudge/decode/nodes.py",
             "from tljudge.resolve import values",
-            "the judge: a template goes up through the rooms, no import comes down",
+            "the judge: a template goes up through the folders, no import comes down",
         ),
         (
             "compliance/tljudge/resolve/values.py",
             "def late():\n    from tljudge.resolve import deployment",
-            "no circle of files in any room",
+            "no circle of files in any folder",
         ),
         (
             "compliance/tljudge/cost/bill.py",
             "def late():\n    from tljudge.rules import ALL",
-            "the judge: a template goes up through the rooms, no import comes down",
+            "the judge: a template goes up through the folders, no import comes down",
         ),
         (
             "compliance/tljudge/runner/check.py",

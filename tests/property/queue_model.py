@@ -19,7 +19,8 @@ class Model:
     """What should be true: `lines` of waiting ids by user, `turns`, `held`, and who was told what.
 
     `held` maps an id to [worker, times begun, whether its lease has ended]; `old` are waiting or
-    held jobs of more than `OLD_MS`; `expired` are held and have no job any more.
+    held jobs of more than `OLD_MS`; `expired` are held and have no job any more; `promised` were
+    sent twice.
     """
 
     lines: dict[str, deque[str]] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Model:
     expired: set[str] = field(default_factory=set)
     old: set[str] = field(default_factory=set)
     owner: dict[str, str] = field(default_factory=dict)
+    promised: set[str] = field(default_factory=set)
 
     def waiting(self) -> list[str]:
         """Ids in no order."""
@@ -44,6 +46,7 @@ class Model:
         self.owner[job_id] = sub
         self.gone.discard(job_id)
         self.old.discard(job_id)
+        self.promised.discard(job_id)
         self.lines.setdefault(sub, deque()).append(job_id)
         if sub not in self.turns:
             self.turns.append(sub)

@@ -97,6 +97,7 @@ class Run:
             job_id = known[which % len(known)]
             given = {"job_id": job_id, "sub": self.model.owner[job_id]}
             assert self.queue.accept(**given, prompt="p", idle=1, now_ms=0).repeated
+            self.model.promised.add(job_id)
 
     def claim(self, worker: str, *, is_lost: bool) -> None:
         """The model says which job, and how often it was begun."""
@@ -140,7 +141,7 @@ class Run:
         self.answers.append(job_id)
 
     def pass_time(self, step: Step) -> None:
-        """A waiting job is withdrawn, its 300 s end, or it grows old."""
+        """A waiting job is withdrawn unless it was sent twice, its 300 s end, or it grows old."""
         waiting = self.model.waiting()
         if not waiting:
             return
@@ -148,8 +149,10 @@ class Run:
         sub = self.model.owner[job_id]
         match step.kind:
             case "withdraw":
-                assert self.queue.withdraw(job_id) is True
-                self.model.end(job_id, None)
+                may_leave = job_id not in self.model.promised
+                assert self.queue.withdraw(job_id) is may_leave
+                if may_leave:
+                    self.model.end(job_id, None)
             case "expire":
                 expire(self.client, job_id, sub)
                 self.model.end(job_id, None)

@@ -24,9 +24,9 @@ def jobs(redis_client: redis.Redis) -> JobQueue:
 
 
 def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis.Redis) -> None:
-    """An accepted job is one key of 300 s with all fields, and stands in its owner's line; the
+    """An accepted job is one key of 480 s with all fields, and stands in its owner's line; the
     owner stands in the ring of turns once, and the bell is rung once."""
-    assert expires_after(redis_client, "job:j1", 300, lambda: accept(jobs))
+    assert expires_after(redis_client, "job:j1", 480, lambda: accept(jobs))
 
     found = contents(redis_client)
     assert json.loads(str(found.pop("job:j1"))) == {
@@ -49,7 +49,7 @@ def test_accept_writes_the_job_and_its_place(jobs: JobQueue, redis_client: redis
     accepted_ms, ends_ms = (
         transaction.zscore(WAITING, "j1 ann").execute_command("PEXPIRETIME", "job:j1").execute()
     )
-    assert ends_ms == accepted_ms + 300_000
+    assert ends_ms == accepted_ms + 480_000
     assert expires_after(redis_client, "throttle:ann", 61, lambda: accept(jobs, "j2"))
 
 
@@ -62,11 +62,17 @@ def test_accept_says_whether_a_worker_is_present(jobs: JobQueue, redis_client: r
 def test_accept_repeat_returns_the_job_and_queues_nothing(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """A known id with the same body is `repeated`, while it waits and after it was answered."""
+    """A known id with the same body is `repeated`, while it waits and after it was answered;
+    nobody takes it back then."""
     accept(jobs)
     before = contents(redis_client)
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)
-    assert contents(redis_client) == before | {"throttle:ann": 2}
+    promised = '{"promised":true,' + str(before["job:j1"])[1:]
+    for times in (2, 3):
+        assert contents(redis_client) == before | {"throttle:ann": times, "job:j1": promised}
+        accept(jobs)
+    assert 470_000 < redis_client.pttl("job:j1") <= 480_000
+    assert jobs.withdraw("j1") is False
 
     Claims(redis_client, "i-1", life_s=300).answer(claimed(redis_client), Answer("done", "r"))
     assert accept(jobs) == Acceptance("j1", node_awake=False, repeated=True)

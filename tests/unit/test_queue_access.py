@@ -41,7 +41,10 @@ def router(client: redis.Redis, admin: redis.Redis) -> None:
         expire(admin, f"j{number}", "ann")
     send("k")
     send("k")
-    assert queue.withdraw("k") is True
+    assert queue.withdraw("k") is False
+    send("once", "bob")
+    assert queue.withdraw("once") is True
+    assert Claims(admin, "i-0", life_s=300).next(0.01) is not None
     send("held")
     assert Claims(admin, "i-1", life_s=300).next(0.01) is not None
     assert queue.state("held", "ann") is not None

@@ -57,6 +57,57 @@ def test_sweep_forgets_what_has_expired(jobs: JobQueue, redis_client: redis.Redi
     assert contents(redis_client) == {"throttle:ann": 2}
 
 
+@pytest.mark.parametrize("age_ms", [240_000, 301_000, 470_000])
+def test_owner_is_told_also_after_a_lost_tick(
+    age_ms: int, jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """The job is there until the next tick: nobody reads that it is gone, and is told nothing."""
+    accept(jobs)
+    make_older(redis_client, "j1", "ann", age_ms)
+    assert redis_client.pttl("job:j1") >= 470_000
+    assert jobs.state("j1", "ann") == JobState("queued")
+    assert jobs.sweep(older_than_ms=2**40, error="unused").failed == 0
+    assert jobs.sweep(older_than_ms=230_000, error="not_started").failed == 1
+    assert jobs.state("j1", "ann") == JobState("failed", error="not_started")
+
+
+@pytest.mark.parametrize("by", ["waker", "worker"])
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_owner_is_told_when_the_worker_dies_at_the_end_of_the_jobs_life(
+    by: str, is_begun: bool, jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """The lease ends after the job's life does: the waker or the next worker fails the job."""
+    accept(jobs)
+    claim = claimed(redis_client, "i-1")
+    if is_begun:
+        assert Claims(redis_client, "i-1", life_s=300).begin(claim) is True
+    change_lease(redis_client, "j1", accepted=claim.accepted_ms - 350_000)
+    # Nothing wants the node any more, and nobody may speak for a worker that may still answer.
+    nothing = Sweep(0, 0, node_awake=False, failed=0)
+    assert jobs.sweep(older_than_ms=230_000, error="not_started") == nothing
+    assert jobs.state("j1", "ann") == JobState("queued")
+    end_lease(redis_client, "j1")
+    error = "not_started"
+    if by == "waker":
+        assert jobs.sweep(older_than_ms=230_000, error=error).failed == 1
+    else:
+        assert Claims(redis_client, "i-2", life_s=300).next(0.01) is None
+        error = "worker_crashed" if is_begun else error
+    assert jobs.state("j1", "ann") == JobState("failed", error=error)
+    assert redis_client.exists("running", "job:j1") == 0
+
+
+def test_job_that_waited_for_longer_than_it_lives_is_not_begun(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """A worker that comes too late tells the owner, and takes the next job."""
+    accept(jobs, "j1")
+    accept(jobs, "j2")
+    make_older(redis_client, "j1", "ann", 301_000)
+    assert claimed(redis_client).job_id == "j2"
+    assert jobs.state("j1", "ann") == JobState("failed", error="not_started")
+
+
 def test_stop_request_is_refused_while_others_use_the_node(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
@@ -75,6 +126,16 @@ def test_stop_request_is_refused_while_others_use_the_node(
     assert jobs.stop_jobs("bob", force=False) == 1
     assert jobs.state("j1", "bob") == JobState("failed", error="node_stopped")
     assert sorted(contents(redis_client)) == ["reply:j1", "throttle:ann", "throttle:bob"]
+
+
+def test_job_that_nobody_begins_any_more_keeps_no_node_running(
+    jobs: JobQueue, redis_client: redis.Redis
+) -> None:
+    """After its life a job of another user only waits for that user to be told."""
+    accept(jobs, "j1", sub="bob")
+    make_older(redis_client, "j1", "bob", 301_000)
+    assert jobs.stop_request("ann", force=False) is True
+    assert jobs.sweep(older_than_ms=230_000, error="not_started").failed == 1
 
 
 def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: redis.Redis) -> None:

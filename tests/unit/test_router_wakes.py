@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from node.claims import Claims
 from tests import tokens
+from tests.queue_time import make_older
 from tests.unit.router_calls import get, lines, post, refusal
 from tests.unit.test_compute import TAGS, launched
 from tinyllama.router import app
@@ -192,6 +193,45 @@ def test_job_that_a_worker_took_meanwhile_is_queued(
     answer = post()
     assert (answer["status"], answer["body"]["status"]) == (202, "queued")
     assert redis_client.exists(f"job:{answer['body']['id']}") == 1
+
+
+def test_job_of_two_requests_under_one_key_is_not_taken_back(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client gave up and asked again while its first request still looked: the second was told
+    202, so the first leaves the job, and says so too."""
+    headers = {"idempotency-key": "k"}
+    told: list[Any] = []
+
+    def fails_slowly(*_: object, **__: object) -> str:
+        if told:
+            return "joined"
+        told.append(None)
+        told.append(post(headers=headers))
+        raise compute.NodeUnavailable("no_capacity")
+
+    monkeypatch.setattr(app, "wake", fails_slowly)
+    first = post(headers=headers)
+    second = told[1]
+    job = id_for_key(tokens.SUB, "k")
+    assert (second["status"], second["body"]["status"]) == (202, "starting")
+    assert (first["status"], first["body"]) == (202, {"status": "queued", "id": job})
+    assert get(job)["body"] == {"id": job, "status": "queued"}
+    assert redis_client.pttl(f"job:{job}") > 0
+
+
+def test_job_that_no_worker_begins_any_more_wakes_nobody(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its 300 s a job only waits for its owner to be told."""
+    monkeypatch.setattr(app, "wake", lambda *_, **__: pytest.fail("woken"))
+    headers = {"idempotency-key": "k"}
+    redis_client.set("node:heartbeat", "1")
+    job = post(headers=headers)["body"]["id"]
+    redis_client.delete("node:heartbeat")
+    make_older(redis_client, job, tokens.SUB, 300_000)
+    assert get(job)["body"] == {"id": job, "status": "queued"}
+    assert post(headers=headers)["body"] == {"id": job, "status": "queued"}
 
 
 def test_repeat_of_an_answered_job_wakes_nobody(

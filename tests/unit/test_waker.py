@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests import tokens
 from tests.ec2 import Ec2
 from tests.unit.waking_calls import (
     accepted,
@@ -14,8 +15,8 @@ from tests.unit.waking_calls import (
     scheduled,
 )
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, Sweep
-from tinyllama.waker import tick
+from tinyllama.utils.queue.job_queue import JobQueue, JobState, Sweep
+from tinyllama.waker import app, tick
 
 pytestmark = pytest.mark.usefixtures("waking")
 
@@ -149,6 +150,27 @@ def test_tick_that_breaks_is_a_failure_and_raises_nothing(
     assert ("at" in log) is (line["level"] == "ERROR")
     log.pop("at", None)
     assert (log, failures) == (line | {"route": "schedule"}, 1)
+
+
+@pytest.mark.parametrize("error", [QueueUnavailable("timeout"), ZeroDivisionError()])
+def test_owners_are_told_although_the_look_breaks(
+    error: Exception,
+    jobs: JobQueue,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A defect that comes back at each tick leaves nobody in the dark; the tick still fails."""
+
+    def fail(*_: object, **__: object) -> str:
+        raise error
+
+    monkeypatch.setattr(app, "wake", fail)
+    job = accepted(jobs)
+    grow_old(redis_client, job)
+    scheduled()
+    assert report(capsys)[1] == 1
+    assert jobs.state(job, tokens.SUB) == JobState("failed", error="not_started")
 
 
 def test_tick_before_the_cache_is_made_is_no_failure(

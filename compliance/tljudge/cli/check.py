@@ -109,9 +109,17 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
             "check: --deployed reads an account, which the installed package does not; run it in a "
             "clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK"
         )
-    if bool(given.deployed) == bool(given.paths):
-        or_deployed = ", or one deployed stack with --deployed" if given.judge_deployed else ""
-        raise UsageError(f"check: name templates or folders{or_deployed}")
+    if given.deployed and given.paths:
+        raise UsageError(
+            "check: paths and --deployed do not go together; name templates or folders, or one "
+            "deployed stack"
+        )
+    if not given.deployed and not given.paths:
+        if given.judge_deployed is None:
+            raise UsageError("check: no path given; name a template or a folder")
+        raise UsageError(
+            "check: no path given; name templates or folders, or one deployed stack with --deployed"
+        )
     for option in ("parameters", "baseline", "write_baseline"):
         if given.deployed and getattr(given, option):
             raise UsageError(

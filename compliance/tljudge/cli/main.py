@@ -1,5 +1,6 @@
 """`tl`: parse the arguments, run the subcommand, and turn errors into exit codes."""
 
+import argparse
 import io
 import os
 import signal
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.register(
             words, parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
         )
-        given = parser.parse_args(words)
+        given = _given(parser, words)
         _require_folder()
         code: int = given.run(given)
         sys.stdout.flush()
@@ -87,6 +88,22 @@ def _parser() -> Parser:
         "--debug", action="store_true", help="show a traceback when something breaks"
     )
     return parser
+
+
+def _given(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """What the user asks for; `--debug` may also stand after the command, where people add it.
+
+    Raises:
+        UsageError: the command takes no such word.
+    """
+    given, unknown = parser.parse_known_args(words)
+    unknown = [word for word in unknown if word != "--debug"]
+    if unknown:
+        raise UsageError(
+            f"{given.command}: unrecognized arguments: {' '.join(unknown)}; "
+            f"`tl {given.command} --help` shows what it takes"
+        )
+    return given
 
 
 def _require_streams() -> None:

@@ -16,7 +16,10 @@ _UNSEEN_USD = 0.00005
 
 
 def render(estimate: Estimate, *, colour: bool = False) -> str:
-    """The bill by component, totals beside ceilings, survivors, assumptions; the result is last."""
+    """The bill by component, totals beside ceilings, survivors, assumptions; the result is last.
+
+    Nothing but errors if no template could be read: a sum of nothing is not a price.
+    """
     paint = _Paint(colour)
     lines: list[str] = []
     for error in estimate.errors:
@@ -25,6 +28,8 @@ def render(estimate: Estimate, *, colour: bool = False) -> str:
         lines += _wrapped(complaint, paint, _YELLOW)
     if lines:
         lines.append("")
+    if estimate.errors and not estimate.templates:
+        return "\n".join((*lines, result(estimate))) + "\n"
     if estimate.rows:
         lines += _table(estimate, paint)
     else:
@@ -39,6 +44,8 @@ def result(estimate: Estimate) -> str:
     """A line with the verdict and the totals in USD."""
     idle, active, *_ = estimate.totals
     word = "COULD NOT FINISH" if estimate.errors else estimate.verdict
+    if estimate.errors and not estimate.templates:
+        return f"cost: {word}: no template could be priced"
     unknown = f"; {len(estimate.unknown)} unknown" if estimate.unknown else ""
     sums = f"idle {idle.usd:.2f} USD a month, active {active.usd:.3f} an hour"
     return f"cost: {word}: {sums}{unknown}"

@@ -56,7 +56,10 @@ class Choices:
         self.asked: list[Choice] = []
 
     def choose(self, key: str, label: str, options: Sequence[Value]) -> Value:
-        """Answer a question in this run; a single option is no choice."""
+        """The answer in this run: as it was fixed, else the first option.
+
+        A question with a single option has its answer, and is not recorded as a choice.
+        """
         if len(options) == 1:
             return options[0]
         choice = self.made.get(key)

@@ -153,7 +153,7 @@ def for_matching(value: Value, unknown: str) -> str:
 
 
 def why(value: Value) -> str:
-    """The reason why a value is unknown; a piece that is not plain comes first."""
+    """Why a value is unknown: its first piece that is not plain says it, else its first."""
     reasons = [p.why for p in pieces(value) if isinstance(p, Unknown)]
     unclear = [p.why for p in pieces(value) if isinstance(p, Unknown) and not p.plain]
     return (unclear or reasons or ["unknown"])[0]

@@ -62,7 +62,7 @@ def infer(event: Event) -> Response:
             idle=request.idle,
             now_ms=time.time_ns() // 1_000_000,
         )
-    asleep = not accepted.node_awake and not _is_answered(queue, accepted, claims.sub)
+    asleep = not accepted.node_awake and _wants_node(queue, accepted, claims.sub)
     if asleep and _is_starting(queue, accepted):
         content = {"status": "starting", "eta": ETA_S, "id": job}
         return respond(202, content, {"X-GPU-ColdBoot": "true"})
@@ -80,7 +80,7 @@ def job_state(event: Event) -> Response:
     state = queue.state(job, claims.sub)
     if state is None:
         raise ApiError("job_gone")
-    if state.status == "queued" and not state.node_awake:
+    if state.wants_node and not state.node_awake:
         # What stands in the way now is told with the job, by the waker, or is over by then.
         with suppress(NodeUnavailable, QueueUnavailable):
             _wake(queue)
@@ -133,15 +133,15 @@ def _authenticated(event: Event) -> auth.Claims:
     return authenticate(event, settings=current.settings, store=current.keys, now=time.time())
 
 
-def _is_answered(queue: JobQueue, accepted: Acceptance, sub: str) -> bool:
-    """True if the request repeats a finished job, which is no reason to wake the node."""
+def _wants_node(queue: JobQueue, accepted: Acceptance, sub: str) -> bool:
+    """False if the request repeats a job that is finished, or that no worker begins any more."""
     if not accepted.repeated:
-        return False
+        return True
     try:
         state = queue.state(accepted.job_id, sub)
     except QueueUnavailable:
-        return False
-    return state is not None and state.status in ("done", "failed")
+        return True
+    return state is None or state.wants_node
 
 
 def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:

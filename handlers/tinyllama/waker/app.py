@@ -70,9 +70,15 @@ def tick() -> dict[str, str | float]:
     if queue is None:
         return {"seen": "no_queue"}
     before = queue.sweep(older_than_ms=_NOBODY_IS_THAT_OLD_MS, error="not_started")
-    seen, code = _look(queue) if is_node_wanted(before) else ("not_looked", None)
-    error, reason = failure(seen)
-    after = queue.sweep(older_than_ms=TELL_AFTER_MS, error=error, reason=reason)
+    seen: Seen = "not_looked"
+    code: str | None = None
+    try:
+        if is_node_wanted(before):
+            seen, code = _look(queue)
+    finally:
+        # Owners are told also if the look breaks: it may break at every tick.
+        error, reason = failure(seen)
+        after = queue.sweep(older_than_ms=TELL_AFTER_MS, error=error, reason=reason)
     found: dict[str, str | float] = {
         "waiting": after.waiting,
         "inFlight": after.in_flight,

@@ -48,7 +48,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
 
 RULE = Rule(
     id="TL_EGRESS_2",
-    title="No resource uses a VPC's default group",
+    title="No function, cache or endpoint uses a VPC's default group",
     why="the default group allows all egress, and no template declares it",
     fix="name a group that is declared with its egress",
     source="https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html",

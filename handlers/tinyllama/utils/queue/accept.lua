@@ -14,6 +14,7 @@ local most, most_own = tonumber(ARGV[5]), tonumber(ARGV[6])
 local own = WAITING_OF .. sub
 -- About the time of one job.
 local TURN_S = 10
+local PROMISED = '{"promised":true,'
 
 local time = redis.call('TIME')
 local server_us = time[1] * 1000000 + time[2]
@@ -32,6 +33,10 @@ local verdict = 1
 local stored = values[1] or values[2]
 if stored then
     verdict = cjson.decode(stored).body == body and 2 or 3
+    if verdict == 2 and not values[1] and string.sub(stored, 1, #PROMISED) ~= PROMISED then
+        -- Two requests rely on this job now: the first must not take it back.
+        redis.call('SET', JOB_OF .. id, PROMISED .. string.sub(stored, 2), 'KEEPTTL')
+    end
 else
     local has_expired = false
     if redis.call('LLEN', own) >= most_own or redis.call('ZCARD', WAITING) >= most then
@@ -55,11 +60,11 @@ else
         end
         has_expired = true
     end
-    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
+    redis.call('SET', JOB_OF .. id, document, 'PX', JOB_KEPT_MS)
     if has_expired then
-        drop_expired(server_ms, JOB_LIFE_MS)
+        drop_expired(server_ms)
         -- It may have been one of those, under the same id.
-        redis.call('SET', JOB_OF .. id, document, 'PX', JOB_LIFE_MS)
+        redis.call('SET', JOB_OF .. id, document, 'PX', JOB_KEPT_MS)
     end
     -- 0: it waited already, expired; then it keeps that place.
     if redis.call('ZADD', WAITING, server_ms, member_of(id, sub)) == 1 then

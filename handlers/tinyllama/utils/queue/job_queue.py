@@ -24,6 +24,8 @@ MAX_JOBS: Final = 1000
 """Most jobs that may wait: more than a node answers within a job's life, and 7 MB at most."""
 MAX_WAITING_PER_USER: Final = 20
 """Most jobs of one user that may wait: what the throttle passes within a minute."""
+JOB_LIFE_MS: Final = 300_000
+"""No worker begins a job that is older."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _START_LIFE_S: Final = 15
 """The time limit of the functions that look for the node: no look takes longer."""
@@ -55,6 +57,11 @@ class JobState:
     reason: str | None = None
     node_awake: bool = field(default=False, compare=False)
     age_ms: int = field(default=0, compare=False)
+
+    @property
+    def wants_node(self) -> bool:
+        """True if the job is not answered, and a worker that begins it now may answer it."""
+        return self.status in ("queued", "running") and self.age_ms < JOB_LIFE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ class JobQueue:
         return Acceptance(job_id, node_awake=value == 1, repeated=verdict == 2)
 
     def withdraw(self, job_id: str) -> bool:
-        """Take a job back; False if it does not wait: a worker holds it, or it does not exist."""
+        """Take a job back; False if a worker holds it, a repeat was promised it, or it is gone."""
         with translated_errors(writes=True, job_id=job_id):
             return bool(self._withdraw(job_id))
 

@@ -4,6 +4,9 @@
 -- after it. So what ends or begins a job writes first what frees memory or needs none.
 
 local JOB_LIFE_MS, REPLY_LIFE_S = 300000, 600
+-- Redis keeps a job for longer than it lives, so that its owner can be told how it ended: a worker that
+-- dies at the end of that life leaves a lease of 60 s, and one tick of the waker may be lost.
+local JOB_KEPT_MS = 480000
 
 local function now_ms()
     local time = redis.call('TIME')
@@ -35,9 +38,9 @@ local function leave(id, sub)
     return true
 end
 
--- Forget jobs that have waited for longer than a job lives.
-local function drop_expired(now, life_ms)
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', WAITING, '-inf', now - life_ms)) do
+-- Forget jobs that have waited for longer than Redis keeps them.
+local function drop_expired(now)
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', WAITING, '-inf', now - JOB_KEPT_MS)) do
         local id, sub = id_and_sub(member)
         leave(id, sub)
         redis.call('DEL', JOB_OF .. id)
@@ -107,7 +110,7 @@ local function fail(id, sub, now, err, reason)
     local is_read, job = pcall(cjson.decode, stored)
     local reply = {sub = sub, status = 'failed', error = err, ts = now}
     if is_read and type(job) == 'table' then
-        reply.sub, reply.body = job.sub, job.body
+        reply.sub, reply.body = job.sub or sub, job.body
     end
     if reason ~= '' then
         reply.reason = reason

@@ -12,7 +12,7 @@ local wait_s = seconds_to_wait(passed, count, now)
 if wait_s > 0 then
     return {0, wait_s}
 end
-drop_expired(server_ms, JOB_LIFE_MS)
+drop_expired(server_ms)
 -- Needs no memory, so that a full cache does not keep the node running.
 redis.call('DEL', THROTTLE_OF .. sub)
 count_request(sub, passed, count, now)
@@ -20,7 +20,10 @@ count_request(sub, passed, count, now)
 if is_forced then
     return {2, 0}
 end
-for _, other in ipairs(redis.call('LRANGE', TURNS, 0, -1)) do
+-- A job whose life has ended only waits for its owner to be told.
+local born = '(' .. string.format('%.0f', server_ms - JOB_LIFE_MS)
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', WAITING, born, '+inf')) do
+    local _, other = id_and_sub(member)
     if other ~= sub then
         return {1, 0}
     end

@@ -1,12 +1,13 @@
 -- Fail the jobs that have waited for too long, and count the others.
 --
 -- ARGV    ms after which a waiting job is failed, public error code, reason (may be empty)
--- Returns {waiting, in flight, 1 if a worker is awake, failed}; a job whose lease has ended waits
+-- Returns {waiting, in flight, 1 if a worker is awake, failed}; a job whose lease has ended waits, and
+-- one whose life has ended does neither
 
 local now = now_ms()
 local too_old = now - tonumber(ARGV[1])
 local failed = 0
-drop_expired(now, JOB_LIFE_MS)
+drop_expired(now)
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', WAITING, '-inf', too_old)) do
     local id, sub = id_and_sub(member)
     failed = failed + fail(id, sub, now, ARGV[2], ARGV[3])
@@ -22,5 +23,11 @@ for _, held in ipairs(leases()) do
         end
     end
 end
-local waiting, in_flight = depth(now)
+local waiting, in_flight = depth(now), 0
+for _, held in ipairs(leases()) do
+    -- Nobody starts the node for a job whose life has ended under a worker that is gone.
+    if held[2]['until'] > now and held[2].accepted + JOB_LIFE_MS > now then
+        in_flight = in_flight + 1
+    end
+end
 return {waiting, in_flight, redis.call('EXISTS', HEARTBEAT), failed}
