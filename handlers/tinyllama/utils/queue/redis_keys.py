@@ -1,7 +1,7 @@
 """The keys in Redis, all without a prefix as a cache serves one stack.
 
-job:{id}         JSON object, 480 s (of which it lives 300): id, prompt, idle, sub, reply, ts, body (fingerprint); promised, if
-                 the request was repeated while the job waited or ran
+job:{id}         JSON object, 480 s, of which it lives 300: id, prompt, idle, sub, reply, ts, body
+                 (fingerprint); promised, if the request was repeated while the job waited or ran
 reply:{id}       JSON object, 600 s: sub, status, reply or error and reason, ts, body; written once
 waiting          sorted set of the jobs that wait: "{id} {sub}" by the time of acceptance (server's
                  clock, ms)

@@ -1,7 +1,8 @@
 -- Fail the jobs that have waited for too long, and count the others.
 --
 -- ARGV    ms after which a waiting job is failed, public error code, reason (may be empty)
--- Returns {waiting, in flight, 1 if a worker is awake, failed}; a job whose lease has ended waits
+-- Returns {waiting, in flight, 1 if a worker is awake, failed}; a job whose lease has ended waits, and
+-- one whose life has ended does neither
 
 local now = now_ms()
 local too_old = now - tonumber(ARGV[1])
@@ -22,5 +23,11 @@ for _, held in ipairs(leases()) do
         end
     end
 end
-local waiting, in_flight = depth(now)
+local waiting, in_flight = depth(now), 0
+for _, held in ipairs(leases()) do
+    -- Nobody starts the node for a job whose life has ended under a worker that is gone.
+    if held[2]['until'] > now and held[2].accepted + JOB_LIFE_MS > now then
+        in_flight = in_flight + 1
+    end
+end
 return {waiting, in_flight, redis.call('EXISTS', HEARTBEAT), failed}
