@@ -217,7 +217,31 @@ def test_job_of_two_requests_under_one_key_is_not_taken_back(
     assert (second["status"], second["body"]["status"]) == (202, "starting")
     assert (first["status"], first["body"]) == (202, {"status": "queued", "id": job})
     assert get(job)["body"] == {"id": job, "status": "queued"}
-    assert 0 < redis_client.pttl(f"job:{job}")
+    assert redis_client.pttl(f"job:{job}") > 0
+
+
+def test_defect_leaves_no_job_to_a_caller_who_is_told_500(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that a worker took, or that an earlier request was promised, cannot be taken back:
+    its owner is told 202, and the log has the defect."""
+
+    def broken(*_: object, **__: object) -> None:
+        if workers:
+            assert Claims(redis_client, workers.pop(), life_s=300).next(0.01) is not None
+        raise ZeroDivisionError("s3cr3t")
+
+    monkeypatch.setattr(app, "wake", broken)
+    workers: list[str] = []
+    headers = {"idempotency-key": "k"}
+    assert post(headers=headers) == refusal(500, error="internal")
+    assert redis_client.exists("waiting") == 0
+    workers = ["i-1"]
+    assert post(headers=headers)["body"]["status"] == "queued"
+    assert post(headers=headers)["body"]["status"] == "starting"
+    logged = capsys.readouterr().out
+    assert logged.count('"event": "wake", "why": "ZeroDivisionError", "at": ') == 2
+    assert "s3cr3t" not in logged
 
 
 def test_job_that_no_worker_begins_any_more_wakes_nobody(
