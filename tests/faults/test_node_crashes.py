@@ -360,16 +360,16 @@ def test_job_that_kills_its_worker_three_times_fails(
     assert model.calls == {"poison": 3, "fine": 1}
 
 
-def test_expired_job_is_dropped_and_never_run(
+def test_expired_job_is_failed_and_never_run(
     node: MakeNode, jobs: JobQueue, client: redis.Redis, model: ModelServer
 ) -> None:
-    """After its life a job is not begun, and nothing of it is left."""
+    """After its life a job is not begun: its owner is told."""
     accept(jobs)
     until(lambda: jobs.depth().oldest_age_ms > 1100, what="the end of the job's life")
     worker = node(life_s=1)
     worker.start()
     until(lambda: is_empty(client), what="an empty queue")
-    assert jobs.state(KEYED, "ann") is None
+    assert jobs.state(KEYED, "ann") == JobState("failed", error="not_started")
     assert model.calls == {}
 
 

@@ -163,10 +163,25 @@ def test_node_that_could_not_be_started_is_started_without_a_second_post(
     assert ec2.starts == 0
     ec2.settle()
     ec2.faults.clear()
-    if how in ("joined", "unclear"):
-        redis_client.delete("node:start")  # its time is over
+    redis_client.delete("node:start")  # its time is over
     ask(way, body["id"])
     assert (ec2.starts, counted_starts(capsys)) == (1, 1)
+
+
+def test_client_that_polls_while_the_node_stops_asks_ec2_once_in_2_s(
+    ec2: Ec2, jobs: JobQueue, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EC2 limits the questions of an account: one client must not use them up for the others."""
+    monkeypatch.setattr("tinyllama.utils.queue.job_queue._OUTCOME_LIFE_S", 600)
+    ec2.state = "stopping"
+    job = accepted(jobs)
+    for _ in range(10):
+        ask("GET", job)
+    assert ec2.asked == ["DescribeInstances"]
+    ec2.settle()
+    redis_client.delete("node:start")
+    ask("GET", job)
+    assert ec2.starts == 1
 
 
 @pytest.mark.fault(

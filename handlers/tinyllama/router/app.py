@@ -17,7 +17,7 @@ from tinyllama.utils.http import body
 from tinyllama.utils.http.authentication import authenticate
 from tinyllama.utils.http.errors import ApiError
 from tinyllama.utils.http.responses import Event, Response, respond, serve
-from tinyllama.utils.observability import metrics
+from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue import job_id
 from tinyllama.utils.queue.client import connect
@@ -164,11 +164,12 @@ def _is_starting(queue: JobQueue, accepted: Acceptance) -> bool:
         if _is_withdrawn(queue, accepted.job_id):
             raise
         return False
-    except Exception:
-        # A defect: the caller gets 500, and nothing is left behind.
-        if not accepted.repeated:
-            _is_withdrawn(queue, accepted.job_id)
-        raise
+    except Exception as error:
+        # A defect: the caller gets 500 only if nothing is left behind.
+        if not accepted.repeated and _is_withdrawn(queue, accepted.job_id):
+            raise
+        logs.write("ERROR", event="wake", why=type(error).__name__, at=logs.place(error))
+        return accepted.repeated
     return True
 
 

@@ -42,10 +42,10 @@ def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", *, project: str, stack
         return "joined"
     outcome = _NO_OUTCOME
     try:
-        woken = _look(queue, ec2(), project, stack)
-        # Whoever comes next looks again: the node may have stopped by then.
-        outcome = _NO_OUTCOME if woken == "stopping" else woken
-        return woken
+        # "stopping" too: a client that polls for a minute must not ask EC2 at each request, which
+        # has a limit for the whole account.
+        outcome = _look(queue, ec2(), project, stack)
+        return outcome
     except compute.NodeUnavailable as error:
         outcome = error.reason
         raise
