@@ -45,6 +45,8 @@ def _is_answered(run: Run, by: str, stopping_s: float) -> bool:
             nonlocal next_s
             stored: str | None = json.loads(cache.get(f"reply:{job_id}") or "{}").get("reply")
             if stored is None and time.monotonic() > next_s:
+                # What the last look saw is kept for 2 s, which this stage does not wait for.
+                cache.delete("node:start")
                 come_in()
                 next_s = time.monotonic() + COMES_IN_EVERY_S
             return stored
