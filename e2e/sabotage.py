@@ -255,8 +255,8 @@ ALL: tuple[Sabotage, ...] = (
         "GET wakes nobody",
         "stopping",
         "handlers/tinyllama/router/app.py",
-        'if state.status == "queued" and not state.node_awake:',
-        'if state.status == "lost" and not state.node_awake:',
+        "if state.wants_node and not state.node_awake:",
+        "if False:",
     ),
     Sabotage(
         "no permission for the waker to start the node",

@@ -15,6 +15,31 @@ NO_SERVERS = (
         stand_in=None,
     ),
     Gap(
+        name="turns",
+        lacks="a look at the order in which the model gets prompts, which shows the users' turns",
+        stand_in=None,
+    ),
+    Gap(
+        name="stop-in-use",
+        lacks="a model that thinks for as long as asked: a stop under others' jobs is not tested",
+        stand_in=None,
+    ),
+    Gap(
+        name="stopping",
+        lacks="a node that stops for as long as asked: a prompt in that time is not tested",
+        stand_in=None,
+    ),
+    Gap(
+        name="no-capacity",
+        lacks="an EC2 that refuses a start when asked to: what owners are told is not tested",
+        stand_in=None,
+    ),
+    Gap(
+        name="watchdog",
+        lacks="a watchdog with short minutes: that the node stops itself is not tested",
+        stand_in=None,
+    ),
+    Gap(
         name="job-life",
         lacks="a look into the cache past its access strings, for the time that jobs have to live",
         stand_in=None,

@@ -89,6 +89,7 @@ def test_every_alarm_publishes_to_the_topic(deployed: Run) -> None:
     assert {alarm["AlarmName"]: alarm["AlarmActions"] for alarm in alarms["MetricAlarms"]} == {
         f"{run.name}-access-log-volume": [topic],
         f"{run.name}-queue-health": [topic],
+        f"{run.name}-waker": [topic],
     }
     sns = run.client("sns")
     policy = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])

@@ -71,6 +71,11 @@ READERS: Mapping[str, Reader] = {
                                    "AttachedPolicies[].PolicyArn", has_list=True)},
         tags="Tags",
     ),
+    # Of the first role that it names; the template's own word stands for the others.
+    "AWS::IAM::Policy": Reader(
+        Call("iam", "get_role_policy", {"RoleName": "{Roles[0]}", "PolicyName": "{PolicyName}"}),
+        {"PolicyDocument": "!PolicyDocument"},
+    ),
     "AWS::EC2::VPC": _listed("vpc", {"VpcIds": ["{id}"]}, CidrBlock="CidrBlock"),
     "AWS::EC2::Subnet": _listed(
         "subnet", {"SubnetIds": ["{id}"]}, CidrBlock="CidrBlock", VpcId="VpcId",
