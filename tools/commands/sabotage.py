@@ -5,7 +5,7 @@ import json
 import secrets
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,11 @@ def _try(change: sabotage.Sabotage) -> tuple[str | None, str]:
     """Run the smoke on a broken copy; returns the stage that failed, if any, and why."""
     with tempfile.TemporaryDirectory(prefix="tl-sabotage-") as folder:
         sabotage.apply(change, ROOT, Path(folder))
+        target = MiniStack(ministack_python())
+        # Many a sabotage shows only when the smoke has waited in vain, so it waits for less.
+        target.patience = replace(target.patience, node_s=30, reply_s=30)
         run = Run(
-            target=MiniStack(ministack_python()),
+            target=target,
             name=f"tl-broken-{secrets.token_hex(3)}",
             source=Path(folder),
             handlers_python=handlers_python(),
