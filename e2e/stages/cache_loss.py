@@ -64,6 +64,11 @@ def _is_begun(run: Run, job_id: str) -> bool:
 
 
 def _refused(run: Run, token: str) -> Answer | None:
-    """The answer while the cache is down; a router that has just started may lack keys first."""
+    """The answer while the cache is down.
+
+    A router that has just started may lack keys first, and the prompt that the cache takes along
+    while it goes down is told `outcome: unknown`.
+    """
     answer = run.api.infer(token, "while the cache is down")
-    return None if answer.json == {"error": "keys_unavailable"} else answer
+    is_early = answer.json == {"error": "keys_unavailable"} or "outcome" in (answer.json or {})
+    return None if is_early else answer
