@@ -312,7 +312,7 @@ ALL: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "no permission to stop the node",
-        "stop",
+        "stop in use",
         _ROUTER,
         "Action: ec2:StopInstances",
         "Action: ec2:DescribeInstanceStatus",
