@@ -2,48 +2,20 @@
 
 import json
 import os
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
-from tests.judge.report_rows import NAMES, ROOT, finding, hostile, rows
+from tests.judge.report_rows import NAMES, ROOT, finding, rows
 from tljudge.engine.findings import Finding, Problem, Report
-from tljudge.engine.policy import Waiver
 from tljudge.formatters import json_report, sarif
 from tljudge.formatters.text import printable
 from tljudge.rules import ALL
-from tljudge.runner import baseline
-from tljudge.runner.check import check
 
 SCHEMA = json.loads((ROOT / "tests" / "fixtures" / "sarif-schema-2.1.0.json").read_text("utf-8"))
 VALID = Draft4Validator(SCHEMA, format_checker=FormatChecker())
-
-
-@pytest.fixture
-def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """A run over hostile files; one is waived in each, one file is known, two are no templates."""
-    monkeypatch.chdir(tmp_path)
-    for name in NAMES:
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text(json.dumps(hostile()))
-    Path("broken\n.yaml").write_text("Resources: {a: {Type: 1}}\n# AWS::")
-    Path("clean.yaml").write_text(json.dumps(template({"T": of_type("AWS::SNS::Topic")})))
-    reason = "because: 50%, \x07<b>"
-    waiver = Waiver("TL_EGRESS_1", "Waived", reason, date(2027, 1, 1))
-    policy = replace(DEFAULT, waivers=(waiver,))
-    paths = [*map(Path, NAMES), Path("broken\n.yaml"), Path("clean.yaml")]
-    report = check(paths, policy, {"Tags": TAGS}, today=TODAY)
-    known = [one for one in report.findings if one.file == "plain.yaml"]
-    baseline.write(Path("known.json"), replace(report, findings=known), [])
-    report = baseline.apply(report, Path("known.json"), [Path("plain.yaml")], "")
-    assert report.summary["baselined"] == len(known) - 1
-    return report
 
 
 def test_corpus_has_every_kind(found: Report) -> None:

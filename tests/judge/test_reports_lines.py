@@ -5,43 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import junitparser
-import pytest
 
-from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
-from tests.judge.report_rows import NAMES, ROOT, Row, finding, hostile, rows
+from tests.judge.factory import of_type, template
+from tests.judge.report_rows import ROOT, Row, finding, rows
 from tljudge.engine.findings import Problem, Report, tally
-from tljudge.engine.policy import Waiver
 from tljudge.formatters import github, junit, text
 from tljudge.formatters.text import printable
 from tljudge.rules import ALL
-from tljudge.runner import baseline
-from tljudge.runner.check import check
-
-
-@pytest.fixture
-def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """A run over hostile files; one is waived in each, one file is known, two are no templates."""
-    monkeypatch.chdir(tmp_path)
-    for name in NAMES:
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_text(json.dumps(hostile()))
-    Path("broken\n.yaml").write_text("Resources: {a: {Type: 1}}\n# AWS::")
-    Path("clean.yaml").write_text(json.dumps(template({"T": of_type("AWS::SNS::Topic")})))
-    reason = "because: 50%, \x07<b>"
-    waiver = Waiver("TL_EGRESS_1", "Waived", reason, date(2027, 1, 1))
-    policy = replace(DEFAULT, waivers=(waiver,))
-    paths = [*map(Path, NAMES), Path("broken\n.yaml"), Path("clean.yaml")]
-    report = check(paths, policy, {"Tags": TAGS}, today=TODAY)
-    known = [one for one in report.findings if one.file == "plain.yaml"]
-    baseline.write(Path("known.json"), replace(report, findings=known), [])
-    report = baseline.apply(report, Path("known.json"), [Path("plain.yaml")], "")
-    assert report.summary["baselined"] == len(known) - 1
-    return report
 
 
 def shown(found: list[Row]) -> list[Row]:

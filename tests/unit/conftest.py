@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from moto import mock_aws
 
 from tests import loopback, tokens
 from tests.ec2 import Ec2
@@ -79,6 +80,27 @@ def waking(
 
     for app in (router, waker):
         monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
+
+
+@pytest.fixture
+def router(
+    function_environment: dict[str, str],
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """The router with its variables, an empty Redis without TLS, and an EC2 without instances."""
+    from tinyllama.router import app
+
+    monkeypatch.setattr(app, "connect", lambda *_: redis_client)
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with mock_aws(config={"core": {"mock_credentials": False}}):
+        yield
+
+
+@pytest.fixture
+def awake(redis_client: redis.Redis) -> None:
+    """A worker's heartbeat."""
+    redis_client.set("node:heartbeat", "1")
 
 
 @pytest.fixture

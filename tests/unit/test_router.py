@@ -2,13 +2,11 @@
 
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 import redis
-from moto import mock_aws
 
 from tests import tokens
 from tests.events import event
@@ -17,24 +15,7 @@ from tinyllama.router import app
 from tinyllama.utils.queue.job_id import id_for_key
 from tinyllama.utils.queue.job_queue import JobQueue
 
-
-@pytest.fixture(autouse=True)
-def surroundings(
-    function_environment: dict[str, str],
-    redis_client: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[None]:
-    """The function's variables, an empty Redis reached without TLS, an EC2 without instances."""
-    monkeypatch.setattr(app, "connect", lambda *_: redis_client)
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    with mock_aws(config={"core": {"mock_credentials": False}}):
-        yield
-
-
-@pytest.fixture
-def awake(redis_client: redis.Redis) -> None:
-    """A worker's heartbeat."""
-    redis_client.set("node:heartbeat", "1")
+pytestmark = pytest.mark.usefixtures("router")
 
 
 # ---- taking a prompt ----

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import redis
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from node.claims import Claims
 from tests import tokens
@@ -18,18 +17,7 @@ from tinyllama.router import app
 from tinyllama.utils.aws import compute
 from tinyllama.utils.queue.job_id import id_for_key
 
-
-@pytest.fixture(autouse=True)
-def surroundings(
-    function_environment: dict[str, str],
-    redis_client: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[None]:
-    """The function's variables, an empty Redis reached without TLS, an EC2 without instances."""
-    monkeypatch.setattr(app, "connect", lambda *_: redis_client)
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    with mock_aws(config={"core": {"mock_credentials": False}}):
-        yield
+pytestmark = pytest.mark.usefixtures("router")
 
 
 def node(state: str) -> str:
