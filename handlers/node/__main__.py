@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,10 +25,12 @@ from node.activity import Recorder
 from tinyllama.utils.observability import logs
 
 if TYPE_CHECKING:
+    from node.worker import Worker
     from tinyllama.utils.settings import QueueAddress
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CLIENT_TIMEOUT_S = 5.0
+_JOIN_S = 0.02
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,10 +108,19 @@ def _work(
     ended_by_itself = not (working.is_alive() and beating.is_alive())
     stopping.set()
     beating.join(_CLIENT_TIMEOUT_S)
-    working.join(grace_s)
-    logs.write("INFO", event="stop", node=node_id, unfinished=working.is_alive())
+    logs.write("INFO", event="stop", node=node_id, unfinished=not _ends(working, worker, grace_s))
     # A worker that still waits for the model must not delay the exit.
     os._exit(1 if ended_by_itself else 0)
+
+
+def _ends(working: threading.Thread, worker: "Worker", grace_s: float) -> bool:
+    """Wait for the running job; a worker that waits for the bell holds none, and begins none."""
+    deadline_s = time.monotonic() + grace_s
+    while working.is_alive() and not worker.is_waiting:
+        if time.monotonic() > deadline_s:
+            return False
+        working.join(_JOIN_S)
+    return True
 
 
 def _started(run: Callable[[], None]) -> threading.Thread:

@@ -71,32 +71,36 @@ class Claims:
         self._answer = _script(client, "answer")
         self._refuse = _script(client, "refuse")
 
-    def next(self, wait_s: float) -> Claim | None:
-        """Claim the next job; if none waits, wait for the bell, and return None."""
+    def wait(self, limit_s: float) -> None:
+        """Wait for the bell, which rings when a job is accepted; no longer than `limit_s`."""
         with translated_errors(writes=True):
-            claimed = self._claim(self._consumer, self._life_ms, self._lease_ms)
-            if not claimed:
-                self._client.blpop([BELL], timeout=wait_s)
-                return None
-        job_id, sub, stored, left_ms, begun, accepted_ms = claimed
-        try:
-            job = json.loads(stored)
-            return Claim(
-                job_id=job_id,
-                sub=sub,
-                prompt=job["prompt"],
-                body=job["body"],
-                accepted_ms=accepted_ms,
-                deadline_s=time.monotonic() + left_ms / 1000,
-                begun=begun,
-                idle_min=int(job["idle"]),
-            )
-        except (ValueError, TypeError, KeyError):
-            # Another version wrote it. It would end every start.
-            logs.write("ERROR", event="job_unreadable", id=job_id)
+            self._client.blpop([BELL], timeout=limit_s)
+
+    def next(self) -> Claim | None:
+        """Claim the next job that can be run; None if none waits."""
+        while True:
             with translated_errors(writes=True):
-                self._refuse(job_id, sub)
-            return None
+                claimed = self._claim(self._consumer, self._life_ms, self._lease_ms)
+            if not claimed:
+                return None
+            job_id, sub, stored, left_ms, begun, accepted_ms = claimed
+            try:
+                job = json.loads(stored)
+                return Claim(
+                    job_id=job_id,
+                    sub=sub,
+                    prompt=job["prompt"],
+                    body=job["body"],
+                    accepted_ms=accepted_ms,
+                    deadline_s=time.monotonic() + left_ms / 1000,
+                    begun=begun,
+                    idle_min=int(job["idle"]),
+                )
+            except (ValueError, TypeError, KeyError):
+                # Another version wrote it. It would end every start.
+                logs.write("ERROR", event="job_unreadable", id=job_id)
+                with translated_errors(writes=True):
+                    self._refuse(job_id, sub)
 
     def begin(self, claim: Claim) -> bool:
         """Count that the model is asked now; False if this worker lost the job.

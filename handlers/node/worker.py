@@ -49,6 +49,8 @@ class Worker:
         self._recorder = recorder
         self._next_step_s = time.monotonic() + STALL_S
         self.current_claim: Claim | None = None
+        self.is_waiting = False
+        """True while it waits for the bell: it holds no job, and once stopping claims no other."""
 
     @property
     def is_stalled(self) -> bool:
@@ -61,12 +63,17 @@ class Worker:
         while not self._stopping.is_set():
             self._next_step_s = time.monotonic() + STALL_S
             try:
-                claim = self._claims.next(WAIT_S)
+                claim = self._claims.next()
+                if claim is None:
+                    self.is_waiting = True
+                    self._claims.wait(WAIT_S)
             except QueueUnavailable as error:
                 logs.write("WARNING", event="queue_unavailable", error=error.code)
                 self._stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
                 continue
+            finally:
+                self.is_waiting = False
             wait_s = _FIRST_WAIT_S
             self._recorder.progress()
             if claim is not None:

@@ -36,7 +36,7 @@ def accept(jobs: JobQueue, job_id: str, prompt: str = "p", sub: str = "ann") -> 
 
 def claimed(worker: Claims) -> Claim:
     """The next job; there must be one."""
-    claim = worker.next(0.01)
+    claim = worker.next()
     assert claim is not None
     return claim
 
@@ -93,7 +93,7 @@ def test_next_waits_for_the_bell(
     """An empty queue is not asked in a loop: the worker waits until accept rings."""
     with contextlib.closing(redis_server.client()) as client:
         worker = claims(client)
-        assert worker.next(0.01) is None
+        assert worker.next() is None
         accept(jobs, "j1")
         assert redis_client.lrange("bell", 0, -1) == ["1"]
         assert claimed(worker).job_id == "j1"
@@ -155,11 +155,11 @@ def test_next_takes_over_after_the_lease_only(jobs: JobQueue, redis_client: redi
     first = claims(redis_client, "i-1", lease_s=1)
     assert first.begin(claimed(first)) is True
     heir = claims(redis_client, "i-2")
-    assert heir.next(0.01) is None
+    assert heir.next() is None
     taken: list[Claim] = []
 
     def take() -> bool:
-        taken.extend(filter(None, [heir.next(0.01)]))
+        taken.extend(filter(None, [heir.next()]))
         return taken != []
 
     until(take, what="the end of the lease")
@@ -296,7 +296,7 @@ def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
             assert worker.begin(claim) is True
             assert worker.beat("i-1", claim) is True
             assert worker.answer(claim, Answer("done", "r")) is True
-        assert worker.next(0.01) is None
+        assert worker.next() is None
     finally:
         redis_client.config_set("maxmemory", "0")
     states = [jobs.state("b1", "bob"), *(jobs.state(f"j{n}", "ann") for n in range(3))]
@@ -337,7 +337,7 @@ def test_next_drops_what_has_no_job(jobs: JobQueue, redis_client: redis.Redis) -
     redis_client.set("reply:held-answered", "{}")
     redis_client.set("reply:answered", "{}")
     redis_client.hset(RUNNING, "garbled", "{")
-    assert worker.next(0.01) is None
+    assert worker.next() is None
     assert structures(redis_client) == []
 
 
@@ -363,3 +363,14 @@ def test_next_takes_no_job_whose_life_has_ended(jobs: JobQueue, redis_client: re
     short = Claims(redis_client, "i-1", life_s=1)
     assert claimed(short).job_id == "j2"
     assert jobs.state("j1", "ann") == JobState("failed", error="not_started")
+
+
+def test_job_that_cannot_be_read_does_not_hold_up_the_next(
+    redis_client: redis.Redis, jobs: JobQueue
+) -> None:
+    """One claim refuses it and gives the job behind it: no bell rings for that job again."""
+    accept(jobs, "broken")
+    redis_client.set("job:broken", "{", ex=300)
+    accept(jobs, "next", sub="bob")
+    assert claimed(claims(redis_client)).job_id == "next"
+    assert held(redis_client) == {"next": ("i-1", 0)}

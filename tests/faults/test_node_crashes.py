@@ -469,7 +469,7 @@ def test_claim_whose_reply_is_lost_is_no_attempt(
     worker = node()
     accept(jobs)
     for _ in range(4):
-        assert Claims(client, "i-1", life_s=300).next(0.01) is not None
+        assert Claims(client, "i-1", life_s=300).next() is not None
     worker.start()
     assert answered(jobs) == JobState("done", reply="reply to p")
     until(lambda: bool(worker.events("job")), what="the job's line")

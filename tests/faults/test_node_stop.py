@@ -36,6 +36,24 @@ def test_stop_while_idle(node: MakeNode, client: redis.Redis) -> None:
     assert worker.events("stop")[0]["unfinished"] is False
 
 
+PATIENT = """
+import sys
+from node import worker
+from node.__main__ import main
+
+worker.WAIT_S = 4.0
+sys.exit(main())
+"""
+
+
+def test_stop_does_not_wait_for_the_bell(node: MakeNode, client: redis.Redis) -> None:
+    """A worker that waits for a job has nothing to finish, so the machine is off sooner."""
+    worker = started(node(command=[sys.executable, "-c", PATIENT], grace_s=0.5), client)
+    worker.terminate()
+    assert worker.exit_code() == 0
+    assert worker.events("stop")[0]["unfinished"] is False
+
+
 @pytest.mark.fault(
     fault="the node is stopped by hand",
     place="a job runs",

@@ -102,16 +102,11 @@ class Run:
     def claim(self, worker: str, *, is_lost: bool) -> None:
         """The model says which job, and how often it was begun."""
         expected = self.model.claim(worker)
-        found = self.claims[worker].next(0.001) if self.model.held else self._empty(worker)
+        found = self.claims[worker].next()
         assert (found and (found.job_id, found.begun)) == expected
         if found is not None and not is_lost:
             assert found.sub == self.model.owner[found.job_id]
             self.in_hand[worker] = found
-
-    def _empty(self, worker: str) -> Claim | None:
-        # Nothing to claim: do not wait for the bell, which blocks for a hundredth of a second.
-        assert self.client.exists("bell") == 0
-        return None if not self.client.exists("running", "waiting") else self.claims[worker].next(1)
 
     def begin(self, worker: str) -> None:
         """Only who holds the job may begin it; twice is once."""

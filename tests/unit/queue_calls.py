@@ -52,6 +52,6 @@ def fill(client: redis.Redis, count: int, accepted_ms: int, sub: str = "") -> No
 
 def claimed(client: redis.Redis, consumer: str = "i-1") -> Claim:
     """The job that a worker gets next; there must be one."""
-    claim = Claims(client, consumer, life_s=300).next(0.01)
+    claim = Claims(client, consumer, life_s=300).next()
     assert claim is not None
     return claim

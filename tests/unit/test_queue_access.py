@@ -44,9 +44,9 @@ def router(client: redis.Redis, admin: redis.Redis) -> None:
     assert queue.withdraw("k") is False
     send("once", "bob")
     assert queue.withdraw("once") is True
-    assert Claims(admin, "i-0", life_s=300).next(0.01) is not None
+    assert Claims(admin, "i-0", life_s=300).next() is not None
     send("held")
-    assert Claims(admin, "i-1", life_s=300).next(0.01) is not None
+    assert Claims(admin, "i-1", life_s=300).next() is not None
     assert queue.state("held", "ann") is not None
     assert queue.withdraw("held") is False
     assert queue.begin_start() is None
@@ -64,19 +64,21 @@ def node(client: redis.Redis, admin: redis.Redis) -> None:
         accept(admin, job_id, sub)
     expire(admin, "gone", "eve")
     worker = Claims(client, "i-1", life_s=300)
-    first = worker.next(0.01)
+    worker.wait(0.01)
+    assert admin.exists("bell") == 0
+    first = worker.next()
     assert first is not None
     assert worker.begin(first) is True
     assert worker.beat("i-1", first) is True
     change_lease(admin, first.job_id, consumer="i-2", until=1)
-    taken = worker.next(0.01)
+    taken = worker.next()
     assert taken is not None
     while taken is not None:
         assert worker.answer(taken, Answer("done", "r")) is True
-        taken = worker.next(0.01)
+        taken = worker.next()
     accept(admin, "broken")
     admin.set("job:broken", "{")
-    assert worker.next(0.01) is None
+    assert worker.next() is None
     assert JobQueue(client).depth().waiting == 0
 
 
@@ -84,7 +86,7 @@ def health(client: redis.Redis, admin: redis.Redis) -> None:
     """What GET /queue-health asks, with a job that waits and a job that is held."""
     accept(admin, "j1")
     accept(admin, "j2")
-    assert Claims(admin, "i-1", life_s=300).next(0.01) is not None
+    assert Claims(admin, "i-1", life_s=300).next() is not None
     found = JobQueue(client).health()
     assert (found.depth, found.in_flight) == (1, 1)
 
@@ -94,7 +96,7 @@ def waker(client: redis.Redis, admin: redis.Redis) -> None:
     for number in range(5):
         accept(admin, f"j{number}", f"user-{number}")
     worker = Claims(admin, "i-1", life_s=300)
-    assert worker.next(0.01) is not None
+    assert worker.next() is not None
     change_lease(admin, "j0", until=1, accepted=1)
     expire(admin, "j1", "user-1")
     make_older(admin, "j2", "user-2", OLD_MS)
@@ -119,7 +121,7 @@ def stop(client: redis.Redis, admin: redis.Redis) -> None:
     accept(admin, "gone", "eve")
     expire(admin, "gone", "eve")
     assert queue.stop_request("ann", force=False) is False
-    assert Claims(admin, "i-1", life_s=300).next(0.01) is not None
+    assert Claims(admin, "i-1", life_s=300).next() is not None
     assert queue.stop_request("ann", force=False) is False
     end_lease(admin, "j1")
     accept(admin, "j2", "bob")

@@ -91,7 +91,7 @@ def test_owner_is_told_when_the_worker_dies_at_the_end_of_the_jobs_life(
     if by == "waker":
         assert jobs.sweep(older_than_ms=230_000, error=error).failed == 1
     else:
-        assert Claims(redis_client, "i-2", life_s=300).next(0.01) is None
+        assert Claims(redis_client, "i-2", life_s=300).next() is None
         error = "worker_crashed" if is_begun else error
     assert jobs.state("j1", "ann") == JobState("failed", error=error)
     assert redis_client.exists("running", "job:j1") == 0

@@ -174,7 +174,7 @@ def test_job_that_a_worker_took_meanwhile_is_queued(
     """A worker came between enqueueing and giving up: the job will be answered, so 202."""
 
     def taken(*_: object, **__: object) -> None:
-        assert Claims(redis_client, "i-1", life_s=300).next(0.01) is not None
+        assert Claims(redis_client, "i-1", life_s=300).next() is not None
         raise compute.NodeUnavailable("refused")
 
     monkeypatch.setattr(app, "wake", taken)

@@ -53,7 +53,7 @@ def test_node_that_others_use_is_not_stopped(
     theirs = accepted(jobs, OTHER)
     redis_client.set("node:heartbeat", "1")
     if is_running:
-        assert Claims(redis_client, "i-1", life_s=300).next(0.01) is not None
+        assert Claims(redis_client, "i-1", life_s=300).next() is not None
     with Stubber(app.ec2()):
         assert stopped() == (409, {"error": "node_in_use"})
     assert node() == compute.Node(made, "running")
@@ -67,7 +67,7 @@ def test_own_jobs_are_no_hindrance_and_their_owner_is_told(
     running()
     ran, waited = accepted(jobs), accepted(jobs)
     worker = Claims(redis_client, "i-1", life_s=300)
-    claim = worker.next(0.01)
+    claim = worker.next()
     assert claim is not None
     assert stopped() == (202, {"status": "stopping"})
     assert [jobs.state(job, tokens.SUB) for job in (ran, waited)] == [STOPPED, STOPPED]
