@@ -89,7 +89,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], float]:
     (log,) = [line for line in lines if "_aws" not in line]
     (metric,) = [line for line in lines if "WakerFailures" in line]
     assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "TinyLlama/tinyllama-dev"
-    assert log.pop("latencyMs") > 0
+    assert log.pop("latencyMs") >= 0
     return log, metric["WakerFailures"]
 
 
