@@ -67,7 +67,7 @@ def test_healthy_queue_is_measured(
 
     until(is_fast, what="a fast PING")
     status, body = answers[-1]
-    assert 0 < body.pop("latencyMs") < 200
+    assert 0 <= body.pop("latencyMs") < 200
     assert (status, body) == (200, {"redis": "ok", "depth": 1, "inFlight": 1})
     assert metrics(capsys) == {"QueueDepth": 1, "QueueHealthFailures": 0}
 
