@@ -88,13 +88,19 @@ def endpoint(answer: Callable[[Request], Answer]) -> Iterator[Endpoint]:
         server.server_close()
 
 
+CONTROL_TABLE = "tinyllama-dev-control"
+
+
 @dataclass
 class Table:
-    """A DynamoDB table of one item; a request that is not signed as botocore would is refused."""
+    """The table of the signing keys and the control table, each of one item at most; a request that
+    is not signed as botocore would is refused."""
 
     name: str = "tinyllama-dev-signing-keys"
     region: str = "eu-central-1"
     item: dict[str, Any] | None = None
+    control: dict[str, Any] | None = None
+    control_refusal: Answer | None = None
     refusal: Answer | None = None
     reads: int = 0
 
@@ -105,13 +111,17 @@ class Table:
         if request.headers.get("authorization") != expected_authorization(request, self.region):
             return _error("InvalidSignatureException")
         sent = json.loads(request.body)
+        if sent["TableName"] == CONTROL_TABLE:
+            assert request.headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
+            assert (sent["Key"], sent["ConsistentRead"]) == ({"id": {"S": "node"}}, True)
+            return self.control_refusal or _item(self.control)
         if sent["TableName"] != self.name:
             return _error("ResourceNotFoundException")
         match request.headers["x-amz-target"]:
             case "DynamoDB_20120810.GetItem":
                 self.reads += 1
                 assert sent["Key"] == {"id": {"S": "jwks"}}
-                return Answer(body=json.dumps({"Item": self.item} if self.item else {}).encode())
+                return _item(self.item)
             case "DynamoDB_20120810.PutItem":
                 self.item = sent["Item"]
                 return Answer(body=b"{}")
@@ -151,6 +161,10 @@ def botocore_headers(
     with patch("botocore.auth.get_current_datetime", lambda: at):
         signer.add_auth(request)
     return dict(request.headers.items())
+
+
+def _item(item: dict[str, Any] | None) -> Answer:
+    return Answer(body=json.dumps({"Item": item} if item else {}).encode())
 
 
 def _error(kind: str) -> Answer:

@@ -62,6 +62,7 @@ def test_alarms_exist_without_a_mail_address() -> None:
         "AlarmTopic": None,
         "AlarmTopicPolicy": None,
         "AlarmMailSubscription": "MailGiven",
+        "ControlTable": None,
     }
     assert named("ops.yaml").body["Conditions"] == {
         "MailGiven": {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmMail"}, ""]}]}

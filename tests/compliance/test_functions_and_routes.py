@@ -1,5 +1,8 @@
 """A function stands beside its role and its log group; a route has an authorizer and a limit."""
 
+import re
+from collections.abc import Sequence
+
 import pytest
 
 from tests.compliance.templates import Template, named, ours, policy_statements, properties, read
@@ -73,6 +76,40 @@ def open_routes(template: Template) -> list[str]:
         if properties(stage).get("DefaultRouteSettings") != LIMIT:
             found.append(f"{template.name} {stage_id}: a route without settings has no limit")
     return found
+
+
+INTEGRATION_URI = re.compile(r"function:(\$\{Name\}-[a-z-]+)")
+LONGEST_MS = 30_000
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
+
+
+def cut_off_functions(templates: Sequence[Template]) -> list[str]:
+    """Integrations that give up before their function: it goes on, and its caller is not told."""
+    limits = {
+        properties(function)["FunctionName"]["Fn::Sub"]: properties(function)["Timeout"]
+        for template in templates
+        for function in template.resources("AWS::Lambda::Function").values()
+    }
+    found = []
+    for template in templates:
+        integrations = template.resources("AWS::ApiGatewayV2::Integration")
+        for logical_id, integration in integrations.items():
+            given = properties(integration)
+            (name,) = INTEGRATION_URI.findall(str(given["IntegrationUri"]))
+            waits_ms = given.get("TimeoutInMillis", LONGEST_MS)
+            if not limits[name] * 1000 < waits_ms <= LONGEST_MS:
+                found.append(f"{template.name} {logical_id}: {waits_ms} ms for {limits[name]} s")
+    return found
+
+
+def test_gateway_waits_for_longer_than_a_function_runs() -> None:
+    """Also shown to trip: a function of a second more, and a gateway of a second less."""
+    assert cut_off_functions(ours()) == []
+    edge, others = named("edge.yaml"), [t for t in ours() if t.name != "edge.yaml"]
+    hasty = read(edge.text.replace("TimeoutInMillis: 22000", "TimeoutInMillis: 20000"))
+    assert cut_off_functions([hasty, *others]) == [
+        f"broken.yaml {name}Integration: 20000 ms for 20 s" for name in ("Router", "Stop")
+    ]
 
 
 @pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)

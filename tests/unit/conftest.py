@@ -19,9 +19,8 @@ PROJECT = "tinyllama"
 
 @pytest.fixture
 def key_table() -> Iterator[loopback.Endpoint]:
-    """A DynamoDB endpoint whose table holds the pool's keys, fetched a minute ago."""
-    table = loopback.Table(item=key_item())
-    with loopback.endpoint(table.answer) as endpoint:
+    """A DynamoDB endpoint: the pool's keys, a minute old, and nothing that holds the node."""
+    with loopback.endpoint(loopback.Table(item=key_item()).answer) as endpoint:
         yield endpoint
 
 
@@ -42,6 +41,7 @@ def function_environment(
         "TL_ISSUER": tokens.ISSUER,
         "TL_AUDIENCE": tokens.AUDIENCE,
         "TL_KEYS_TABLE": "tinyllama-dev-signing-keys",
+        "TL_CONTROL_TABLE": "tinyllama-dev-control",
         "TL_DISABLE_LAM_ROUTER": "0",
         "TL_QUEUE_HOST": "queue.example.com",
         "TL_QUEUE_PORT": "6379",

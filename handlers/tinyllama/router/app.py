@@ -13,6 +13,7 @@ from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws import compute
 from tinyllama.utils.aws.compute import NodeUnavailable
 from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.control.hold import Hold, read_hold
 from tinyllama.utils.http import body
 from tinyllama.utils.http.authentication import authenticate
 from tinyllama.utils.http.errors import ApiError
@@ -23,7 +24,13 @@ from tinyllama.utils.queue import job_id
 from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueDisabled, QueueUnavailable, RateLimited
 from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
-from tinyllama.utils.settings import QueueAddress, Settings, read_queue, router_is_disabled
+from tinyllama.utils.settings import (
+    ControlSettings,
+    QueueAddress,
+    Settings,
+    read_queue,
+    router_is_disabled,
+)
 from tinyllama.utils.waking.wake import wake
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ class Setup:
     is_disabled: bool
     queue: QueueAddress | None
     keys: KeyStore
+    control: ControlSettings
 
 
 def handler(event: Event, context: object) -> Response:
@@ -107,6 +115,7 @@ def setup() -> Setup:
         is_disabled=router_is_disabled(os.environ),
         queue=read_queue(os.environ),
         keys=KeyStore(settings.keys),
+        control=ControlSettings.read(os.environ),
     )
 
 
@@ -184,7 +193,11 @@ def _is_withdrawn(queue: JobQueue, job: str) -> bool:
 
 def _wake(queue: JobQueue) -> None:
     settings = setup().settings
-    wake(queue, ec2, project=settings.project, stack=settings.stack)
+    wake(queue, ec2, _read_hold, project=settings.project, stack=settings.stack)
+
+
+def _read_hold() -> Hold | None:
+    return read_hold(setup().control, now=time.time())
 
 
 @contextmanager

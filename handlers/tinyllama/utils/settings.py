@@ -56,6 +56,30 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """The table that says whether the node may be started."""
+
+    table: str
+    region: str
+    dynamodb_url: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ControlSettings":
+        """Raises InvalidSetting."""
+        region = _region(environment)
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return cls(
+            table=_matching(
+                environment, "TL_CONTROL_TABLE", r"[A-Za-z0-9_.-]{3,255}", "a DynamoDB table's name"
+            ),
+            region=region,
+            dynamodb_url=endpoint(
+                environment, "DYNAMODB", default=f"https://dynamodb.{region}.{suffix}"
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
     """The stack whose node a function looks for: its name, its tag Project, its region."""
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tinyllama.utils.aws import compute
 from tinyllama.utils.aws.sigv4 import from_environment
+from tinyllama.utils.control.hold import Hold, read_hold
 from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_queue import JobQueue
-from tinyllama.utils.settings import InvalidSetting, NodeSettings, read_queue
+from tinyllama.utils.settings import ControlSettings, InvalidSetting, NodeSettings, read_queue
 from tinyllama.utils.waking.wake import wake
 from tinyllama.waker.tick import TELL_AFTER_MS, Seen, failure, is_node_wanted
 
@@ -117,6 +118,10 @@ def _look(queue: JobQueue) -> tuple[Seen, str | None]:
     """Wake the node; what was seen, and EC2's own word for a refusal."""
     current = settings()
     try:
-        return wake(queue, ec2, project=current.project, stack=current.stack), None
+        return wake(queue, ec2, _read_hold, project=current.project, stack=current.stack), None
     except compute.NodeUnavailable as error:
         return error.reason, str(error)
+
+
+def _read_hold() -> Hold | None:
+    return read_hold(ControlSettings.read(os.environ), now=time.time())

@@ -28,8 +28,13 @@ _NO_CAPACITY = frozenset(
 _SERVER_ERROR = 500
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0
 
-Reason = Literal["none", "no_capacity", "refused"]
-REASONS: dict[str, Reason] = {"none": "none", "no_capacity": "no_capacity", "refused": "refused"}
+Reason = Literal["none", "no_capacity", "refused", "budget"]
+REASONS: dict[str, Reason] = {
+    "none": "none",
+    "no_capacity": "no_capacity",
+    "refused": "refused",
+    "budget": "budget",
+}
 
 
 class NodeUnavailable(AwsError):
@@ -59,7 +64,7 @@ class Node:
 def client(region: str) -> "EC2Client":
     """Make an EC2 client that gives up after 4 s and never retries.
 
-    A look makes three calls at most, and must end before the function does, after 15 s.
+    A look makes three calls at most, and must end before the lock in the queue does, after 15 s.
     """
     import boto3
     from botocore.config import Config

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from tinyllama.utils.aws import compute
+from tinyllama.utils.control.hold import ControlUnavailable, Hold
 from tinyllama.utils.observability import metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.errors import QueueUnavailable
@@ -26,12 +27,20 @@ Woken = Literal["starting", "stopping", "unclear", "joined"]
 _NO_OUTCOME = ""
 
 
-def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", *, project: str, stack: str) -> Woken:
-    """Start the node if it is stopped and no other caller is starting it.
+def wake(
+    queue: JobQueue,
+    ec2: "Callable[[], EC2Client]",
+    read_hold: Callable[[], Hold | None],
+    *,
+    project: str,
+    stack: str,
+) -> Woken:
+    """Start the node if it is stopped, nothing holds it, and no other caller is starting it.
 
     Raises:
-        NodeUnavailable: there is no node, no capacity for it, or EC2 refused; also when that is
-            the outcome that another caller has just published.
+        NodeUnavailable: there is no node, no capacity for it, no money, or EC2 refused; also when
+            that is the outcome that another caller has just published, or when it is not known
+            whether the node may be started.
         QueueUnavailable
     """
     published = queue.begin_start()
@@ -44,7 +53,7 @@ def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", *, project: str, stack
     try:
         # "stopping" too: a client that polls for a minute must not ask EC2 at each request, which
         # has a limit for the whole account.
-        outcome = _look(queue, ec2(), project, stack)
+        outcome = _look(queue, ec2(), read_hold, project, stack)
         return outcome
     except compute.NodeUnavailable as error:
         outcome = error.reason
@@ -55,8 +64,14 @@ def wake(queue: JobQueue, ec2: "Callable[[], EC2Client]", *, project: str, stack
             queue.end_start(outcome)
 
 
-def _look(queue: JobQueue, ec2: "EC2Client", project: str, stack: str) -> Woken:
-    """Find the node, and start it if it is stopped."""
+def _look(
+    queue: JobQueue,
+    ec2: "EC2Client",
+    read_hold: Callable[[], Hold | None],
+    project: str,
+    stack: str,
+) -> Woken:
+    """Find the node, and start it if it is stopped and nothing holds it."""
     node = compute.find_node(ec2, project=project, stack=stack)
     if node is None:
         raise compute.NodeUnavailable("none")
@@ -66,6 +81,12 @@ def _look(queue: JobQueue, ec2: "EC2Client", project: str, stack: str) -> Woken:
         case "running" | "pending":
             _count_noted_start(queue, stack)
             return "starting"
+    match _hold(read_hold):
+        case "budget":
+            raise compute.NodeUnavailable("budget")
+        case "resizing":
+            # It cannot be started yet, as while it stops.
+            return "stopping"
     is_first = queue.note_start()
     try:
         was_stopped = compute.start(ec2, node)
@@ -83,6 +104,13 @@ def _look(queue: JobQueue, ec2: "EC2Client", project: str, stack: str) -> Woken:
         # An operator started it a moment before.
         _take_start(queue)
     return "starting"
+
+
+def _hold(read_hold: Callable[[], Hold | None]) -> Hold | None:
+    try:
+        return read_hold()
+    except ControlUnavailable as error:
+        raise compute.NodeUnavailable("refused", why=str(error)) from error
 
 
 def _look_after_unclear_start(queue: JobQueue, ec2: "EC2Client", project: str, stack: str) -> Woken:

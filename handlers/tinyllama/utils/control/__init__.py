@@ -1,0 +1,1 @@
+"""The control table: what forbids that the node is started, whoever asks."""

@@ -1,0 +1,80 @@
+"""Holds on the node, read by everybody who may start it, before EC2 is asked.
+
+One item, `id` = `node`, of the table that the control settings name. Every attribute is optional:
+
+latchedAt     N  since when the budget killer keeps the node off, seconds since the epoch; an
+                 operator lifts it
+latchedWhy    S  what it saw, for the log and the mail
+resizeId      S  the last resize operation
+resizeState   S  `stopping`, `changing`, `starting`; then `done` or `failed`
+resize...        what else that operation keeps: `utils/control` has no use of it
+
+A resize holds the node while it stops it and changes its type: a start in between would bring up
+the old type. If the item cannot be read nobody starts the node, because a start costs money.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from tinyllama.utils.aws import dynamodb, sigv4
+from tinyllama.utils.aws.errors import AwsError
+from tinyllama.utils.settings import ControlSettings
+
+Hold = Literal["budget", "resizing"]
+ITEM_ID: Final = "node"
+HELD_BY_RESIZE: Final = frozenset({"stopping", "changing"})
+
+
+class ControlUnavailable(AwsError):
+    """The control table cannot be read, so it is not known whether the node may be started."""
+
+
+def read_hold(
+    settings: ControlSettings,
+    *,
+    now: float,
+    credentials: Callable[[], sigv4.Credentials] = sigv4.from_environment,
+) -> Hold | None:
+    """Read what keeps the node from being started; None if nothing does.
+
+    Raises:
+        ControlUnavailable
+    """
+    request = {
+        "TableName": settings.table,
+        "Key": {"id": {"S": ITEM_ID}},
+        "ConsistentRead": True,
+    }
+    try:
+        answer = dynamodb.call(
+            "GetItem",
+            request,
+            url=settings.dynamodb_url,
+            region=settings.region,
+            credentials=credentials,
+            now=now,
+        )
+    except dynamodb.DynamoDbFailed as error:
+        raise ControlUnavailable(f"control table: {error}") from error
+    return hold_of(answer.get("Item"))
+
+
+def hold_of(item: object) -> Hold | None:
+    """The hold that an item says; no item, no hold.
+
+    Raises:
+        ControlUnavailable: it is no item of this table.
+    """
+    if item is None:
+        return None
+    if not isinstance(item, Mapping):
+        raise ControlUnavailable("control table: no item")
+    if "latchedAt" in item:
+        return "budget"
+    state = item.get("resizeState")
+    if state is None:
+        return None
+    text = state.get("S") if isinstance(state, Mapping) else None
+    if not isinstance(text, str):
+        raise ControlUnavailable("control table: resizeState is no string")
+    return "resizing" if text in HELD_BY_RESIZE else None
