@@ -71,3 +71,17 @@ def write_text(command: str, path: Path, text: str) -> None:
         raise UsageError(
             f"{command}: {path}: cannot be written: {error.strerror}; name another file"
         ) from None
+
+
+def add_judged(parser: argparse.ArgumentParser, *, policy: str) -> None:
+    """Declare what is judged: paths, the policy (`policy` says what is in it), parameters."""
+    parser.add_argument(
+        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
+    )
+    parser.add_argument("--policy", type=existing_or_new, metavar="FILE", help=f"{policy}, TOML")
+    parser.add_argument(
+        "--parameters",
+        type=existing_or_new,
+        metavar="FILE",
+        help='JSON: {"Parameters": {}, "Tags": {}}',
+    )

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tljudge.cli.arguments import (
+    add_judged,
     existing_or_new,
     require_existing,
     require_writable_place,
@@ -44,9 +45,7 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(deployed=DEPLOYED_EXAMPLE if clone.judge_deployed else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
-    )
+    add_judged(parser, policy="thresholds and waivers")
     parser.set_defaults(run=_run, judge_deployed=clone.judge_deployed)
     parser.add_argument(
         "--deployed",
@@ -54,15 +53,6 @@ def register(subcommands: Any, clone: Clone) -> None:
         help="judge a deployed stack and those nested in it, with your credentials; only reads"
         if clone.judge_deployed
         else argparse.SUPPRESS,
-    )
-    parser.add_argument(
-        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
-    )
-    parser.add_argument(
-        "--parameters",
-        type=existing_or_new,
-        metavar="FILE",
-        help='JSON: {"Parameters": {}, "Tags": {}}',
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="(text)")
     parser.add_argument(

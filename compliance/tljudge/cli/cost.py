@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tljudge.cli.arguments import (
+    add_judged,
     existing_or_new,
     require_existing,
     require_writable_place,
@@ -46,18 +47,7 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
-    )
-    parser.add_argument(
-        "--policy", type=existing_or_new, metavar="FILE", help="ceilings and assumptions, TOML"
-    )
-    parser.add_argument(
-        "--parameters",
-        type=existing_or_new,
-        metavar="FILE",
-        help='JSON: {"Parameters": {}, "Tags": {}}',
-    )
+    add_judged(parser, policy="ceilings and assumptions")
     parser.add_argument("--region", metavar="NAME", help="region of the prices (the policy's)")
     parser.add_argument("--json", action="store_true", help="the bill as JSON")
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tljudge.cli.arguments import (
+    add_judged,
     existing_or_new,
     require_existing,
     require_writable_place,
@@ -53,18 +54,7 @@ def register(subcommands: Any, clone: Clone) -> None:
         epilog=EXAMPLES.format(own=OWN if clone.root else ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "paths", nargs="*", type=existing_or_new, metavar="PATH", help="templates or folders"
-    )
-    parser.add_argument(
-        "--policy", type=existing_or_new, metavar="FILE", help="thresholds and waivers, TOML"
-    )
-    parser.add_argument(
-        "--parameters",
-        type=existing_or_new,
-        metavar="FILE",
-        help='JSON: {"Parameters": {}, "Tags": {}}',
-    )
+    add_judged(parser, policy="thresholds and waivers")
     parser.add_argument("--operator", metavar="NAME", help="one fault, or one obfuscation of it")
     parser.add_argument(
         "--jobs", type=int, default=0, metavar="N", help="processes (one for each processor)"
