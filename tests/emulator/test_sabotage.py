@@ -1,11 +1,14 @@
 """Every sabotage still fits the tree, and one that does not is an error."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from e2e import sabotage
 from e2e.smoke import STAGES
+from tljudge.cli import main
 from tools.deploy.environments import ROOT
 
 
@@ -32,3 +35,21 @@ def test_sabotage_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
     gone = sabotage.Sabotage("gone", "ping", "cloudformation/edge.yaml", "no such text", "")
     with pytest.raises(sabotage.InapplicableSabotage, match="holds its text 0 times, not once"):
         sabotage.apply(gone, ROOT, tmp_path)
+
+
+def test_sabotage_without_a_result_is_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that ends before it has written one has noticed nothing."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    assert main.main(["sabotage", "--jobs", "3"]) == 1
+    assert capsys.readouterr().out.endswith(
+        f"sabotage: 0 of {len(sabotage.ALL)} noticed at the stage that should\n"
+    )
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1"])
+def test_sabotage_needs_a_job(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, and exit code 2."""
+    assert main.main(["sabotage", "--jobs", jobs]) == 2
+    assert capsys.readouterr().err == f"sabotage: --jobs is {jobs}; write 1 or more\n"

@@ -2,9 +2,13 @@
 
 import argparse
 import json
+import os
 import secrets
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,10 @@ from e2e.smoke import smoke
 from e2e.targets.ministack import MiniStack
 from tljudge.cli.errors import UsageError
 from tools.deploy.environments import ROOT, handlers_python, ministack_python
+from tools.programs import check_interrupt, interrupted_at_checks
 from tools.texts import shortened
+
+LOOK_EVERY_S = 0.05
 
 
 def register(subcommands: Any) -> None:
@@ -32,6 +39,10 @@ def register(subcommands: Any) -> None:
         epilog="example: tl sabotage --only 'authorizer off a route'",
     )
     parser.add_argument("--only", metavar="NAME", help="run one sabotage")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+        help="smokes at a time (one for each processor)",
+    )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="list the sabotages, run none")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
     parser.set_defaults(run=_run)
@@ -45,20 +56,57 @@ def _run(given: argparse.Namespace) -> int:
         for listed in chosen:
             print(f"{listed.stage:<14} {listed.name}")
         return 0
-    results = []
-    for change in chosen:
-        failed_at, cause = _try(change)
-        noticed = failed_at == change.stage
-        result = {"failed_at": failed_at, "noticed": noticed, "cause": cause}
-        results.append(asdict(change) | result)
-        line = f"{'noticed' if noticed else 'MISSED'}: {change.name}: {failed_at or 'nowhere'}"
-        print(f"{line}: {cause}", file=sys.stderr, flush=True)
+    if given.jobs < 1:
+        raise UsageError(f"sabotage: --jobs is {given.jobs}; write 1 or more")
+    results = [_result(chosen[0])] if len(chosen) == 1 else _results(chosen, given.jobs)
     _print_table(results)
     if given.json is not None:
         given.json.write_text(json.dumps(results, indent=2) + "\n")
     noticed_count = sum(r["noticed"] for r in results)
     print(f"sabotage: {noticed_count} of {len(results)} noticed at the stage that should")
     return 0 if noticed_count == len(results) else 1
+
+
+def _result(change: sabotage.Sabotage) -> dict[str, Any]:
+    """Try one sabotage, and say so in a line."""
+    failed_at, cause = _try(change)
+    noticed = failed_at == change.stage
+    line = f"{'noticed' if noticed else 'MISSED'}: {change.name}: {failed_at or 'nowhere'}"
+    print(f"{line}: {cause}", file=sys.stderr, flush=True)
+    return asdict(change) | {"failed_at": failed_at, "noticed": noticed, "cause": cause}
+
+
+def _results(chosen: Sequence[sabotage.Sabotage], jobs: int) -> list[dict[str, Any]]:
+    """Try each in a process of its own, `jobs` at a time: most of a smoke is waiting.
+
+    A process that ends without a result has missed its sabotage.
+    """
+    waiting, running = list(chosen), dict[str, subprocess.Popen[bytes]]()
+    with interrupted_at_checks(), tempfile.TemporaryDirectory(prefix="tl-sabotage-") as folder:
+        files = {change.name: Path(folder, f"{n}.json") for n, change in enumerate(chosen)}
+        try:
+            while waiting or running:
+                check_interrupt()
+                for name in [name for name, child in running.items() if child.poll() is not None]:
+                    del running[name]
+                while waiting and len(running) < jobs:
+                    name = waiting.pop(0).name
+                    command = [sys.executable, "-m", "tljudge", "sabotage", "--only", name]
+                    running[name] = subprocess.Popen(
+                        [*command, "--json", files[name]], stdout=subprocess.DEVNULL
+                    )
+                time.sleep(LOOK_EVERY_S)
+        finally:
+            for child in running.values():
+                child.terminate()
+            for child in running.values():
+                child.wait()
+        return [
+            json.loads(files[change.name].read_text())[0]
+            if files[change.name].exists()
+            else asdict(change) | {"failed_at": None, "noticed": False, "cause": "no result"}
+            for change in chosen
+        ]
 
 
 def _try(change: sabotage.Sabotage) -> tuple[str | None, str]:
