@@ -115,9 +115,9 @@ def test_rule_and_command_agree_on_our_templates() -> None:
     found = estimate([ROOT / "cloudformation"], chosen, prices.load(), DEV)
     sums = {one.name: round(one.usd, 2) for one in (*found.totals, *found.components)}
     assert sums == {
-        "idle": 2.97, "active": 0.72, "with 25 active hours": 20.78,
-        "ops": 0.0, "network": 0.3, "node": 19.45, "queue": 0.79,
-        "edge": 0.17, "router": 0.07, "queue-health": 0.03, "mail": 0.0,
+        "idle": 2.87, "active": 0.72, "with 25 active hours": 20.68,
+        "ops": 0.01, "network": 0.3, "node": 19.45, "queue": 0.79,
+        "edge": 0.07, "router": 0.07, "queue-health": 0.02, "mail": 0.0,
     }  # fmt: skip
     assert (found.verdict, found.left, found.unknown) == ("PASS", [], [])
 
@@ -143,3 +143,57 @@ def test_old_prices_are_a_complaint(tmp_path: Path) -> None:
     assert (found.verdict, found.exit_code()) == ("UNKNOWN", 1)
     assert "191 days old" in " ".join(cost_table.render(found).split())
     assert "191 days old" in json.loads(cost_json.render(found))["complaints"][0]
+
+
+# ---- what AWS gives for ever ----
+
+ALARM = of_type("AWS::CloudWatch::Alarm", {"MetricName": "M", "Period": 60})
+FAST = of_type("AWS::CloudWatch::Alarm", {"MetricName": "M", "Period": 10})
+PAIR = of_type(
+    "AWS::CloudWatch::Alarm",
+    {
+        "Metrics": [
+            {"Id": name, "MetricStat": {"Metric": {"MetricName": "M"}, "Period": 60, "Stat": "Sum"}}
+            for name in ("a", "b")
+        ]
+    },
+)
+BOARD = of_type("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"})
+
+
+def test_free_alarms_and_dashboards_are_deducted_once(tmp_path: Path) -> None:
+    """As many as the policy names, in the order of the template; what is left over is billed."""
+    resources = {"A": ALARM, "B": PAIR, "C": ALARM, "D": BOARD, "E": BOARD}
+    free = "always_free = { alarm = 2, dashboard = 1 }"
+    found = priced(tmp_path, resources, free)
+    assert {n: usd for n, (usd, _) in amounts(found).items()} == {
+        "A": 0.0, "B": 0.1, "C": 0.1, "D": 0.0, "E": 3.0,
+    }  # fmt: skip
+    assert found.totals[0].usd == pytest.approx(3.2)
+    whats = {row.resource: row.charges[0].what for row in found.rows}
+    assert whats == {
+        "A": "alarm, 1 free", "B": "alarm on 2 metrics, 1 free", "C": "alarm",
+        "D": "dashboard, 1 free", "E": "dashboard",
+    }  # fmt: skip
+
+
+def test_nothing_is_free_unless_the_policy_says_so(tmp_path: Path) -> None:
+    """Other stacks of the account may have taken it; a high-resolution alarm is never free."""
+    assert priced(tmp_path, {"A": ALARM}).totals[0].usd == pytest.approx(0.1)
+    fast = priced(tmp_path, {"F": FAST}, "always_free = { alarm = 10 }")
+    assert fast.totals[0].usd == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no free tier is deducted"),
+        ("always_free = { alarm = 10 }", "of free tiers only 10 alarms are deducted"),
+        ("always_free = { alarm = 10, dashboard = 3 }",
+         "of free tiers only 10 alarms and 3 dashboards are deducted"),
+    ],
+)  # fmt: skip
+def test_bill_says_what_it_deducts(tmp_path: Path, text: str, words: str) -> None:
+    """In its last lines, as it says all that it assumes."""
+    table = " ".join(cost_table.render(priced(tmp_path, {"A": ALARM}, text)).split())
+    assert words in table

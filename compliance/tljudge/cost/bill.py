@@ -2,12 +2,12 @@
 
 Idle: the on-demand part is off, there are no requests, and the instances that the policy lists as
 stopped are off; schedules still run. Active: the on-demand part is on, every instance runs, and the
-policy's assumed use happens. Traffic, surplus processor credits, taxes and support are not counted,
-and free tiers are not deducted.
+policy's assumed use happens. Traffic, surplus processor credits, taxes and support are not counted.
+Of free tiers only what the policy calls always free is deducted, from the first lines that have it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from tljudge.cost.meter import ALWAYS, EITHER, HOUR, MONTH, RUNNING, USED, Charge, Meter, unpriced
@@ -16,6 +16,7 @@ from tljudge.data.prices import HOURS_A_MONTH, Prices
 from tljudge.decode.nodes import as_text
 from tljudge.engine.cost_policy import CostPolicy
 from tljudge.resolve.deployment import NESTED, Deployment, Resource, Stack
+from tljudge.resolve.quantities import amount
 from tljudge.resolve.values import Text, Unknown
 from tljudge.resources.tags import own
 
@@ -100,7 +101,28 @@ def bill(deployment: Deployment, policy: CostPolicy, prices: Prices) -> Bill:
         for resource in stack.resources.values()
         if resource.exists() and (charged := charges(resource, policy, prices))
     )
-    return Bill(is_on(deployment, policy.on_demand), lines)
+    return Bill(is_on(deployment, policy.on_demand), tuple(_deducted(lines, policy)))
+
+
+def _deducted(lines: tuple[Line, ...], policy: CostPolicy) -> Iterator[Line]:
+    """The lines, less what the account has without charge."""
+    left = dict(policy.always_free)
+    for line in lines:
+        yield replace(line, charges=tuple(_less(charge, left) for charge in line.charges))
+
+
+def _less(charge: Charge, left: dict[str, float]) -> Charge:
+    """A charge without its free part, which is taken from `left`."""
+    if charge.counted is None or charge.usd is None:
+        return charge
+    item, count = charge.counted
+    free = min(left.get(item, 0.0), count)
+    if not free:
+        return charge
+    left[item] -= free
+    return replace(
+        charge, what=f"{charge.what}, {amount(free)} free", usd=charge.usd * (1 - free / count)
+    )
 
 
 def is_on(deployment: Deployment, on_demand: str) -> bool | None:

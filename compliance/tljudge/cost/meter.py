@@ -25,6 +25,7 @@ class Charge:
         usd: the amount in USD; None if unknown.
         why: the reason why the amount is unknown; else empty.
         prices: the lines of the price file that it was computed from.
+        counted: the item and how many of it, if it bills whole items by the month.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Charge:
     usd: float | None
     why: str = ""
     prices: tuple[Price, ...] = ()
+    counted: tuple[str, float] | None = None
 
     def times(self, count: float, what: str) -> "Charge":
         """The charge for `count` of the same, under another name."""
@@ -88,7 +90,10 @@ class Meter:
 
     def monthly(self, what: str, item: str, count: Quantity = 1.0, *, when: str = ALWAYS) -> Charge:
         """A charge for `count` items that bill by the month."""
-        return self.charge(what, ("month", item, count), when=when)
+        charge = self.charge(what, ("month", item, count), when=when)
+        if isinstance(count, UnknownQuantity):
+            return charge
+        return replace(charge, counted=(item, count))
 
     def stored(self, what: str, item: str) -> Charge:
         """A charge for the assumed content, in GB for a month."""

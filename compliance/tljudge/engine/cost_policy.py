@@ -70,6 +70,9 @@ class Usage:
 
 
 USAGE = tuple(field.name for field in fields(Usage))
+ALWAYS_FREE = ("alarm", "dashboard")
+"""Items of the price file of which each account has some without charge, in every month and for
+ever: https://aws.amazon.com/cloudwatch/pricing/. Other free tiers end, or differ by account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class CostPolicy:
         components: parts with their own ceilings.
         stopped: instances that are stopped while idle.
         free: (type pattern, reason) of resources that cost nothing.
+        always_free: (item of `ALWAYS_FREE`, how many of them AWS does not bill in a month).
         usage: the assumed use.
         usage_of: (logical id pattern, changes of `usage`).
     """
@@ -101,6 +105,7 @@ class CostPolicy:
     components: tuple[Component, ...]
     stopped: tuple[Stopped, ...]
     free: tuple[tuple[str, str], ...]
+    always_free: tuple[tuple[str, float], ...]
     usage: Usage
     usage_of: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
 
@@ -131,6 +136,7 @@ KEYS = {
     "components": "tables with name, month_usd or month_eur, and optional resources",
     "stopped": "tables with resource, runs_as and reason",
     "free": "tables with type and reason",
+    "always_free": "numbers of alarm and dashboard, 0 or more",
     "usage": "numbers, 0 or more",
     "usage_of": "tables with resource and numbers of [cost.usage]",
 }
@@ -165,6 +171,7 @@ def read(body: dict[str, Any], folder: Path) -> CostPolicy:
         components=tuple(_component(row) for row in _tables(body, "components")),
         stopped=tuple(_stopped(row) for row in _tables(body, "stopped")),
         free=tuple(_free(row) for row in _tables(body, "free")),
+        always_free=_always_free(body),
         usage=Usage(**{name: _number(usage[name], f"cost.usage.{name}") for name in USAGE}),
         usage_of=tuple(_usage_of(row) for row in _tables(body, "usage_of")),
     )
@@ -254,6 +261,14 @@ def _stopped(row: dict[str, Any]) -> Stopped:
 def _free(row: dict[str, Any]) -> tuple[str, str]:
     _texts(row, "free", "type", "reason")
     return row["type"], row["reason"]
+
+
+def _always_free(body: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    given = _table(body.get("always_free", {}), "cost.always_free")
+    if unknown := given.keys() - set(ALWAYS_FREE):
+        known = ", ".join(ALWAYS_FREE)
+        raise ValueError(f"unknown key cost.always_free.{min(unknown)}; known are {known}")
+    return tuple((n, _number(given[n], f"cost.always_free.{n}")) for n in ALWAYS_FREE if n in given)
 
 
 def _usage_of(row: dict[str, Any]) -> tuple[str, tuple[tuple[str, float], ...]]:

@@ -23,9 +23,7 @@ def render(estimate: Estimate) -> str:
     parts: list[str] = []
     y = _MARGIN + 14.0
     parts.append(_text(_MARGIN, y, "What it costs", size=20, weight=600))
-    dated = (
-        f"{estimate.region} · prices of {estimate.prices.dated} · USD, without tax and free tiers"
-    )
+    dated = f"{estimate.region} · prices of {estimate.prices.dated} · USD, without tax"
     parts.append(_text(_MARGIN, y + 20, dated, size=12, colour=_QUIET))
     y += 44
     y = _legend(parts, y, colours)

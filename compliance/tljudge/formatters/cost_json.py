@@ -26,7 +26,7 @@ def render(estimate: Estimate) -> str:
         "assumed": asdict(estimate.policy.usage),
         "assumed_of": {name: dict(changed) for name, changed in estimate.policy.usage_of},
         "not_counted": NOT_COUNTED,
-        "free_tiers_deducted": False,
+        "free_tiers_deducted": dict(estimate.policy.always_free),
         "resources": [
             {
                 "file": row.file,

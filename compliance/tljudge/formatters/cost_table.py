@@ -148,12 +148,13 @@ def _survivor(survivor: Residue) -> str:
 def _assumed(estimate: Estimate, paint: _Paint) -> list[str]:
     usage = estimate.policy.usage
     requests = amount(usage.requests_month, digits=0)
+    free = " and ".join(f"{amount(n)} {item}s" for item, n in estimate.policy.always_free if n)
     text = (
         f"assumed of a month: {amount(usage.active_hours_month)} active hours, {requests} requests "
         f"of {amount(usage.function_ms)} ms and {amount(usage.log_kb_call)} kB of log, "
         f"{amount(usage.stored_gb)} GB stored, {amount(usage.users_month)} users, "
         f"{amount(usage.mails_month)} mails; not counted: {NOT_COUNTED}; "
-        "free tiers are not deducted"
+        + (f"of free tiers only {free} are deducted" if free else "no free tier is deducted")
     )
     lines = _wrapped(text, paint, _DIM)
     doubtful = {
