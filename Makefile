@@ -13,7 +13,8 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
 test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 17 minutes).
-	@.venv/bin/tox run -m test
+	@echo "make: two suites at a time; each says how it ended, and shows its output if it failed" >&2
+	@.venv/bin/tox run-parallel -p 2 --parallel-no-spinner -m test
 
 # It holds what it was made with. An interpreter that is named, and is another, makes it anew.
 ifneq ($(origin PYTHON),file)
