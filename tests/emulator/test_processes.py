@@ -15,7 +15,7 @@ from tools.deploy.environments import ROOT
 from tools.processes import ProcessGroup, free_port
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
-LIMIT_S = 60.0
+LIMIT_S = 250.0
 """For what hangs; it is no measure of speed."""
 LAST_WORD = "smoke: interrupted; everything it started has ended\n"
 

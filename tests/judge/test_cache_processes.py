@@ -86,5 +86,6 @@ def test_command_remembers_unless_told_not_to(
         said.append(capsys.readouterr().out)
         assert len(list(kept.glob("*"))) == entries
     assert len(set(said)) == 1
-    with pytest.raises(UsageError, match="--jobs 0; it takes 1 or more"):
-        run("check", str(place.file), "--jobs", "0")
+    for jobs in ("0", "65", "99999999"):
+        with pytest.raises(UsageError, match=f"--jobs is {jobs}; it takes 1 to 64"):
+            run("check", str(place.file), "--jobs", jobs)

@@ -152,7 +152,7 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
         ([str(empty), "--operator", "tag-empty"], "no operator applies to these templates"),
         ([str(empty), "--policy", "nowhere"], "nowhere"),
         ([str(empty), "--json", "nowhere/x"], "no folder"),
-        ([str(empty), "--jobs", "-1"], "write 0 or more"),
+        ([str(empty), "--jobs", "-1"], "it takes 0 to 64"),
     ):
         with pytest.raises(UsageError, match=words):
             command(*arguments)

@@ -21,6 +21,7 @@ from e2e.progress import Progress
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.ministack import MiniStack
+from tljudge.cli.arguments import require_jobs
 from tljudge.cli.errors import UsageError
 from tools.deploy.environments import ROOT, handlers_python, ministack_python
 from tools.programs import check_interrupt, interrupted_at_checks
@@ -56,8 +57,7 @@ def _run(given: argparse.Namespace) -> int:
         for listed in chosen:
             print(f"{listed.stage:<14} {listed.name}")
         return 0
-    if given.jobs < 1:
-        raise UsageError(f"sabotage: --jobs is {given.jobs}; write 1 or more")
+    require_jobs("sabotage", given.jobs)
     results = [_result(chosen[0])] if len(chosen) == 1 else _results(chosen, given.jobs)
     _print_table(results)
     if given.json is not None:

@@ -28,6 +28,20 @@ def existing_or_new(text: str) -> Path:
     return Path(text)
 
 
+MOST_JOBS = 64
+"""More than a developer's machine has processors: a slip of the finger starts no more."""
+
+
+def require_jobs(command: str, jobs: int, *, least: int = 1) -> None:
+    """Refuse a number of processes that is none, or that would overwhelm the machine.
+
+    Raises:
+        UsageError
+    """
+    if not least <= jobs <= MOST_JOBS:
+        raise UsageError(f"{command}: --jobs is {jobs}; it takes {least} to {MOST_JOBS}")
+
+
 def require_existing(command: str, paths: Sequence[Path]) -> None:
     """Refuse a path that leads to nothing; a link that leads nowhere is reported by the reader.
 

@@ -9,6 +9,7 @@ from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
     require_existing,
+    require_jobs,
     require_writable_place,
     write_text,
 )
@@ -150,8 +151,7 @@ def _templates(given: argparse.Namespace) -> "Report":
         raise UsageError(f"check: {error}") from None
     folder = None if given.no_cache else default_folder(os.environ)
     jobs = min(2, os.cpu_count() or 1) if given.jobs is None else given.jobs
-    if jobs < 1:
-        raise UsageError(f"check: --jobs {jobs}; it takes 1 or more")
+    require_jobs("check", jobs)
     report = check(given.paths, policy, parameters, cache=folder, processes=jobs)
     if not report.files and not report.errors:
         # A folder that was renamed, or not checked out, must not pass for one that is clean.

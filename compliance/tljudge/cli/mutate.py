@@ -11,6 +11,7 @@ from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
     require_existing,
+    require_jobs,
     require_writable_place,
     write_text,
 )
@@ -74,8 +75,7 @@ def _run(given: argparse.Namespace) -> int:
     from tljudge.mutation.run import MutantError
     from tljudge.mutation.score import scored
 
-    if given.jobs < 0:
-        raise UsageError(f"mutate: --jobs is {given.jobs}; write 0 or more")
+    require_jobs("mutate", given.jobs, least=0)
     operators = _operators(given.operator)
     to_file = given.json if given.json is not None and given.json != Path("-") else None
     require_writable_place("mutate", to_file)
