@@ -137,6 +137,13 @@ ENDPOINT: Body = {
     "SubnetIds": ["subnet-00000001"],
     "SecurityGroupIds": ["sg-00000001"],
 }
+FIFTY_METRICS: Body = {
+    "Metrics": [
+        {"Id": f"m{number}", "MetricStat": {
+            "Metric": {"Namespace": "N", "MetricName": f"M{number}"}, "Period": 60, "Stat": "Sum"}}
+        for number in range(50)
+    ],
+}  # fmt: skip
 PROTECTED = _protected(TABLE, "DeletionProtectionEnabled", "true", "false")
 POOL_PROTECTED = _protected(POOL, "DeletionProtection", "ACTIVE", "INACTIVE")
 OPERATORS: tuple[Operator, ...] = (
@@ -164,8 +171,8 @@ OPERATORS: tuple[Operator, ...] = (
                                "PropagateTagsToVolumeOnCreation": True})),
     Operator("unpriced-added", "a resource without a price that always exists", ON_DEMAND,
              _added("AWS::Redshift::Cluster", {"NodeType": "ra3.large"})),
-    Operator("dashboard-added", "a dashboard, at 3 USD a month", CEILING,
-             _added("AWS::CloudWatch::Dashboard", {"DashboardBody": "{}"})),
+    Operator("alarm-added", "an alarm on fifty metrics, at 5 USD a month", CEILING,
+             _added("AWS::CloudWatch::Alarm", FIFTY_METRICS)),
     plain("instance-bigger", "a much bigger instance", CEILING, _types),
     *obfuscated("instance-bigger", "a much bigger instance", CEILING, _types),
     Operator("cache-bigger", "a cache of a type without a price", CEILING,
