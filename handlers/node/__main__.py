@@ -102,10 +102,11 @@ def _work(
     heartbeat = Heartbeat(client, node_id, node_settings.stack, claims, worker, stopping)
     logs.write("INFO", event="start", node=node_id, stack=node_settings.stack)
     working, beating = _started(worker.run), _started(heartbeat.run)
-    while working.is_alive() and beating.is_alive():
-        if signal.sigtimedwait(_SIGNALS, 0.5) is not None:
-            break
-    ended_by_itself = not (working.is_alive() and beating.is_alive())
+    ended_by_itself = False
+    while not ended_by_itself and signal.sigtimedwait(_SIGNALS, 0.5) is None:
+        # systemd starts another; a thread that hangs would answer nobody until the watchdog comes.
+        is_alive = working.is_alive() and beating.is_alive()
+        ended_by_itself = not is_alive or worker.is_stalled
     stopping.set()
     beating.join(_CLIENT_TIMEOUT_S)
     logs.write("INFO", event="stop", node=node_id, unfinished=not _ends(working, worker, grace_s))

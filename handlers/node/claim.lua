@@ -12,7 +12,8 @@ local now = now_ms()
 
 local function hold(id, lease)
     local stored = redis.call('GET', JOB_OF .. id)
-    local left_ms = lease.accepted + life_ms - now
+    -- A clock that was set back must not lengthen a job's life.
+    local left_ms = math.min(lease.accepted + life_ms - now, life_ms)
     if not stored or left_ms <= 0 then
         -- Whoever began it has ended before it had an answer.
         fail(id, lease.sub, now, lease.begun > 0 and 'worker_crashed' or 'not_started', '')

@@ -37,9 +37,15 @@ class Stopper:
         self._node_id = node_id
         self._limit_s = limit_s
         self._counted: Reason | None = None
+        self._is_dropped = False
 
-    def stop(self, reason: Reason, stack: str | None) -> None:
-        """Count the stop, unless it is counted, and stop the machine. Raises nothing."""
+    def stop(self, reason: Reason, stack: str | None, is_still_wanted: Callable[[], bool]) -> None:
+        """Count the stop, unless it is counted, and stop the machine. Raises nothing.
+
+        Args:
+            is_still_wanted: asked after counting, which takes seconds; a stop that is no longer
+                wanted counts as the next one.
+        """
         logs.write("WARNING", event="auto_stop", reason=reason.value)
         if (
             self._counted is None
@@ -47,12 +53,18 @@ class Stopper:
             and _attempted("metric", _count, stack, reason)
         ):
             self._counted = reason
+        if not is_still_wanted():
+            logs.write("INFO", event="auto_stop_dropped", reason=reason.value)
+            self._is_dropped = True
+            return
+        self._is_dropped = False
         if not _attempted("poweroff", self._power_off):
             _attempted("stop_instance", self._stop_instance)
 
     def stay(self) -> None:
-        """The machine is wanted again: the next stop counts as another."""
-        self._counted = None
+        """The machine is wanted again: the next stop is another, unless the last was dropped."""
+        if not self._is_dropped:
+            self._counted = None
 
     def _power_off(self) -> None:
         subprocess.run(

@@ -75,12 +75,15 @@ def decide(sight: Sight, limits: Limits) -> Reason | None:
 
 
 def _job_runs(sight: Sight, limits: Limits) -> bool:
-    """A dead worker's job ends with its life. If the worker's record cannot be read, the queue
-    tells whether a worker holds a job."""
+    """A dead worker's job ends with its life. If the worker's record cannot be read, or is old, as
+    on a disk that takes no other, the queue tells whether a worker holds a job: 60 s at most."""
     since_s = sight.activity.running_since_s if sight.activity is not None else None
     if since_s is not None and sight.now_s - since_s < limits.job_life_s + limits.minute_s:
         return True
-    return not sight.is_current and sight.jobs is not None and sight.jobs[1] > 0
+    progress_s = sight.activity.progress_s if sight.activity is not None else 0.0
+    is_old = sight.now_s - progress_s >= limits.minute_s
+    is_known = sight.is_current and not is_old
+    return not is_known and sight.jobs is not None and sight.jobs[1] > 0
 
 
 def _is_idle(sight: Sight, limits: Limits) -> bool:

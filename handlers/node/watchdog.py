@@ -18,7 +18,7 @@ from node.activity import Activity
 from node.boot import Boot
 from node.settings import NodeSettings
 from node.stopping import Stopper
-from node.verdict import Limits, Sight, decide
+from node.verdict import Limits, Reason, Sight, decide
 from tinyllama.utils.observability import logs
 
 _SETTINGS_EVERY_S = 30.0
@@ -75,7 +75,12 @@ class Watchdog:
         if reason is None:
             self._stopper.stay()
         else:
-            self._stopper.stop(reason, self._settings.stack if self._settings else None)
+            self._stopper.stop(
+                reason,
+                self._settings.stack if self._settings else None,
+                # A prompt may have come meanwhile, and only an idle machine could have had one.
+                lambda: reason is not Reason.IDLE or decide(self._see(), limits) is not None,
+            )
 
     def _settle(self) -> Limits:
         """The limits by the latest settings; those of the last look if none can be read."""

@@ -106,9 +106,9 @@ def test_gateway_waits_for_longer_than_a_function_runs() -> None:
     """Also shown to trip: a function of a second more, and a gateway of a second less."""
     assert cut_off_functions(ours()) == []
     edge, others = named("edge.yaml"), [t for t in ours() if t.name != "edge.yaml"]
-    hasty = read(edge.text.replace("TimeoutInMillis: 22000", "TimeoutInMillis: 20000"))
+    hasty = read(edge.text.replace("TimeoutInMillis: 29500", "TimeoutInMillis: 28000"))
     assert cut_off_functions([hasty, *others]) == [
-        f"broken.yaml {name}Integration: 20000 ms for 20 s" for name in ("Router", "Stop")
+        f"broken.yaml {name}Integration: 28000 ms for 28 s" for name in ("Router", "Stop")
     ]
 
 

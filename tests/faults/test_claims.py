@@ -5,6 +5,7 @@ Long because every way to claim, renew, lose and answer a job stands beside the 
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -374,3 +375,30 @@ def test_job_that_cannot_be_read_does_not_hold_up_the_next(
     accept(jobs, "next", sub="bob")
     assert claimed(claims(redis_client)).job_id == "next"
     assert held(redis_client) == {"next": ("i-1", 0)}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["", "{", "[]", '{"accepted": 1}', '{"accepted": null, "until": 1, "begun": 0}',
+     '{"accepted": 1, "until": "1", "begun": 0, "sub": "ann", "consumer": "i-1"}'],
+)  # fmt: skip
+def test_lease_that_cannot_be_read_is_over(
+    entry: str, redis_client: redis.Redis, jobs: JobQueue
+) -> None:
+    """It stops neither claims nor counts nor the waker's sweep."""
+    redis_client.hset(RUNNING, "strange", entry)
+    accept(jobs, "j1")
+    assert (jobs.depth().waiting, jobs.depth().in_flight) == (1, 0)
+    assert jobs.sweep(older_than_ms=2**40, error="unused").waiting == 1
+    assert jobs.stop_request("ann", force=False) is True
+    assert claimed(claims(redis_client)).job_id == "j1"
+    assert set(held(redis_client)) == {"j1"}
+
+
+def test_clock_that_is_set_back_lengthens_no_life(
+    redis_client: redis.Redis, jobs: JobQueue
+) -> None:
+    """A job that was accepted an hour ahead of the cache's clock has 300 s, as every other."""
+    accept(jobs, "j1")
+    make_older(redis_client, "j1", "ann", -3_600_000)
+    assert claimed(claims(redis_client)).deadline_s <= time.monotonic() + 300

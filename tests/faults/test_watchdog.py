@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from node.activity import FILE
-from node.settings import NodeSettings
+from node.activity import FILE, Recorder
+from node.settings import ModelAddress, NodeSettings
 from node.stopping import Stopper
 from node.verdict import Limits, Reason
 from node.watchdog import Watchdog
@@ -332,13 +332,63 @@ def test_power_off_that_hangs_has_failed(capsys: pytest.CaptureFixture[str]) -> 
     def no_metadata() -> str:
         raise OSError("no metadata service")
 
-    Stopper(["sleep", "60"], no_metadata, limit_s=0.1).stop(Reason.IDLE, None)
+    Stopper(["sleep", "60"], no_metadata, limit_s=0.1).stop(Reason.IDLE, None, lambda: True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line.get("step"), line.get("error")) for line in lines] == [
         (None, None),
         ("poweroff", "TimeoutExpired"),
         ("stop_instance", "OSError"),
     ]
+
+
+def _call(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process call that AWS."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}"),
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ):
+        monkeypatch.setenv(name, value)
+
+
+def test_prompt_that_comes_while_the_stop_is_counted_keeps_the_machine_on(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting takes seconds: an idle machine looks again before it powers off. The stop that was
+    dropped is the one that is counted when the machine is idle again."""
+    _call(aws, monkeypatch)
+    off = tmp_path / "off"
+    stopper = Stopper(["touch", str(off)], lambda: "i-1")
+    stopper.stop(Reason.IDLE, "test", lambda: not aws.metrics())
+    assert (len(aws.metrics()), off.exists()) == (1, False)
+    stopper.stay()
+    stopper.stop(Reason.IDLE, "test", lambda: True)
+    assert (len(aws.metrics()), off.exists()) == (1, True)
+
+
+@pytest.mark.parametrize(("jobs", "is_stopped"), [((0, 0), True), ((0, 1), False), ((1, 0), False)])
+def test_watchdog_looks_again_before_an_idle_stop(
+    jobs: tuple[int, int],
+    is_stopped: bool,
+    aws: Aws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the queue's word of that moment."""
+    _call(aws, monkeypatch)
+    machine, off = Clock(), tmp_path / "off"
+    machine.up_s = 60.0
+    Recorder(tmp_path, machine).end(5)  # type: ignore[arg-type]
+    machine.up_s = 360.0
+    seen = iter([(0, 0), jobs])
+    stopper = Stopper(["touch", str(off)], lambda: "i-1")
+    settings = NodeSettings(
+        "test", "eu-central-1", None, ModelAddress("http://127.0.0.1:1", "tiny"), 300
+    )
+    ask, limits = (lambda _: next(seen)), Limits()
+    Watchdog(machine, tmp_path, lambda: settings, ask, stopper, limits).look()  # type: ignore[arg-type]
+    assert off.exists() is is_stopped
 
 
 def test_watchdog_that_can_read_nothing_goes_on(
@@ -355,7 +405,7 @@ def test_watchdog_that_can_read_nothing_goes_on(
         raise ImportError("boto3")
 
     class Hand(Stopper):
-        def stop(self, reason: Reason, stack: str | None) -> None:
+        def stop(self, reason: Reason, stack: str | None, _: Callable[[], bool]) -> None:
             stopped.append(reason)
 
     watchdog = Watchdog(machine, tmp_path, unknown, unknown, Hand([], str), Limits())  # type: ignore[arg-type]

@@ -52,6 +52,7 @@ def router(client: redis.Redis, admin: redis.Redis) -> None:
     assert queue.begin_start() is None
     assert queue.begin_start() == ""
     queue.end_start("none")
+    queue.remember_refusal("none")
     queue.end_start("")
     assert queue.note_start() is True
     assert queue.take_start() is True
@@ -108,6 +109,8 @@ def waker(client: redis.Redis, admin: redis.Redis) -> None:
     assert queue.sweep(older_than_ms=OLD_MS, error="not_started").failed == 2
     assert queue.begin_start() is None
     queue.end_start("none")
+    queue.remember_refusal("none")
+    assert queue.last_refusal() == "none"
     queue.end_start("")
     assert queue.note_start() is True
     assert queue.take_start() is True

@@ -30,13 +30,13 @@ def test_sweep_fails_what_waits_for_too_long(jobs: JobQueue, redis_client: redis
     claimed(redis_client, "i-2")
     end_lease(redis_client, "j0")
     told = {"error": "node_unavailable", "reason": "no_capacity"}
-    assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(3, 1, node_awake=False, failed=0)
-    make_older(redis_client, "j2", "user-2", 230_000)
+    assert jobs.sweep(older_than_ms=210_000, **told) == Sweep(3, 1, False, 0, 4)
+    make_older(redis_client, "j2", "user-2", 210_000)
     for job_id in ("j0", "j1"):
         lease = json.loads(str(redis_client.hget(RUNNING, job_id)))
-        change_lease(redis_client, job_id, accepted=lease["accepted"] - 230_000)
+        change_lease(redis_client, job_id, accepted=lease["accepted"] - 210_000)
     redis_client.set(HEARTBEAT, "i-1")
-    assert jobs.sweep(older_than_ms=230_000, **told) == Sweep(1, 1, node_awake=True, failed=2)
+    assert jobs.sweep(older_than_ms=210_000, **told) == Sweep(1, 1, True, 2, 1)
     failed = JobState("failed", error="node_unavailable", reason="no_capacity")
     states = [jobs.state(f"j{number}", f"user-{number}") for number in range(4)]
     assert states == [failed, JobState("running"), failed, JobState("queued")]
@@ -67,7 +67,7 @@ def test_owner_is_told_also_after_a_lost_tick(
     assert redis_client.pttl("job:j1") >= 470_000
     assert jobs.state("j1", "ann") == JobState("queued")
     assert jobs.sweep(older_than_ms=2**40, error="unused").failed == 0
-    assert jobs.sweep(older_than_ms=230_000, error="not_started").failed == 1
+    assert jobs.sweep(older_than_ms=210_000, error="not_started").failed == 1
     assert jobs.state("j1", "ann") == JobState("failed", error="not_started")
 
 
@@ -83,13 +83,13 @@ def test_owner_is_told_when_the_worker_dies_at_the_end_of_the_jobs_life(
         assert Claims(redis_client, "i-1", life_s=300).begin(claim) is True
     change_lease(redis_client, "j1", accepted=claim.accepted_ms - 350_000)
     # Nothing wants the node any more, and nobody may speak for a worker that may still answer.
-    nothing = Sweep(0, 0, node_awake=False, failed=0)
-    assert jobs.sweep(older_than_ms=230_000, error="not_started") == nothing
+    nothing = Sweep(0, 0, node_awake=False, failed=0, worth_a_start=0)
+    assert jobs.sweep(older_than_ms=210_000, error="not_started") == nothing
     assert jobs.state("j1", "ann") == JobState("queued")
     end_lease(redis_client, "j1")
     error = "not_started"
     if by == "waker":
-        assert jobs.sweep(older_than_ms=230_000, error=error).failed == 1
+        assert jobs.sweep(older_than_ms=210_000, error=error).failed == 1
     else:
         assert Claims(redis_client, "i-2", life_s=300).next() is None
         error = "worker_crashed" if is_begun else error
@@ -135,7 +135,7 @@ def test_job_that_nobody_begins_any_more_keeps_no_node_running(
     accept(jobs, "j1", sub="bob")
     make_older(redis_client, "j1", "bob", 301_000)
     assert jobs.stop_request("ann", force=False) is True
-    assert jobs.sweep(older_than_ms=230_000, error="not_started").failed == 1
+    assert jobs.sweep(older_than_ms=210_000, error="not_started").failed == 1
 
 
 def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: redis.Redis) -> None:

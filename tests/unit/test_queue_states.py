@@ -25,7 +25,7 @@ def test_right_to_start_is_one_callers_until_it_says_what_came_of_it(
 ) -> None:
     """The others learn that somebody looks, then the outcome; an empty one lets the next look."""
     said: list[str | None] = []
-    assert expires_after(redis_client, "node:start", 15, lambda: said.append(jobs.begin_start()))
+    assert expires_after(redis_client, "node:start", 28, lambda: said.append(jobs.begin_start()))
     assert [*said, jobs.begin_start()] == [None, ""]
     assert expires_after(redis_client, "node:start", 2, lambda: jobs.end_start("no_capacity"))
     jobs.end_start("no_capacity")

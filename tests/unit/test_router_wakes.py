@@ -150,8 +150,10 @@ def test_node_that_cannot_start_takes_the_prompt_back(
     stubbed_ec2.add_response("describe_instances", _described("stopped"))
     stubbed_ec2.add_client_error("start_instances", code)
     assert post() == refusal(503, error="node_unavailable", reason=reason)
-    assert set(redis_client.scan_iter()) == {"node:start", f"throttle:{tokens.SUB}"}
-    assert redis_client.get("node:start") == reason
+    assert set(redis_client.scan_iter()) == {
+        "node:refused", "node:start", f"throttle:{tokens.SUB}"
+    }  # fmt: skip
+    assert (redis_client.get("node:start"), redis_client.get("node:refused")) == (reason, reason)
 
 
 def test_no_node_takes_the_prompt_back(redis_client: redis.Redis) -> None:

@@ -88,13 +88,13 @@ def test_refusal_of_ec2_is_answered(code: str, answer: Told, jobs: JobQueue) -> 
 def test_stop_that_ec2_did_not_answer_is_looked_into(
     fault: Fault, does_it: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """202 if the node stops, 503 if it runs on."""
+    """202 if the node stops; if it still runs, nobody knows whether it goes on doing so."""
     monkeypatch.setattr(compute, "READ_TIMEOUT_S", 0.25)
     played = Ec2(state="running", faults={"StopInstances": fault}, does_it=does_it)
-    refused = (503, {"error": "node_unavailable", "reason": "refused"})
+    unconfirmed = (503, {"error": "node_unavailable", "reason": "unconfirmed"})
     with loopback.endpoint(played.answer) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", endpoint.url)
-        wanted = (202, {"status": "stopping"}) if does_it == "at once" else refused
+        wanted = (202, {"status": "stopping"}) if does_it == "at once" else unconfirmed
         assert stopped() == wanted
 
 

@@ -92,6 +92,33 @@ def test_job_that_another_sends_during_the_stop_waits_on(
     assert jobs.state(sent[0], OTHER) == JobState("queued")
 
 
+def test_job_that_another_sends_while_the_node_is_looked_for_is_a_hindrance(
+    jobs: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding the node takes seconds; the question is put again directly before the stop, and the
+    throttle counts the request once."""
+    made = running()
+    sent: list[str] = []
+    real = compute.find_node
+
+    def find_late(*given: Any, **named: Any) -> compute.Node | None:
+        sent.append(accepted(jobs, OTHER))
+        return real(*given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compute, "find_node", find_late)
+        assert stopped() == (409, {"error": "node_in_use"})
+    assert node() == compute.Node(made, "running")
+    assert jobs.state(sent[0], OTHER) == JobState("queued")
+
+
+def test_throttle_counts_a_stop_once(redis_client: redis.Redis) -> None:
+    """Though the queue is asked twice."""
+    running()
+    assert stopped() == (202, {"status": "stopping"})
+    assert len(str(redis_client.get(f"throttle:{tokens.SUB}")).split()) == 1
+
+
 @pytest.mark.fault(fault="the node is stopped by POST /stop", place="jobs of others wait or run")
 def test_administrator_may_force(jobs: JobQueue) -> None:
     """Every owner is told."""

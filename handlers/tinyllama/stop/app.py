@@ -7,6 +7,7 @@ there is no queue to ask, and the node is just stopped.
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -55,7 +56,11 @@ def stop(event: Event) -> Response:
     if force and ADMINS not in claims.groups:
         raise ApiError("forbidden")
     _refuse_while_in_use(current, claims.sub, force=force)
-    is_stopped = _is_stopped(current.settings)
+    is_stopped = _is_stopped(
+        current.settings,
+        # Finding the node takes up to some seconds, in which somebody may have sent a prompt.
+        lambda: _refuse_while_in_use(current, claims.sub, force=force, is_counted=False),
+    )
     _tell_owners(current, claims.sub, force=force)
     return respond(200 if is_stopped else 202, {"status": "stopped" if is_stopped else "stopping"})
 
@@ -83,7 +88,7 @@ def ec2() -> "EC2Client":
     return compute.client(setup().settings.keys.region)
 
 
-def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
+def _refuse_while_in_use(current: Setup, sub: str, *, force: bool, is_counted: bool = True) -> None:
     """Throttle the user, and refuse if a job of others waits or runs.
 
     Raises:
@@ -93,7 +98,7 @@ def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
     if current.queue is None:
         return
     try:
-        if not current.queue.stop_request(sub, force=force):
+        if not current.queue.stop_request(sub, force=force, is_counted=is_counted):
             raise ApiError("node_in_use")
     except RateLimited:
         metrics.emit(current.settings.stack, Metric.API_RATE_LIMIT_BREACHES)
@@ -104,24 +109,28 @@ def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
             raise ApiError("queue_unavailable", why=error.code) from error
 
 
-def _is_stopped(settings: Settings) -> bool:
+def _is_stopped(settings: Settings, ask_again: Callable[[], None]) -> bool:
     """Stop the node if it runs; True if it was stopped already.
 
+    Args:
+        ask_again: called directly before EC2 is; raises if others use the node now.
+
     Raises:
-        NodeUnavailable: there is no node, or EC2 refused.
+        NodeUnavailable: there is no node, EC2 refused, or it did not say what it does.
         ApiError: `node_starting`, as a node cannot be stopped until it runs.
     """
     node = _node(settings)
     if node.state == "pending":
         raise ApiError("node_starting")
     if node.state == "running":
+        ask_again()
         try:
             compute.stop(ec2(), node)
         except compute.WrongState as error:
             raise ApiError("node_starting", why="restarted meanwhile") from error
         except compute.Unclear as error:
             if _node(settings).state in ("running", "pending"):
-                raise compute.NodeUnavailable("refused", str(error)) from error
+                raise compute.NodeUnavailable("unconfirmed", str(error)) from error
     return node.state == "stopped"
 
 

@@ -78,7 +78,7 @@ def tick() -> dict[str, str | float]:
             seen, code = _look(queue)
     finally:
         # Owners are told also if the look breaks: it may break at every tick.
-        error, reason = failure(seen)
+        error, reason = failure(seen, queue.last_refusal() if before.waiting else None)
         after = queue.sweep(older_than_ms=TELL_AFTER_MS, error=error, reason=reason)
     found: dict[str, str | float] = {
         "waiting": after.waiting,

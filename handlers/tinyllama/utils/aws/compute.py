@@ -28,7 +28,8 @@ _NO_CAPACITY = frozenset(
 _SERVER_ERROR = 500
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0
 
-Reason = Literal["none", "no_capacity", "refused", "budget"]
+Reason = Literal["none", "no_capacity", "refused", "budget", "unconfirmed"]
+"""`unconfirmed`: only of a stop that EC2 did not answer, and that nobody has seen it carry out."""
 REASONS: dict[str, Reason] = {
     "none": "none",
     "no_capacity": "no_capacity",
@@ -62,9 +63,10 @@ class Node:
 
 
 def client(region: str) -> "EC2Client":
-    """Make an EC2 client that gives up after 4 s and never retries.
+    """Make an EC2 client that never retries, and gives up after 1 s of connecting, 1 s of the
+    handshake, or 3 s without a byte.
 
-    A look makes three calls at most, and must end before the lock in the queue does, after 15 s.
+    A look makes three calls at most, and must end before the lock in the queue does, after 28 s.
     """
     import boto3
     from botocore.config import Config
@@ -150,6 +152,7 @@ def _translated_errors() -> Iterator[None]:
         EndpointConnectionError,
         HTTPClientError,
         ProxyConnectionError,
+        SSLError,
     )
     from botocore.parsers import ResponseParserError
 
@@ -167,7 +170,7 @@ def _translated_errors() -> Iterator[None]:
         raise NodeUnavailable("refused", code) from error
     except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
         raise NodeUnavailable("refused", type(error).__name__) from error
-    except (HTTPClientError, ResponseParserError) as error:
+    except (HTTPClientError, ResponseParserError, SSLError) as error:
         raise Unclear(type(error).__name__) from error
     except BotoCoreError as error:
         raise NodeUnavailable("refused", type(error).__name__) from error

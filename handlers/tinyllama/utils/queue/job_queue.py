@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tinyllama.utils.queue.errors import KeyReused, QueueFull, RateLimited, TooManyWaiting
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import ASKED, START, reply_key
+from tinyllama.utils.queue.redis_keys import ASKED, REFUSAL, START, reply_key
 from tinyllama.utils.queue.scripts import Script
 
 if TYPE_CHECKING:
@@ -27,8 +27,12 @@ MAX_WAITING_PER_USER: Final = 20
 JOB_LIFE_MS: Final = 300_000
 """No worker begins a job that is older."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_START_LIFE_S: Final = 15
+WORTH_A_START_MS: Final = 120_000
+"""A job that has waited for longer starts no node: a boot takes 90 s, and at 210 s the waker tells
+the owner that nobody began the job."""
+_START_LIFE_S: Final = 28
 """The time limit of the functions that look for the node: no look takes longer."""
+_REFUSAL_LIFE_S: Final = 300
 _ASKED_LIFE_S: Final = 300
 _OUTCOME_LIFE_S: Final = 2
 
@@ -60,8 +64,8 @@ class JobState:
 
     @property
     def wants_node(self) -> bool:
-        """True if the job is not answered, and a worker that begins it now may answer it."""
-        return self.status in ("queued", "running") and self.age_ms < JOB_LIFE_MS
+        """True if the job is not answered, and a node that is started for it now may answer it."""
+        return self.status in ("queued", "running") and self.age_ms < WORTH_A_START_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,17 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Jobs that wait (after it), jobs that workers hold, whether one beats; jobs it has failed.
+    """Jobs that wait (after it), jobs that workers hold, whether one beats; jobs it has failed;
+    of those that wait or are held, how many are young enough to start a node for.
 
-    A job whose lease has ended waits. So a node is wanted if `waiting`, or if `in_flight` and not
-    `node_awake`.
+    A job whose lease has ended waits.
     """
 
     waiting: int
     in_flight: int
     node_awake: bool
     failed: int
+    worth_a_start: int
 
 
 class JobQueue:
@@ -179,6 +184,18 @@ class JobQueue:
             else:
                 self._client.delete(START)
 
+    def remember_refusal(self, reason: str) -> None:
+        """Keep the reason why there was no node to start, for the owners who are told later."""
+        with translated_errors(writes=True):
+            self._client.set(REFUSAL, reason, ex=_REFUSAL_LIFE_S)
+
+    def last_refusal(self) -> str | None:
+        """Read why there was no node to start at the last look that was refused; None if the last
+        refusal is five minutes old."""
+        with translated_errors():
+            reason: str | None = self._client.get(REFUSAL)
+        return reason
+
     def note_start(self) -> bool:
         """Note, before EC2 is asked to start the node, that one start is to be counted.
 
@@ -220,20 +237,23 @@ class JobQueue:
             error: the public code that the owners of those jobs are told, with `reason`.
         """
         with translated_errors(writes=True):
-            waiting, in_flight, is_awake, failed = self._sweep(older_than_ms, error, reason or "")
-        return Sweep(waiting, in_flight, node_awake=is_awake == 1, failed=failed)
+            waiting, in_flight, is_awake, failed, young = self._sweep(
+                older_than_ms, error, reason or "", WORTH_A_START_MS
+            )
+        return Sweep(waiting, in_flight, is_awake == 1, failed, young)
 
-    def stop_request(self, sub: str, *, force: bool) -> bool:
+    def stop_request(self, sub: str, *, force: bool, is_counted: bool = True) -> bool:
         """Throttle the owner; true if they may stop the node: no job of others waits or runs.
 
         Args:
             force: true although others use the node.
+            is_counted: whether the throttle counts it; false if the same request asks again.
 
         Raises:
             RateLimited: requests to stop and to infer count together.
         """
         with translated_errors(writes=True):
-            verdict, value = self._stop_request(sub, int(force), self._now_us())
+            verdict, value = self._stop_request(sub, int(force), self._now_us(), int(is_counted))
         if verdict == 0:
             raise RateLimited(value)
         return bool(verdict == 2)

@@ -50,7 +50,9 @@ end
 -- The lease of a job that a worker holds, or nil; an entry that cannot be read is over.
 local function read_lease(text)
     local is_read, lease = pcall(cjson.decode, text or '')
-    if is_read and type(lease) == 'table' and lease.accepted then
+    if is_read and type(lease) == 'table' and type(lease.accepted) == 'number'
+        and type(lease['until']) == 'number' and type(lease.begun) == 'number'
+        and type(lease.consumer) == 'string' and type(lease.sub) == 'string' then
         return lease
     end
     return text and {consumer = '', ['until'] = 0, accepted = 0, begun = 0, sub = ''}

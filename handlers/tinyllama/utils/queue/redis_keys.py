@@ -13,8 +13,9 @@ running          hash of the jobs that workers hold: id to a JSON object of cons
 bell             list of at most one element, pushed by accept; a worker without a job blocks on it
 throttle:{sub}   times (us) of the requests that passed: at most 5 in 1 s and 20 in 60 s; 61 s
 node:heartbeat   10 s, refreshed by the worker
-node:start       the lock of the request that looks for the node: empty for 15 s while it looks,
+node:start       the lock of the request that looks for the node: empty for 28 s while it looks,
                  then for 2 s the outcome
+node:refused     300 s: the reason why there was no node to start at the last look that was refused
 node:asked       300 s: EC2 was asked to start the node, and nobody has counted that start yet
 
 The scripts know these names from here (`scripts.py`). `waiting`, its lists and `turns` change in
@@ -30,6 +31,7 @@ BELL: Final = "bell"
 HEARTBEAT: Final = "node:heartbeat"
 START: Final = "node:start"
 ASKED: Final = "node:asked"
+REFUSAL: Final = "node:refused"
 JOB_OF: Final = "job:"
 REPLY_OF: Final = "reply:"
 WAITING_OF: Final = "waiting:"

@@ -1,21 +1,24 @@
 -- Say whether this owner may stop the node.
 --
--- ARGV    owner, 1 to stop although others use the node, now (microseconds; empty: the server's clock)
+-- ARGV    owner, 1 to stop although others use the node, now (microseconds; empty: the server's clock),
+--         1 to throttle and count the request
 -- Returns {0 limited, whole seconds until one request would pass}, {1 in use by others, 0}
 --         or {2 free, 0}
 
 local sub, is_forced = ARGV[1], ARGV[2] == '1'
 local server_ms = now_ms()
 local now = tonumber(ARGV[3]) or server_ms * 1000
-local passed, count = passed_requests(redis.call('GET', THROTTLE_OF .. sub), now)
-local wait_s = seconds_to_wait(passed, count, now)
-if wait_s > 0 then
-    return {0, wait_s}
+if ARGV[4] == '1' then
+    local passed, count = passed_requests(redis.call('GET', THROTTLE_OF .. sub), now)
+    local wait_s = seconds_to_wait(passed, count, now)
+    if wait_s > 0 then
+        return {0, wait_s}
+    end
+    drop_expired(server_ms)
+    -- Needs no memory, so that a full cache does not keep the node running.
+    redis.call('DEL', THROTTLE_OF .. sub)
+    count_request(sub, passed, count, now)
 end
-drop_expired(server_ms)
--- Needs no memory, so that a full cache does not keep the node running.
-redis.call('DEL', THROTTLE_OF .. sub)
-count_request(sub, passed, count, now)
 
 if is_forced then
     return {2, 0}

@@ -1,8 +1,9 @@
 -- Fail the jobs that have waited for too long, and count the others.
 --
--- ARGV    ms after which a waiting job is failed, public error code, reason (may be empty)
--- Returns {waiting, in flight, 1 if a worker is awake, failed}; a job whose lease has ended waits, and
--- one whose life has ended does neither
+-- ARGV    ms after which a waiting job is failed, public error code, reason (may be empty), age in ms
+--         below which a job is worth a start of the node
+-- Returns {waiting, in flight, 1 if a worker is awake, failed, jobs that are worth a start}; a job whose
+--         lease has ended waits, and one whose life has ended does neither
 
 local now = now_ms()
 local too_old = now - tonumber(ARGV[1])
@@ -24,10 +25,15 @@ for _, held in ipairs(leases()) do
     end
 end
 local waiting, in_flight = depth(now), 0
+local born = now - tonumber(ARGV[4])
+local young = redis.call('ZCOUNT', WAITING, '(' .. string.format('%.0f', born), '+inf')
 for _, held in ipairs(leases()) do
+    if held[2].accepted > born then
+        young = young + 1
+    end
     -- Nobody starts the node for a job whose life has ended under a worker that is gone.
     if held[2]['until'] > now and held[2].accepted + JOB_LIFE_MS > now then
         in_flight = in_flight + 1
     end
 end
-return {waiting, in_flight, redis.call('EXISTS', HEARTBEAT), failed}
+return {waiting, in_flight, redis.call('EXISTS', HEARTBEAT), failed, young}

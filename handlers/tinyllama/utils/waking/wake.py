@@ -57,6 +57,8 @@ def wake(
         return outcome
     except compute.NodeUnavailable as error:
         outcome = error.reason
+        with contextlib.suppress(QueueUnavailable):
+            queue.remember_refusal(error.reason)
         raise
     finally:
         # The start has succeeded or failed, whether or not Redis takes its outcome.
