@@ -108,8 +108,10 @@ def _is_up(run: Run, case: str, limit_s: float = float("inf")) -> bool:
     with closing(run.servers.cache()) as cache:
 
         def state() -> str | None:
-            # Not by the API, where a GET would start a node that stopped itself.
-            if cache.exists(f"reply:{sent.json['id']}"):
+            # Not by the API, where a GET would start a node that stopped itself. And it waits for
+            # the next job: frozen before that, it would not have recorded that the last one ended.
+            waits = any(client["cmd"] == "blpop" for client in cache.client_list())
+            if waits and cache.exists(f"reply:{sent.json['id']}"):
                 return "up"
             return "stopped" if run.node_state() == "stopped" else None
 

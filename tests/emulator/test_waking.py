@@ -162,6 +162,7 @@ def test_owner_is_told_that_there_was_no_capacity(
     """By the waker, under its own cache user, before the job's 300 s are over."""
     account.play(Behaviour(start_error="InsufficientInstanceCapacity"))
     job = leave(run, cache, "never")
+    tick(run)  # looks, because the job is young
     members: Any = cache.zrange("waiting", 0, -1)
     for member in members:
         cache.zincrby("waiting", -231_000, member)

@@ -193,8 +193,8 @@ class JobQueue:
         """Read why there was no node to start at the last look that was refused; None if the last
         refusal is five minutes old."""
         with translated_errors():
-            reason: str | None = self._client.get(REFUSAL)
-        return reason
+            reason = self._client.get(REFUSAL)
+        return reason if isinstance(reason, str) else None
 
     def note_start(self) -> bool:
         """Note, before EC2 is asked to start the node, that one start is to be counted.
