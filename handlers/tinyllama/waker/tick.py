@@ -29,6 +29,6 @@ def is_node_wanted(sweep: Sweep) -> bool:
 def failure(seen: Seen) -> Failure:
     """Say why the node did not begin a job: the node could not be had, or it was not ready."""
     match seen:
-        case "none" | "no_capacity" | "refused" | "budget":
+        case "none" | "no_capacity" | "quota" | "refused" | "budget":
             return Failure("node_unavailable", seen)
     return Failure("not_started", None)

@@ -7,7 +7,7 @@ latchedAt     N  since when the budget killer keeps the node off, seconds since 
 latchedWhy    S  what it saw, for the log and the mail
 resizeId      S  the last resize operation
 resizeState   S  `stopping`, `changing`, `starting`; then `done` or `failed`
-resize...        what else that operation keeps: `utils/control` has no use of it
+resize...        what else that operation keeps: see `operation.py`
 
 A resize holds the node while it stops it and changes its type: a start in between would bring up
 the old type. If the item cannot be read nobody starts the node, because a start costs money.
