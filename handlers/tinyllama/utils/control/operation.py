@@ -12,7 +12,7 @@ from tinyllama.utils.control.hold import ControlUnavailable
 
 Action = Literal["start", "stop", "resize"]
 State = Literal["stopping", "changing", "starting", "done", "failed"]
-Reason = Literal["no_capacity", "quota", "timeout", "refused", "budget"]
+Reason = Literal["no_capacity", "quota", "timeout", "refused", "budget", "reverted"]
 NodeType = Literal["t3.small", "g4dn.xlarge"]
 
 ENDED: Final = frozenset({"done", "failed"})
