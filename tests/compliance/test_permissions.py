@@ -77,7 +77,7 @@ def test_statements_are_found_in_every_carrier() -> None:
         "node.yaml": 6,
         "ops.yaml": 1,
         "queue.yaml": 16,
-        "resize.yaml": 16,
+        "resize.yaml": 18,
         "router.yaml": 19,
         "stack.yaml": 0,
     }
