@@ -19,10 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from e2e.gaps import instance_behaviour
+from e2e.gaps import instance_behaviour, instance_signals
 from e2e.gaps.gap import Gap
 from e2e.gaps.instance_behaviour import behaviour
 from e2e.gaps.instance_launch import Props, launch, tag_pairs
+from e2e.gaps.instance_signals import SOON_S, emit
 
 GAP = Gap(
     name="instance",
@@ -33,8 +34,6 @@ GAP = Gap(
 )
 
 POWER_OFF_LIMIT_S = 20.0
-_SOON_S = 0.01
-"""An event comes after the answer to the call that caused it."""
 _CODES = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 
 _machines: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,26 +64,7 @@ def install() -> None:
     provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
     tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
     instance_behaviour.install()
-    _tell_iam_the_type()
-
-
-def _tell_iam_the_type() -> None:
-    """Add `ec2:InstanceType` to what IAM knows of a start, stop or change of one instance."""
-    from ministack.core import iam_actions
-    from ministack.services import ec2
-
-    known = iam_actions.request_tag_context
-
-    def with_type(service: str, iam_action: str, body: bytes, params: Any) -> Any:
-        context = known(service, iam_action, body, params)
-        if iam_action == "ec2:StartInstances":
-            ids = ec2._parse_member_list(params, "InstanceId")
-            types = {(ec2._instances.get(i) or {}).get("InstanceType", "") for i in ids}
-            if len(types) == 1:
-                context = {**context, "ec2:InstanceType": types.pop()}
-        return context
-
-    iam_actions.request_tag_context = with_type
+    instance_signals.install()
 
 
 def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
@@ -263,7 +243,7 @@ def _power_off(instance_id: str, how: signal.Signals) -> bool:
 
 def _set(instance: Props, state: str) -> None:
     if (instance.get("State") or {}).get("Name") != state and behaviour.events:
-        _after(_SOON_S, _emit, instance["InstanceId"], state)
+        _after(SOON_S, emit, instance["InstanceId"], state)
     instance["State"] = {"Code": _CODES[state], "Name": state}
     awake = state in {"pending", "running"}
     if not (awake and instance.get("_address_while_running")):
@@ -272,23 +252,6 @@ def _set(instance: Props, state: str) -> None:
         from ministack.services import ec2
 
         instance["PublicIpAddress"] = ec2._random_ip("54.")
-
-
-def _emit(instance_id: str, state: str) -> None:
-    """Put the event on the default bus; MiniStack delivers it to the rules' targets.
-
-    https://docs.aws.amazon.com/ec2/latest/instancetypes/monitoring-instance-state-changes.html
-    """
-    from ministack.core.responses import get_account_id, get_region
-    from ministack.services import eventbridge
-
-    entry = {
-        "Source": "aws.ec2",
-        "DetailType": "EC2 Instance State-change Notification",
-        "Detail": json.dumps({"instance-id": instance_id, "state": state}),
-        "Resources": [f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance/{instance_id}"],
-    }
-    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
 def _role_credentials(instance: Props) -> dict[str, str]:
