@@ -1,4 +1,7 @@
-"""POST /resize and its motor: EC2 on loopback, a real Redis, and DynamoDB's own conditions."""
+"""POST /resize and its motor: EC2 on loopback, a real Redis, and DynamoDB's own conditions.
+
+Long because each test needs the same surroundings, and a way of failing is a test.
+"""
 
 import json
 import os
