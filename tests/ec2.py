@@ -11,6 +11,7 @@ NODE_ID: Final = "i-0123456789abcdef0"
 State = Literal["pending", "running", "stopping", "stopped"]
 Fault = Literal[
     "no_capacity",
+    "quota",
     "refused",
     "wrong_state",
     "silent",
@@ -28,6 +29,7 @@ UNCLEAR: Final[tuple[Fault, ...]] = (
 _CODES: Final = {"pending": 0, "running": 16, "stopping": 64, "stopped": 80}
 _ERRORS: Final = {
     "no_capacity": (500, "InsufficientInstanceCapacity"),
+    "quota": (400, "VcpuLimitExceeded"),
     "refused": (403, "UnauthorizedOperation"),
     "wrong_state": (400, "IncorrectInstanceState"),
     "server_error": (503, "Unavailable"),
@@ -54,16 +56,19 @@ class Ec2:
     does_it: Literal["at once", "later", "never"] = "never"
     asked: list[str] = field(default_factory=list)
     starts: int = 0
+    instance_type: str = "t3.small"
+    state_reason: str = ""
     _is_due: bool = False
 
     def answer(self, request: Request) -> Answer:
-        """DescribeInstances, StartInstances and StopInstances of the one node."""
+        """DescribeInstances, StartInstances, StopInstances and ModifyInstanceAttribute of the one
+        node."""
         sent = parse_qs(request.body.decode())
         action = sent["Action"][0]
         self.asked.append(action)
         if action == "DescribeInstances":
             assert sent["Filter.1.Value.1"] == ["tinyllama"]
-        else:
+        elif action != "ModifyInstanceAttribute":
             assert sent["InstanceId.1"] == [NODE_ID]
         fault = self.faults.get(action)
         if fault in UNCLEAR and self.does_it == "at once":
@@ -73,7 +78,13 @@ class Ec2:
         if fault is not None:
             return self._failure(fault)
         if action == "DescribeInstances":
-            return _xml(action, _described(self.state))
+            return _xml(action, _described(self.state, self.instance_type, self.state_reason))
+        if action == "ModifyInstanceAttribute":
+            assert sent["InstanceId"] == [NODE_ID]
+            if self.state != "stopped":
+                return self._failure("wrong_state")
+            self.instance_type = sent["InstanceType.Value"][0]
+            return _xml(action, "<return>true</return>")
         before = self.state
         self._act(action)
         assert before is not None
@@ -123,12 +134,14 @@ def _xml(action: str, content: str) -> Answer:
     return Answer(body=f'<{action}Response xmlns="{space}">{content}</{action}Response>'.encode())
 
 
-def _described(state: str | None) -> str:
+def _described(state: str | None, instance_type: str, state_reason: str) -> str:
     if state is None:
         return "<reservationSet/>"
     return (
         f"<reservationSet><item><instancesSet><item><instanceId>{NODE_ID}</instanceId>"
         f"<instanceState><code>{_CODES[state]}</code><name>{state}</name></instanceState>"
+        f"<instanceType>{instance_type}</instanceType>"
+        f"<stateReason><code>{state_reason}</code></stateReason>"
         "</item></instancesSet></item></reservationSet>"
     )
 

@@ -101,6 +101,7 @@ class Table:
     item: dict[str, Any] | None = None
     control: dict[str, Any] | None = None
     control_refusal: Answer | None = None
+    update: Callable[[dict[str, Any]], Answer] | None = None
     refusal: Answer | None = None
     reads: int = 0
 
@@ -109,14 +110,16 @@ class Table:
         if self.refusal is not None:
             return self.refusal
         if request.headers.get("authorization") != expected_authorization(request, self.region):
-            return _error("InvalidSignatureException")
+            return error("InvalidSignatureException")
         sent = json.loads(request.body)
         if sent["TableName"] == CONTROL_TABLE:
+            if self.update and request.headers["x-amz-target"] == "DynamoDB_20120810.UpdateItem":
+                return self.control_refusal or self.update(sent)
             assert request.headers["x-amz-target"] == "DynamoDB_20120810.GetItem"
             assert (sent["Key"], sent["ConsistentRead"]) == ({"id": {"S": "node"}}, True)
             return self.control_refusal or _item(self.control)
         if sent["TableName"] != self.name:
-            return _error("ResourceNotFoundException")
+            return error("ResourceNotFoundException")
         match request.headers["x-amz-target"]:
             case "DynamoDB_20120810.GetItem":
                 self.reads += 1
@@ -125,7 +128,7 @@ class Table:
             case "DynamoDB_20120810.PutItem":
                 self.item = sent["Item"]
                 return Answer(body=b"{}")
-        return _error("UnknownOperationException")
+        return error("UnknownOperationException")
 
 
 def expected_authorization(request: Request, region: str) -> str:
@@ -167,6 +170,6 @@ def _item(item: dict[str, Any] | None) -> Answer:
     return Answer(body=json.dumps({"Item": item} if item else {}).encode())
 
 
-def _error(kind: str) -> Answer:
+def error(kind: str) -> Answer:
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{kind}"}).encode()
     return Answer(400, body)

@@ -19,16 +19,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from e2e.gaps import instance_behaviour
+from e2e.gaps import instance_behaviour, instance_signals
 from e2e.gaps.gap import Gap
 from e2e.gaps.instance_behaviour import behaviour
 from e2e.gaps.instance_launch import Props, launch, tag_pairs
+from e2e.gaps.instance_signals import SOON_S, emit
 
 GAP = Gap(
     name="instance",
-    lacks="AWS::EC2::Instance, ModifyInstanceAttribute, the states pending and stopping, "
-    "and anything that runs on an instance",
-    stand_in="a local process boots the node's package with the instance's own role and settings",
+    lacks="AWS::EC2::Instance, ModifyInstanceAttribute, the states pending and stopping, their "
+    "events, the condition key ec2:InstanceType, and anything that runs on an instance",
+    stand_in="a local process boots the node's package with the instance's own role and settings; "
+    "each change of a state is an event on MiniStack's own bus, and IAM is told the type",
 )
 
 POWER_OFF_LIMIT_S = 20.0
@@ -62,6 +64,7 @@ def install() -> None:
     provisioners._STACK_TAG_PROPERTY["AWS::EC2::Instance"] = ("Tags", "list")
     tagging._COLLECTORS["ec2"] = tagging._RESOURCE_TAG_COLLECTORS["ec2"] = _instance_tags
     instance_behaviour.install()
+    instance_signals.install()
 
 
 def _create(logical_id: str, props: Props, stack: str) -> tuple[str, Props]:
@@ -112,7 +115,8 @@ def _start_instances(params: Any) -> Any:
     from ministack.services import ec2
 
     if behaviour.start_error:
-        return ec2._error(behaviour.start_error, "as a test asked for", 500)
+        status = 400 if behaviour.start_error == "VcpuLimitExceeded" else 500
+        return ec2._error(behaviour.start_error, "as a test asked for", status)
     answer = _transition(params, "StartInstances", "stopped", {"pending", "running"}, _power_on)
     return (200, {"Content-Type": "text/xml"}, b"") if behaviour.lose_answer else answer
 
@@ -238,6 +242,8 @@ def _power_off(instance_id: str, how: signal.Signals) -> bool:
 
 
 def _set(instance: Props, state: str) -> None:
+    if (instance.get("State") or {}).get("Name") != state and behaviour.events:
+        _after(SOON_S, emit, instance["InstanceId"], state)
     instance["State"] = {"Code": _CODES[state], "Name": state}
     awake = state in {"pending", "running"}
     if not (awake and instance.get("_address_while_running")):

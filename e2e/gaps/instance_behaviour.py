@@ -16,13 +16,15 @@ class Behaviour:
     """How long states last, and what becomes of a start.
 
     `start_error` is the code with which EC2 refuses to start an instance. With `lose_answer` it
-    starts the instance and answers with an empty body.
+    starts the instance and answers with an empty body. Without `events`, EC2's
+    events are lost.
     """
 
     pending_s: float = 0
     stopping_s: float = 0
     start_error: str = ""
     lose_answer: bool = False
+    events: bool = True
 
 
 behaviour = Behaviour()

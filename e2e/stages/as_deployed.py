@@ -7,7 +7,10 @@ from e2e.run import Run, StageFailed, expect
 from e2e.stages.deploy import ids_of
 from tools.deploy.calls import Call, ask
 
-ROUTES = {"POST /infer", "GET /infer/{id}", "GET /ping", "POST /stop", "GET /queue-health"}
+ROUTES = {
+    *("POST /infer", "GET /infer/{id}", "GET /ping", "GET /queue-health"),
+    *("POST /stop", "POST /resize", "GET /resize/{id}"),
+}
 
 
 def run(run: Run) -> str:
@@ -98,7 +101,11 @@ def _logs(run: Run) -> None:
     }
     expect(groups, dict.fromkeys(groups, 30), "retention of every log group in days")
     missing = {
-        run.function_log(n) for n in ("router", "stop", "queue-health", "waker", "signing-keys")
+        run.function_log(n)
+        for n in (
+            *("router", "stop", "queue-health", "waker", "signing-keys"),
+            *("resize", "resize-motor"),
+        )
     } - set(groups)
     expect(missing, set(), "log groups that are not there")
 

@@ -137,6 +137,7 @@ def test_nothing_bills_while_use_gpu_is_false() -> None:
         "edge.yaml",
         "router.yaml",
         "queue.yaml",
+        "resize.yaml",
         "node.yaml",
     ]
     assert [

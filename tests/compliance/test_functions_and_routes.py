@@ -108,7 +108,7 @@ def test_gateway_waits_for_longer_than_a_function_runs() -> None:
     edge, others = named("edge.yaml"), [t for t in ours() if t.name != "edge.yaml"]
     hasty = read(edge.text.replace("TimeoutInMillis: 29500", "TimeoutInMillis: 28000"))
     assert cut_off_functions([hasty, *others]) == [
-        f"broken.yaml {name}Integration: 28000 ms for 28 s" for name in ("Router", "Stop")
+        f"broken.yaml {name}Integration: 28000 ms for 28 s" for name in ("Router", "Stop", "Resize")
     ]
 
 
@@ -118,7 +118,7 @@ def test_function_stands_beside_its_role_and_log_group(template: Template) -> No
     assert lonely_functions(template) == []
 
 
-def test_functions_are_the_five_we_know() -> None:
+def test_functions_are_the_seven_we_know() -> None:
     """The law above is about something: these functions, in these templates."""
     found = {
         (template.name, properties(function)["Handler"])
@@ -129,6 +129,8 @@ def test_functions_are_the_five_we_know() -> None:
         ("edge.yaml", "tinyllama.signing_keys.app.handler"),
         ("router.yaml", "tinyllama.router.app.handler"),
         ("router.yaml", "tinyllama.stop.app.handler"),
+        ("resize.yaml", "tinyllama.resize.app.handler"),
+        ("resize.yaml", "tinyllama.resize_motor.app.handler"),
         ("queue.yaml", "tinyllama.queue_health.app.handler"),
         ("queue.yaml", "tinyllama.waker.app.handler"),
     }
@@ -200,7 +202,7 @@ def test_route_has_authorizer_and_limit(template: Template) -> None:
     assert open_routes(template) == []
 
 
-def test_routes_are_the_five_we_know() -> None:
+def test_routes_are_the_seven_we_know() -> None:
     """The law above is about something; queue health answers without a queue, too."""
     routes = named("edge.yaml").resources("AWS::ApiGatewayV2::Route").values()
     assert {properties(route)["RouteKey"]: route.get("Condition") for route in routes} == {
@@ -208,6 +210,8 @@ def test_routes_are_the_five_we_know() -> None:
         "GET /infer/{id}": None,
         "GET /ping": None,
         "POST /stop": None,
+        "POST /resize": None,
+        "GET /resize/{id}": None,
         "GET /queue-health": None,
     }
 
@@ -225,7 +229,10 @@ def test_routes_are_the_five_we_know() -> None:
             "AuthorizerType: REQUEST",
             [
                 f"{route}Route: has no JWT authorizer"
-                for route in ("PostInfer", "GetInfer", "Ping", "Stop", "QueueHealth")
+                for route in (
+                    *("PostInfer", "GetInfer", "Ping", "Stop"),
+                    *("PostResize", "GetResize", "QueueHealth"),
+                )
             ],
         ),
         (

@@ -97,8 +97,13 @@ def test_deployed_stack_is_what_its_templates_are(before: Deployed, run: Run) ->
         ("TL_TAGS_1", "FAIL", "Edge", "SigningKeysTimer", untagged + DRIFT),
         ("TL_TAGS_1", "FAIL", "Queue", "QueueHealthSchedule", untagged + DRIFT),
         ("TL_TAGS_1", "FAIL", "Queue", "WakerSchedule", untagged + DRIFT),
+        ("TL_TAGS_1", "FAIL", "Resize", "ResizeMotorSchedule", untagged + DRIFT),
+        ("TL_TAGS_1", "FAIL", "Node", "NodeStateRule", untagged + DRIFT),
     }
-    timers = ("SigningKeysTimer", "QueueHealthSchedule", "WakerSchedule")
+    timers = (
+        *("SigningKeysTimer", "QueueHealthSchedule", "WakerSchedule"),
+        *("ResizeMotorSchedule", "NodeStateRule"),
+    )
     lists = ("RouterSecurityGroup", "QueueHealthSecurityGroup")
     assert drifts(before) == {
         *((timer, f"Tags.{key}") for timer in timers for key in POLICY.required_tags),
@@ -107,7 +112,7 @@ def test_deployed_stack_is_what_its_templates_are(before: Deployed, run: Run) ->
     waived = {(one.resource, one.rule, one.waived) for one in before.report.findings} - {
         (timer, "TL_TAGS_1", False) for timer in timers
     }
-    inside = ("RouterRole", "QueueHealthRole", "WakerRole", "StopRole")
+    inside = ("RouterRole", "QueueHealthRole", "WakerRole", "StopRole", "ResizeRole")
     assert waived == {(role, "TL_IAM_3", True) for role in inside}
     assert before.report.exit_code() == 1
 
@@ -336,11 +341,11 @@ def test_listed_actions_are_enough(
 @pytest.mark.parametrize(
     ("action", "resources", "said"),
     [
-        ("logs:DescribeLogGroups", ("AccessLog", "QueueHealthLog", "RouterLog", "SigningKeysLog",
-         "StopLog", "WakerLog"),
+        ("logs:DescribeLogGroups", ("AccessLog", "QueueHealthLog", "ResizeLog", "ResizeMotorLog",
+         "RouterLog", "SigningKeysLog", "StopLog", "WakerLog"),
          "cannot be read: AccessDeniedException when calling DescribeLogGroups"),
-        ("iam:ListAttachedRolePolicies", ("NodeRole", "QueueHealthRole", "RouterRole",
-         "SigningKeysRole", "StopRole", "WakerRole"),
+        ("iam:ListAttachedRolePolicies", ("NodeRole", "QueueHealthRole", "ResizeMotorRole",
+         "ResizeRole", "RouterRole", "SigningKeysRole", "StopRole", "WakerRole"),
          "cannot be read: ManagedPolicyArns: AccessDenied when calling ListAttachedRolePolicies"),
         ("cognito-idp:ListTagsForResource", ("UserPool",),
          "cannot be read: tags: AccessDeniedException when calling ListTagsForResource"),

@@ -10,7 +10,7 @@ import inspect, json
 from importlib.metadata import version
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, sigv4
-from ministack.services import apigateway, ec2, elasticache, iam, sts, tagging
+from ministack.services import apigateway, ec2, elasticache, eventbridge, iam, sts, tagging
 from ministack.services.cloudformation import provisioners as p
 
 def parameters(function):
@@ -47,6 +47,7 @@ print(json.dumps({
     "delete": parameters(p._delete_resource),
     "retaining": p._RETAINING_POLICIES,
     "app": callable(app.app),
+    "events": parameters(eventbridge._put_events),
 }))
 """
 
@@ -113,4 +114,5 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
         "delete": ["resource_type", "physical_id", "props", "stack_name", "logical_id"],
         "retaining": ["Retain", "RetainExceptOnCreate"],
         "app": True,
+        "events": ["data", "allow_aws_source"],
     }

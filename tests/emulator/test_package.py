@@ -15,6 +15,8 @@ from tools.deploy.environments import ROOT, handlers_python, ministack_python
 MODULES = {
     "router": "tinyllama.router.app",
     "stop": "tinyllama.stop.app",
+    "resize": "tinyllama.resize.app",
+    "resize_motor": "tinyllama.resize_motor.app",
     "waker": "tinyllama.waker.app",
     "queue_health": "tinyllama.queue_health.app",
     "signing_keys": "tinyllama.signing_keys.app",
@@ -51,6 +53,8 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
     assert ours == {
         "router": (["router"], True, True),
         "stop": (["stop"], True, True),
+        "resize": (["resize"], True, True),
+        "resize_motor": (["resize_motor"], False, False),
         "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
         "signing_keys": (["signing_keys"], False, True),

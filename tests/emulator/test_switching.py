@@ -17,7 +17,10 @@ from e2e.targets.ministack import MiniStack
 from tools.deploy import stack
 from tools.deploy.environments import ROOT, handlers_python
 
-ROUTES = {"POST /infer", "GET /infer/{id}", "GET /ping", "POST /stop", "GET /queue-health"}
+ROUTES = {
+    *("POST /infer", "GET /infer/{id}", "GET /ping", "GET /queue-health"),
+    *("POST /stop", "POST /resize", "GET /resize/{id}"),
+}
 SENTENCE = "Every route has a limit of its own"
 
 

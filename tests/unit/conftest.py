@@ -122,6 +122,8 @@ def key_item(fetched_at: float | None = None, **changes: object) -> dict[str, ob
 
 def _forget() -> None:
     from tinyllama.queue_health import app as queue_health
+    from tinyllama.resize import app as resize
+    from tinyllama.resize_motor import app as motor
     from tinyllama.router import app as router
     from tinyllama.stop import app as stop
     from tinyllama.waker import app as waker
@@ -129,6 +131,8 @@ def _forget() -> None:
     kept = (
         *(router.setup, router.job_queue, router.ec2),
         *(stop.setup, stop.ec2),
+        *(resize.setup, resize.ec2),
+        *(motor.settings, motor.table, motor.ec2),
         *(queue_health.setup, queue_health.job_queue),
         *(waker.settings, waker.job_queue, waker.ec2),
     )

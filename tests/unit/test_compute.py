@@ -115,7 +115,7 @@ def test_stopped_node_is_stopped(ec2: Any) -> None:
         ("InsufficientInstanceCapacity", "no_capacity"),
         ("InsufficientHostCapacity", "no_capacity"),
         ("InsufficientReservedInstanceCapacity", "no_capacity"),
-        ("VcpuLimitExceeded", "refused"),
+        ("VcpuLimitExceeded", "quota"),
         ("UnauthorizedOperation", "refused"),
         ("RequestLimitExceeded", "refused"),
     ],

@@ -31,7 +31,12 @@ LATCHED = {"id": {"S": "node"}, "latchedAt": {"N": "1796000000"}, "latchedWhy": 
 
 def resize(state: str) -> dict[str, Any]:
     """The item while, or after, a resize."""
-    return {"id": {"S": "node"}, "resizeId": {"S": "r1"}, "resizeState": {"S": state}}
+    return {
+        "id": {"S": "node"},
+        "resizeId": {"S": "r1"},
+        "resizeState": {"S": state},
+        "resizeDeadline": {"N": str(int(time.time()) + 900)},
+    }
 
 
 @pytest.fixture
@@ -154,16 +159,25 @@ def test_node_that_runs_is_asked_for_nothing(
 )
 def test_hold_of_an_item(item: dict[str, Any] | None, hold: str | None) -> None:
     """The latch comes first; a resize that has changed the type holds nothing."""
-    assert hold_of(item) == hold
+    assert hold_of(item, now=time.time()) == hold
 
 
 @pytest.mark.parametrize(
-    "item", [[], "x", {"resizeState": {"N": "1"}}, {"resizeState": "changing"}]
+    "item",
+    [
+        [],
+        "x",
+        {"resizeState": {"N": "1"}},
+        {"resizeState": "changing"},
+        {"resizeState": {"S": "changing"}},
+        {"resizeState": {"S": "changing"}, "resizeDeadline": {"N": "soon"}},
+        {"resizeState": {"S": "changing"}, "resizeDeadline": {"N": "1"}},
+    ],
 )
 def test_item_that_is_none_of_ours_is_no_permission(item: object) -> None:
     """Nothing fails open."""
     with pytest.raises(ControlUnavailable):
-        hold_of(item)
+        hold_of(item, now=time.time())
 
 
 def test_table_that_is_not_there() -> None:

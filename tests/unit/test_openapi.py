@@ -9,6 +9,7 @@ from openapi_spec_validator import validate
 
 from tests import contract
 from tinyllama.queue_health import app as queue_health
+from tinyllama.resize import app as resize
 from tinyllama.router import app as router
 from tinyllama.stop import app as stop
 from tinyllama.utils.http.body import MAX_IDLE_MIN, MAX_PROMPT_BYTES, MIN_IDLE_MIN, BodyReason
@@ -16,7 +17,7 @@ from tinyllama.utils.http.errors import STATUS, ApiError
 from tinyllama.utils.http.responses import error_response, respond
 
 TEMPLATES = Path(__file__).parent.parent.parent / "cloudformation"
-FUNCTIONS = {"router": router, "stop": stop, "queue_health": queue_health}
+FUNCTIONS = {"router": router, "stop": stop, "resize": resize, "queue_health": queue_health}
 
 
 class Loader(yaml.SafeLoader):

@@ -136,6 +136,13 @@ def read_queue(environment: Mapping[str, str]) -> QueueAddress | None:
     )
 
 
+def read_topic(environment: Mapping[str, str]) -> str:
+    """Read the ARN of the topic that failures are mailed by. Raises InvalidSetting."""
+    return _matching(
+        environment, "TL_ALARM_TOPIC", r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:\S+", "a topic's ARN"
+    )
+
+
 def router_is_disabled(environment: Mapping[str, str]) -> bool:
     """Read the switch TL_DISABLE_LAM_ROUTER. Raises InvalidSetting."""
     return _matching(environment, "TL_DISABLE_LAM_ROUTER", r"[01]", '"0" or "1"') == "1"

@@ -36,6 +36,6 @@ def failure(seen: Seen, last_refusal: str | None) -> Failure:
     if seen == "not_looked" and last_refusal in REASONS:
         seen = REASONS[last_refusal]
     match seen:
-        case "none" | "no_capacity" | "refused" | "budget":
+        case "none" | "no_capacity" | "quota" | "refused" | "budget":
             return Failure("node_unavailable", seen)
     return Failure("not_started", None)

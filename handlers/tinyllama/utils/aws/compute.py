@@ -1,12 +1,12 @@
-"""The compute node: EC2 finds it by its three tags, starts it and stops it.
+"""The compute node: EC2 finds it by its three tags, starts it, stops it and changes its type.
 
 `client` loads boto3, as most requests never need it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, cast
 
 from tinyllama.utils.aws.errors import AwsError
 
@@ -28,11 +28,16 @@ _NO_CAPACITY = frozenset(
 _SERVER_ERROR = 500
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 3.0
 
-Reason = Literal["none", "no_capacity", "refused", "budget", "unconfirmed"]
+_QUOTA = frozenset({"VcpuLimitExceeded", "InstanceLimitExceeded"})
+"""Until AWS raises the account's quota, which is often 0 for machines with a GPU.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+
+Reason = Literal["none", "no_capacity", "quota", "refused", "budget", "unconfirmed"]
 """`unconfirmed`: only of a stop that EC2 did not answer, and that nobody has seen it carry out."""
 REASONS: dict[str, Reason] = {
     "none": "none",
     "no_capacity": "no_capacity",
+    "quota": "quota",
     "refused": "refused",
     "budget": "budget",
 }
@@ -46,6 +51,10 @@ class NodeUnavailable(AwsError):
         self.reason = reason
 
 
+class Refused(NodeUnavailable):
+    """EC2 has answered no, and would again; it changed nothing."""
+
+
 class WrongState(AwsError):
     """EC2 refused, because the node has changed its state meanwhile."""
 
@@ -56,10 +65,16 @@ class Unclear(AwsError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An instance that is neither terminated nor shutting down."""
+    """An instance that is neither terminated nor shutting down.
+
+    `instance_type` and `state_reason`, EC2's own code such as `Client.UserInitiatedShutdown`, are
+    empty where EC2 did not say them.
+    """
 
     instance_id: str
     state: NodeState
+    instance_type: str = field(default="", compare=False)
+    state_reason: str = field(default="", compare=False)
 
 
 def client(region: str) -> "EC2Client":
@@ -86,32 +101,37 @@ def find_node(ec2: "EC2Client", *, project: str, stack: str) -> Node | None:
         NodeUnavailable: EC2 did not answer, not in its own form, or refused.
     """
     try:
-        states = _states(ec2, project, stack)
+        nodes = _nodes(ec2, project, stack)
     except Unclear as error:
         # Only asked, so nothing can have happened.
         raise NodeUnavailable("refused", str(error)) from error
     for state in _MOST_AWAKE_FIRST:
-        for instance_id in sorted(states):
-            if states[instance_id] == state:
-                return Node(instance_id, state)
+        for instance_id in sorted(nodes):
+            if nodes[instance_id].state == state:
+                return nodes[instance_id]
     return None
 
 
-def _states(ec2: "EC2Client", project: str, stack: str) -> dict[str, str]:
-    """The state of every instance with the node's three tags, by its id."""
+def _nodes(ec2: "EC2Client", project: str, stack: str) -> dict[str, Node]:
+    """Every instance with the node's three tags, by its id."""
     filters: list[FilterTypeDef] = [
         {"Name": "tag:Project", "Values": [project]},
         {"Name": "tag:Role", "Values": ["gpu-node"]},
         {"Name": "tag:Stack", "Values": [stack]},
         {"Name": "instance-state-name", "Values": list(_MOST_AWAKE_FIRST)},
     ]
-    states: dict[str, str] = {}
+    nodes: dict[str, Node] = {}
     with _translated_errors():
         for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
             for reservation in page["Reservations"]:
                 for instance in reservation["Instances"]:
-                    states[instance["InstanceId"]] = instance["State"]["Name"]
-    return states
+                    nodes[instance["InstanceId"]] = Node(
+                        instance["InstanceId"],
+                        cast(NodeState, instance["State"]["Name"]),
+                        instance.get("InstanceType", ""),
+                        instance.get("StateReason", {}).get("Code", ""),
+                    )
+    return nodes
 
 
 def start(ec2: "EC2Client", node: Node) -> bool:
@@ -142,6 +162,23 @@ def stop(ec2: "EC2Client", node: Node) -> None:
             raise Unclear("answer about another node")
 
 
+def change_type(ec2: "EC2Client", node: Node, instance_type: str) -> None:
+    """Change the type of a stopped node.
+
+    EC2 may describe the old type for a while afterwards.
+    https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+
+    Raises:
+        NodeUnavailable: EC2 could not be reached or refused.
+        WrongState: the node is not stopped.
+        Unclear: look at the node's type.
+    """
+    with _translated_errors():
+        ec2.modify_instance_attribute(
+            InstanceId=node.instance_id, InstanceType={"Value": instance_type}
+        )
+
+
 @contextmanager
 def _translated_errors() -> Iterator[None]:
     """Tell apart: refused for certain, never sent, and sent without an answer to rely on."""
@@ -164,10 +201,12 @@ def _translated_errors() -> Iterator[None]:
         if code == "IncorrectInstanceState":
             raise WrongState from error
         if code in _NO_CAPACITY:
-            raise NodeUnavailable("no_capacity", code) from error
+            raise Refused("no_capacity", code) from error
+        if code in _QUOTA:
+            raise Refused("quota", code) from error
         if status >= _SERVER_ERROR:
             raise Unclear(code) from error
-        raise NodeUnavailable("refused", code) from error
+        raise Refused("refused", code) from error
     except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError) as error:
         raise NodeUnavailable("refused", type(error).__name__) from error
     except (HTTPClientError, ResponseParserError, SSLError) as error:

@@ -15,6 +15,7 @@ from tinyllama.utils.decoding import strict_json
 TIMEOUT_S = 1.0
 MAX_ANSWER_BYTES = 512 * 1024  # an item has at most 400 KiB
 _MAX_DEPTH = 16
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 Item = Mapping[str, Mapping[str, str]]
 """An item of strings and numbers: {"id": {"S": "jwks"}, "fetchedAt": {"N": "1"}}."""
@@ -22,6 +23,10 @@ Item = Mapping[str, Mapping[str, str]]
 
 class DynamoDbFailed(AwsError):
     """The call did not succeed; the message names the failure and holds nothing of the item."""
+
+
+class ConditionFailed(DynamoDbFailed):
+    """The item is not as the write demands; nothing was written."""
 
 
 def call(
@@ -33,10 +38,11 @@ def call(
     credentials: Callable[[], sigv4.Credentials],
     now: float,
 ) -> Mapping[str, object]:
-    """Call `action` ("GetItem", "PutItem") once, without a retry, within 1 s for each network step.
+    """Call `action` ("GetItem", "UpdateItem") once, without a retry, within 1 s for each network
+    step.
 
     Raises:
-        DynamoDbFailed
+        DynamoDbFailed: ConditionFailed if the write's own condition refused it.
     """
     parts = urlsplit(url)
     body = json.dumps(request).encode()
@@ -52,8 +58,8 @@ def call(
         region=region,
         now=now,
     )
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=TIMEOUT_S)
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.netloc, timeout=TIMEOUT_S)
     try:
         connection.request("POST", "/", body, headers)
         with connection.getresponse() as response:
@@ -63,7 +69,9 @@ def call(
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
-        raise DynamoDbFailed(f"{action}: status {response.status} {_error_type(content)}".rstrip())
+        kind = _error_type(content)
+        failure = ConditionFailed if kind == _CONDITION_FAILED else DynamoDbFailed
+        raise failure(f"{action}: status {response.status} {kind}".rstrip())
     return _members(content, action)
 
 

@@ -7,7 +7,8 @@ latchedAt     N  since when the budget killer keeps the node off, seconds since 
 latchedWhy    S  what it saw, for the log and the mail
 resizeId      S  the last resize operation
 resizeState   S  `stopping`, `changing`, `starting`; then `done` or `failed`
-resize...        what else that operation keeps: `utils/control` has no use of it
+resizeDeadline N when it goes back to the old type, for 15 minutes more; seconds since the epoch
+resize...        what else that operation keeps: see `operation.py`
 
 A resize holds the node while it stops it and changes its type: a start in between would bring up
 the old type. If the item cannot be read nobody starts the node, because a start costs money.
@@ -23,6 +24,8 @@ from tinyllama.utils.settings import ControlSettings
 Hold = Literal["budget", "resizing"]
 ITEM_ID: Final = "node"
 HELD_BY_RESIZE: Final = frozenset({"stopping", "changing"})
+OVERDUE_S: Final = 1800
+"""Twice the time that a resize has, after its deadline, to go back to the old type."""
 
 
 class ControlUnavailable(AwsError):
@@ -56,14 +59,15 @@ def read_hold(
         )
     except dynamodb.DynamoDbFailed as error:
         raise ControlUnavailable(f"control table: {error}") from error
-    return hold_of(answer.get("Item"))
+    return hold_of(answer.get("Item"), now=now)
 
 
-def hold_of(item: object) -> Hold | None:
+def hold_of(item: object, *, now: float) -> Hold | None:
     """The hold that an item says; no item, no hold.
 
     Raises:
-        ControlUnavailable: it is no item of this table.
+        ControlUnavailable: it is no item of this table, or nobody goes on with its resize. Who
+            waits for the node is told so, and the waker counts a failure.
     """
     if item is None:
         return None
@@ -77,4 +81,12 @@ def hold_of(item: object) -> Hold | None:
     text = state.get("S") if isinstance(state, Mapping) else None
     if not isinstance(text, str):
         raise ControlUnavailable("control table: resizeState is no string")
-    return "resizing" if text in HELD_BY_RESIZE else None
+    if text not in HELD_BY_RESIZE:
+        return None
+    try:
+        deadline = int(item["resizeDeadline"]["N"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ControlUnavailable("control table: resizeDeadline is no time") from error
+    if now > deadline + OVERDUE_S:
+        raise ControlUnavailable("control table: a resize does not end")
+    return "resizing"

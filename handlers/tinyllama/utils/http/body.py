@@ -1,4 +1,4 @@
-"""Validation of the bodies of POST /infer and POST /stop.
+"""Validation of the bodies of POST /infer, POST /stop and POST /resize.
 
 An error names the field and never holds its value.
 """
@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, cast, get_args
 
+from tinyllama.utils.control.operation import NODE_TYPES, Action, NodeType
 from tinyllama.utils.decoding import strict_json
 
 Prompt = NewType("Prompt", str)
@@ -44,6 +45,7 @@ class BodyReason(StrEnum):
     NOT_BOOLEAN = "not true or false"
     NOT_WHOLE = "not a whole number"
     OUT_OF_RANGE = "out of range"
+    NOT_KNOWN = "not one of the known values"
     NOT_PRINTABLE = "not 1 to 128 printable ASCII characters"
 
 
@@ -62,6 +64,15 @@ class InferRequest:
 
     prompt: Prompt
     idle: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeRequest:
+    """A valid request: `target` is the type to have, of a resize alone."""
+
+    action: Action
+    target: NodeType | None = None
+    force: bool = False
 
 
 def parse(body: str | bytes | None, is_base64: bool) -> InferRequest:
@@ -85,10 +96,24 @@ def parse_stop(body: str | bytes | None, is_base64: bool) -> bool:
         return False
     members = _members(_text(body, is_base64))
     _refuse_unknown(members, "force")
-    force = members.get("force", False)
-    if not isinstance(force, bool):
-        raise InvalidBody("force", BodyReason.NOT_BOOLEAN)
-    return force
+    return _force(members)
+
+
+def parse_resize(body: str | bytes | None, is_base64: bool) -> ResizeRequest:
+    """Validate the body of POST /resize.
+
+    Raises:
+        InvalidBody: with the first fault, in the order form, unknown fields, action, target, force.
+    """
+    members = _members(_text(body, is_base64))
+    _refuse_unknown(members, "action", "target", "force")
+    action = cast(Action, _known(members, "action", get_args(Action)))
+    target: NodeType | None = None
+    if action == "resize":
+        target = cast(NodeType, _known(members, "target", NODE_TYPES))
+    elif "target" in members:
+        raise InvalidBody("target", BodyReason.UNKNOWN)
+    return ResizeRequest(action, target, _force(members))
 
 
 def idempotency_key(value: str | None) -> str | None:
@@ -167,6 +192,24 @@ def _prompt(members: Mapping[str, object]) -> Prompt:
     if "\0" in value:
         raise InvalidBody("prompt", BodyReason.HAS_NUL)
     return Prompt(value)
+
+
+def _known(members: Mapping[str, object], name: str, known: tuple[str, ...]) -> str:
+    if name not in members:
+        raise InvalidBody(name, BodyReason.MISSING)
+    value = members[name]
+    if not isinstance(value, str):
+        raise InvalidBody(name, BodyReason.NOT_TEXT)
+    if value not in known:
+        raise InvalidBody(name, BodyReason.NOT_KNOWN)
+    return value
+
+
+def _force(members: Mapping[str, object]) -> bool:
+    force = members.get("force", False)
+    if not isinstance(force, bool):
+        raise InvalidBody("force", BodyReason.NOT_BOOLEAN)
+    return force
 
 
 def _idle(members: Mapping[str, object]) -> int:

@@ -81,6 +81,7 @@ TABLE: tuple[Row[Any], ...] = (
     Row(404, "not_found"),
     Row(409, "node_in_use"),
     Row(409, "node_starting"),
+    Row(409, "resize_under_way"),
     Row(410, "job_gone"),
     Row(422, "idempotency_key_reused", KeyReused),
     Row(

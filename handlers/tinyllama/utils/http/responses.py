@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, TypedDict
 
 from tinyllama.utils.http.errors import STATUS, ApiError, to_api_error
@@ -23,6 +24,12 @@ class Response(TypedDict):
 
 
 Route = Callable[[Event], Response]
+_notes: ContextVar[dict[str, str]] = ContextVar("notes")
+
+
+def note(**fields: str | None) -> None:
+    """Add fields to the log line of the request that is being served: names and ids, no content."""
+    _notes.get({}).update({name: text for name, text in fields.items() if text is not None})
 
 
 def respond(
@@ -55,6 +62,8 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
     """
     request: Event = event if isinstance(event, Mapping) else {}
     started = time.perf_counter()
+    notes: dict[str, str] = {}
+    _notes.set(notes)
     code: str | None = None
     why: str | None = None
     at: str | None = None
@@ -82,6 +91,7 @@ def serve(event: object, context: object, routes: Mapping[str, Route]) -> Respon
         error=code,
         why=why,
         at=at,
+        **notes,
     )
     return response
 

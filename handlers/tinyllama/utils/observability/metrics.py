@@ -20,6 +20,8 @@ class Metric(StrEnum):
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
     WAKER_FAILURES = "WakerFailures"
     AUTO_STOPS = "AutoStops"
+    RESIZE_REQUESTS = "ResizeRequests"
+    RESIZE_FAILURES = "ResizeFailures"
 
     @property
     def unit(self) -> str:
