@@ -53,6 +53,7 @@ class Package:
 PACKAGES = (
     Package("router", ("tinyllama/utils", "tinyllama/router"), (*_JOSE, "redis")),
     Package("stop", ("tinyllama/utils", "tinyllama/stop"), (*_JOSE, "redis")),
+    Package("stop_build_box", ("tinyllama/utils", "tinyllama/stop_build_box"), ()),
     Package("waker", ("tinyllama/utils", "tinyllama/waker"), ("redis",)),
     Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
     Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),

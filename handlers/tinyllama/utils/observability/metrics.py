@@ -20,6 +20,8 @@ class Metric(StrEnum):
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
     WAKER_FAILURES = "WakerFailures"
     AUTO_STOPS = "AutoStops"
+    BUDGET_STOPS = "BudgetStops"
+    OVERDUE_MACHINES = "OverdueMachines"
 
     @property
     def unit(self) -> str:
