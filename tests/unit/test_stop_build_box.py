@@ -118,14 +118,12 @@ class World:
     def mails(self) -> list[str]:
         """The subjects of what was mailed since the last look."""
         found = []
-        while messages := self.sqs.receive_message(
-            QueueUrl=self.queue, MaxNumberOfMessages=10
-        ).get("Messages", []):
+        while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
             for message in messages:
                 found.append(json.loads(message["Body"])["Subject"].removeprefix(f"{STACK}: "))
-                self.sqs.delete_message(
-                    QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"]
-                )
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return found
 
     def is_queue_on(self) -> bool:
@@ -235,9 +233,7 @@ def test_kill_reads_every_page(world: World) -> None:
     lost="nothing: the others are stopped, the mail names the refusal",
     recovers="the meter tries again every 5 minutes",
 )
-def test_one_refusal_does_not_spare_the_rest(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_refusal_does_not_spare_the_rest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor the steps after it; the next tick of the meter tries again."""
     nodes = world.launch("gpu-node", 3)
     end = fleet.end
