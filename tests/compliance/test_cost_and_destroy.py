@@ -141,6 +141,7 @@ def test_nothing_bills_while_use_gpu_is_false() -> None:
         "queue.yaml",
         "node.yaml",
         "guard.yaml",
+        "builder.yaml",
     ]
     assert [
         line for name in ("stack.yaml", *names) for line in billing_while_off(named(name))
