@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from e2e.gaps import budget
 from e2e.run import Run, StageFailed, expect
-from e2e.stages.deploy import ids_of
 
 
 def guard(run: Run, action: str, **members: float) -> dict[str, Any]:
@@ -56,7 +55,9 @@ def states(run: Run, ids: list[str]) -> list[str]:
 
 def spend(run: Run, usd: float) -> None:
     """Let the emulated Budget say that this was spent; it tells its topics, and they the guard."""
-    (name,) = ids_of(run, "AWS::Budgets::Budget")
+    function = run.outputs["GuardFunction"]
+    settings = run.client("lambda").get_function_configuration(FunctionName=function)
+    name = settings["Environment"]["Variables"]["TL_BUDGET"]
     where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
     with closing(connection):
