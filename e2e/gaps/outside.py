@@ -41,12 +41,12 @@ NO_SERVERS = (
     ),
     Gap(
         name="builder",
-        lacks="a machine with a launch time of our choice: that a forgotten builder ends is not tested",
+        lacks="a launch time of our choice: that a forgotten builder ends is not tested",
         stand_in=None,
     ),
     Gap(
         name="killer",
-        lacks="a Budget whose spend a test sets: that the killer turns everything off is not tested",
+        lacks="a Budget whose spend a test sets: the killer is not tested",
         stand_in=None,
     ),
     Gap(
