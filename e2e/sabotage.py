@@ -34,6 +34,7 @@ class InapplicableSabotage(UsageError):
 
 
 _EDGE = "cloudformation/edge.yaml"
+_GUARD = "handlers/tinyllama/stop_build_box"
 _NODE = "cloudformation/node.yaml"
 _QUEUE = "cloudformation/queue.yaml"
 _ROUTER = "cloudformation/router.yaml"
@@ -351,6 +352,51 @@ ALL: tuple[Sabotage, ...] = (
         _ROUTER,
         "Action: ec2:StopInstances",
         "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
+        "a forgotten builder is not ended",
+        "builder",
+        "cloudformation/guard.yaml",
+        "Action: ec2:TerminateInstances",
+        "Action: ec2:DescribeInstanceStatus",
+    ),
+    Sabotage(
+        "machines off before the latch",
+        "killer",
+        f"{_GUARD}/killer.py",
+        "        is_new, failed = False, Tried()\n",
+        "        is_new, failed = False, _guarded(self._machines)\n",
+    ),
+    Sabotage(
+        "one page of machines only",
+        "killer",
+        f"{_GUARD}/fleet.py",
+        'PaginationConfig={"PageSize": PAGE_SIZE}',
+        'PaginationConfig={"PageSize": PAGE_SIZE, "MaxItems": PAGE_SIZE}',
+    ),
+    Sabotage(
+        "one refusal spares the rest",
+        "killer",
+        f"{_GUARD}/fleet.py",
+        """            failed.append(f"{name}: {refusal}")
+""",
+        """            failed.append(f"{name}: {refusal}")
+            break
+""",
+    ),
+    Sabotage(
+        "no permission to turn the queue off",
+        "killer",
+        "cloudformation/guard.yaml",
+        "cloudformation:UpdateStack]",
+        "cloudformation:ListStacks]",
+    ),
+    Sabotage(
+        "killer's mail missing",
+        "killer",
+        f"{_GUARD}/app.py",
+        '        _tell(guard, f"budget killer: {why}", outcome)\n',
+        "",
     ),
     Sabotage(
         "endpoint bills without a GPU",

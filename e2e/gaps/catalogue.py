@@ -6,9 +6,11 @@ library alone when they are loaded.
 
 from e2e.gaps import (
     access_log,
+    budget,
     cache_access,
     cors_keys,
     instance,
+    instance_calls,
     layer_by_arn,
     metric_namespace,
     metrics,
@@ -30,8 +32,10 @@ INSIDE = (
     nested_retain,
     nested_update,
     instance,
+    instance_calls,
     cache_access,
     metric_namespace,
+    budget,
 )
 # Another process fills them, or nothing does.
 BESIDE = (model_server, metrics, route_throttle, access_log)

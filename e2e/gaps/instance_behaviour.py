@@ -5,7 +5,7 @@ and `stopping` pass at once, and no start fails.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PATH = "/_gaps/instance"
@@ -16,8 +16,9 @@ class Behaviour:
     """How long states last, and what becomes of a start.
 
     `start_error` is the code with which EC2 refuses to start an instance. With `lose_answer` it
-    starts the instance and answers with an empty body. Without `events`, EC2's
-    events are lost.
+    starts the instance and answers with an empty body. Without `events`, EC2's events are lost.
+    `refuses_end` is the id of an instance that EC2 refuses to stop or terminate; `launch_ages_s`
+    says how long ago instances were launched.
     """
 
     pending_s: float = 0
@@ -25,6 +26,8 @@ class Behaviour:
     start_error: str = ""
     lose_answer: bool = False
     events: bool = True
+    refuses_end: str = ""
+    launch_ages_s: dict[str, float] = field(default_factory=dict)
 
 
 behaviour = Behaviour()

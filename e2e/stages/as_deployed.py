@@ -47,18 +47,21 @@ def _edge(run: Run) -> None:
 
 
 def _groups(run: Run) -> None:
-    """Only the node reaches the internet, on 443; nothing is reached from the internet."""
+    """Node and builder reach the internet, on 443; nothing is reached from the internet."""
     ec2 = run.client("ec2")
     own = [{"Name": "vpc-id", "Values": [_vpc_of_node(run)]}]
     call = Call("ec2", "describe_security_groups", {"Filters": own}, "SecurityGroups[]")
     groups = [group for group in ask(ec2, call) if group["GroupName"] != "default"]
     to_world = {
-        ("-NodeSecurityGroup" in group["GroupName"], rule.get("FromPort"))
+        (
+            any(f"-{own}SecurityGroup" in group["GroupName"] for own in ("Node", "Builder")),
+            rule.get("FromPort"),
+        )
         for group in groups
         for rule in group["IpPermissionsEgress"]
         if _is_world(rule)
     }
-    expect(to_world, {(True, 443)}, "groups that reach the world, as (is the node's, port)")
+    expect(to_world, {(True, 443)}, "groups that reach the world, as (is a machine's, port)")
     from_world = [g["GroupName"] for g in groups for r in g["IpPermissions"] if _is_world(r)]
     expect(from_world, [], "groups open to the world")
 
@@ -104,7 +107,7 @@ def _logs(run: Run) -> None:
         run.function_log(n)
         for n in (
             *("router", "stop", "queue-health", "waker", "signing-keys"),
-            *("resize", "resize-motor"),
+            *("resize", "resize-motor", "stop-build-box"),
         )
     } - set(groups)
     expect(missing, set(), "log groups that are not there")

@@ -9,7 +9,7 @@ from tests.compliance.templates import Template, named, ours, properties, read
 TOPIC = {"Ref": "AlarmTopic"}
 # Alarms on what only exists when something happened: silence is their good state. All others watch
 # a check that runs on a schedule, whose silence means that it does not run.
-QUIET_IS_GOOD = frozenset({"AccessLogVolumeAlarm"})
+QUIET_IS_GOOD = frozenset({"AccessLogVolumeAlarm", "KillerFiredAlarm", "RunningTooLongAlarm"})
 
 
 def deaf_alarms(template: Template) -> list[str]:
@@ -33,8 +33,49 @@ def test_alarm_tells_somebody(template: Template) -> None:
     assert deaf_alarms(template) == []
 
 
+BUDGETS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "budgets.amazonaws.com"},
+    "Action": "sns:Publish",
+    "Condition": {
+        "ArnLike": {
+            "aws:SourceArn": {"Fn::Sub": "arn:${AWS::Partition}:budgets::${AWS::AccountId}:*"}
+        },
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    },
+}
+
+
+def test_budgets_reach_the_killer_and_nobody_else_does() -> None:
+    """75 % goes to the alarms, 105 % to the function; credits hide nothing; no fixed name."""
+    guard = named("guard.yaml")
+    (policy,) = guard.resources("AWS::SNS::TopicPolicy").values()
+    topic = {"Ref": "BudgetTopic"}
+    statement = [BUDGETS | {"Resource": topic}]
+    assert properties(policy)["PolicyDocument"]["Statement"] == statement
+    given = properties(guard.resources("AWS::Budgets::Budget")["Budget"])
+    assert "BudgetName" not in given["Budget"]
+    assert given["Budget"]["CostTypes"] == {"IncludeCredit": False, "IncludeRefund": False}
+    told = {
+        entry["Notification"]["Threshold"]: (
+            entry["Notification"]["NotificationType"],
+            [subscriber["Address"] for subscriber in entry["Subscribers"]],
+        )
+        for entry in given["NotificationsWithSubscribers"]
+    }
+    assert told == {75: ("ACTUAL", [TOPIC]), 105: ("ACTUAL", [topic])}
+    rules = {
+        properties(rule)["ScheduleExpression"]: properties(rule)["Targets"][0]["Input"]
+        for rule in guard.resources("AWS::Events::Rule").values()
+    }
+    assert rules == {
+        "rate(30 minutes)": '{"action": "overdue"}',
+        "rate(5 minutes)": '{"action": "meter"}',
+    }
+
+
 def test_topic_admits_the_alarms_of_its_stack_alone() -> None:
-    """One service, one action, alarms by this stack's names in this account."""
+    """Alarms by this stack's names, and budgets, of this account; one action."""
     (policy,) = named("ops.yaml").resources("AWS::SNS::TopicPolicy").values()
     assert properties(policy)["Topics"] == [TOPIC]
     arn = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:${Name}-*"
@@ -48,7 +89,8 @@ def test_topic_admits_the_alarms_of_its_stack_alone() -> None:
                 "ArnLike": {"aws:SourceArn": {"Fn::Sub": arn}},
                 "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
             },
-        }
+        },
+        BUDGETS | {"Resource": TOPIC},
     ]
 
 

@@ -69,7 +69,7 @@ def test_cfn_lint_follows_nested_stacks(tmp_path: Path) -> None:
     for path in FOLDER.glob("*.yaml"):
         (tmp_path / path.name).write_text(path.read_text())
     root = tmp_path / "stack.yaml"
-    root.write_text(root.read_text().replace("        SubnetId: !G", "        Subnet: !G"))
+    root.write_text(root.read_text().replace("        SubnetId: !G", "        Subnet: !G", 1))
     assert [finding.split(" ")[1] for finding in lint(root)] == ["E3043", "E3043"]
 
 

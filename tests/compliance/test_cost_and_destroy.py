@@ -16,6 +16,8 @@ FREE = frozenset(
         "AWS::ApiGatewayV2::Integration",
         "AWS::ApiGatewayV2::Route",
         "AWS::ApiGatewayV2::Stage",
+        # Watching is free; actions, which this one has none of, are not.
+        "AWS::Budgets::Budget",
         "AWS::CloudFormation::Stack",
         "AWS::CloudWatch::Alarm",
         "AWS::Cognito::UserPool",
@@ -139,6 +141,8 @@ def test_nothing_bills_while_use_gpu_is_false() -> None:
         "queue.yaml",
         "resize.yaml",
         "node.yaml",
+        "guard.yaml",
+        "builder.yaml",
     ]
     assert [
         line for name in ("stack.yaml", *names) for line in billing_while_off(named(name))
@@ -215,13 +219,19 @@ def test_nested_template_behind_the_condition_is_not_judged() -> None:
 
 
 def test_alarms_stay_within_the_free_ones() -> None:
-    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Three stacks fit."""
+    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Two stacks fit."""
     alarms = [
         logical_id
         for template in ours()
         for logical_id in template.resources("AWS::CloudWatch::Alarm")
     ]
-    assert alarms == ["AccessLogVolumeAlarm", "QueueHealthAlarm", "WakerAlarm"]
+    assert alarms == [
+        "AccessLogVolumeAlarm",
+        "KillerFiredAlarm",
+        "RunningTooLongAlarm",
+        "QueueHealthAlarm",
+        "WakerAlarm",
+    ]
 
 
 @pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)

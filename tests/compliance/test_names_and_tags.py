@@ -59,6 +59,10 @@ def shared_names(template: Template) -> list[str]:
     ]
 
 
+# What a builder is found by, beside what it costs.
+FOUND_BY = ("Name", "Role", "Stack")
+
+
 def untagged(template: Template) -> list[str]:
     """Resources that stack tags do not reach and that lack a cost tag of their own."""
     found = []
@@ -69,7 +73,7 @@ def untagged(template: Template) -> list[str]:
                 found.append(f"{template.name} {logical_id}: must have the tags {COST_TAGS}")
         if resource["Type"] == "AWS::EC2::LaunchTemplate":
             specifications = {
-                given["ResourceType"]: [tag["Key"] for tag in given["Tags"]]
+                given["ResourceType"]: [t["Key"] for t in given["Tags"] if t["Key"] not in FOUND_BY]
                 for given in properties(resource)["LaunchTemplateData"].get("TagSpecifications", [])
             }
             found += [

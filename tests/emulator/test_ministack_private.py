@@ -10,7 +10,9 @@ import inspect, json
 from importlib.metadata import version
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, sigv4
-from ministack.services import apigateway, ec2, elasticache, eventbridge, iam, sts, tagging
+from ministack.services import (
+    apigateway, budgets, ec2, elasticache, eventbridge, iam, sns, sts, tagging
+)
 from ministack.services.cloudformation import provisioners as p
 
 def parameters(function):
@@ -19,10 +21,16 @@ def parameters(function):
 print(json.dumps({
     "version": version("ministack"),
     "api": sorted(p._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]),
-    "unknown types": sorted(t for t in ("AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress")
+    "budgets": [isinstance(t, responses.AccountScopedDict)
+                for t in (budgets._budgets, budgets._notification_store)],
+    "publish": parameters(sns.publish_internal)[:3],
+    "admits": parameters(sns.topic_policy_allows),
+    "unknown types": sorted(t for t in ("AWS::Budgets::Budget", "AWS::EC2::Instance",
+                                        "AWS::EC2::SecurityGroupEgress")
                             if t not in p._RESOURCE_HANDLERS),
     "unknown actions": [a for a in ("ModifyInstanceAttribute",) if a not in ec2._ACTION_MAP],
-    "actions": [a for a in ("StartInstances", "StopInstances", "TerminateInstances")
+    "actions": [a for a in ("DescribeInstances", "ReleaseAddress", "RunInstances",
+                                 "StartInstances", "StopInstances", "TerminateInstances")
                 if a in ec2._ACTION_MAP],
     "launch": parameters(ec2._launch_instances_internal),
     "tables": [isinstance(t, responses.AccountRegionScopedDict) for t in
@@ -60,9 +68,23 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
     assert json.loads(done.stdout) == {
         "version": "1.5.33",
         "api": ["create", "delete", "update", "update_with_logical_id"],
-        "unknown types": ["AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress"],
+        "budgets": [True, True],
+        "publish": ["topic_arn", "message", "subject"],
+        "admits": ["topic_arn", "service", "source_arn", "source_account"],
+        "unknown types": [
+            "AWS::Budgets::Budget",
+            "AWS::EC2::Instance",
+            "AWS::EC2::SecurityGroupEgress",
+        ],
         "unknown actions": ["ModifyInstanceAttribute"],
-        "actions": ["StartInstances", "StopInstances", "TerminateInstances"],
+        "actions": [
+            "DescribeInstances",
+            "ReleaseAddress",
+            "RunInstances",
+            "StartInstances",
+            "StopInstances",
+            "TerminateInstances",
+        ],
         "launch": [
             "image_id",
             "instance_type",

@@ -55,6 +55,7 @@ PACKAGES = (
     Package("stop", ("tinyllama/utils", "tinyllama/stop"), (*_JOSE, "redis")),
     Package("resize", ("tinyllama/utils", "tinyllama/resize"), (*_JOSE, "redis")),
     Package("resize_motor", ("tinyllama/utils", "tinyllama/resize_motor"), ()),
+    Package("stop_build_box", ("tinyllama/utils", "tinyllama/stop_build_box"), ()),
     Package("waker", ("tinyllama/utils", "tinyllama/waker"), ("redis",)),
     Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
     Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),

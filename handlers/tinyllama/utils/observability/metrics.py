@@ -22,6 +22,8 @@ class Metric(StrEnum):
     AUTO_STOPS = "AutoStops"
     RESIZE_REQUESTS = "ResizeRequests"
     RESIZE_FAILURES = "ResizeFailures"
+    BUDGET_STOPS = "BudgetStops"
+    OVERDUE_MACHINES = "OverdueMachines"
 
     @property
     def unit(self) -> str:

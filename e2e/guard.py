@@ -1,0 +1,76 @@
+"""Calls of the guard's function, and the machines that its stages launch."""
+
+import http.client
+import json
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+from e2e.gaps import budget
+from e2e.run import Run, StageFailed, expect
+
+
+def guard(run: Run, action: str, **members: float) -> dict[str, Any]:
+    """Call the function as a rule or an operator does; returns its answer."""
+    answer = run.client("lambda").invoke(
+        FunctionName=run.outputs["GuardFunction"],
+        Payload=json.dumps({"action": action, **members}).encode(),
+    )
+    logs = (run.function_log("stop-build-box"),)
+    body = answer["Payload"].read().decode()
+    expect(answer.get("FunctionError"), None, f"the guard's {action}: {body}", logs=logs)
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+def launch(run: Run, role: str, count: int = 1, *, stack: str = "") -> list[str]:
+    """Launch machines with the tags of the stack's own, or of another stack."""
+    project = run.settings()[0]["Project"]
+    tags = {"Project": project, "Stack": stack or run.name, "Role": role}
+    answer = run.client("ec2").run_instances(
+        ImageId="ami-0123456789abcdef0",
+        InstanceType="t3.medium",
+        MinCount=count,
+        MaxCount=count,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": as_tags(tags)}],
+    )
+    return [instance["InstanceId"] for instance in answer["Instances"]]
+
+
+def as_tags(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def states(run: Run, ids: list[str]) -> list[str]:
+    """The state of each machine."""
+    answer = run.client("ec2").describe_instances(InstanceIds=ids)
+    found = {
+        instance["InstanceId"]: instance["State"]["Name"]
+        for reservation in answer["Reservations"]
+        for instance in reservation["Instances"]
+    }
+    return [found[own] for own in ids]
+
+
+def spend(run: Run, usd: float) -> None:
+    """Let the emulated Budget say that this was spent; it tells its topics, and they the guard."""
+    function = run.outputs["GuardFunction"]
+    settings = run.client("lambda").get_function_configuration(FunctionName=function)
+    name = settings["Environment"]["Variables"]["TL_BUDGET"]
+    where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", budget.PATH, json.dumps({"budget": name, "usd": usd}))
+        answer = connection.getresponse()
+        answer.read()
+    if answer.status != 204:
+        raise StageFailed(f"the Budget's spend: {answer.status}", logs=("ministack",))
+
+
+def control(run: Run, item: str) -> dict[str, str]:
+    """An item of the control table; empty if there is none."""
+    answer = run.client("dynamodb").get_item(
+        TableName=f"{run.name}-control", Key={"id": {"S": item}}, ConsistentRead=True
+    )
+    return {name: next(iter(value.values())) for name, value in answer.get("Item", {}).items()}

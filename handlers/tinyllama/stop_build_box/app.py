@@ -1,0 +1,236 @@
+"""Stops builders and nodes that run for too long, and everything once the month's money is spent.
+
+Two rules call it: every 5 minutes the meter, which kills as soon as its own count or the Budget's
+reaches the limit, and every 30 minutes the look for machines that run for too long. The Budget's
+message is the last net, because its data is 8 to 24 hours old and it is sent once a month. An
+operator calls it to rehearse, to kill and to lift.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tinyllama.stop_build_box import clients as aws
+from tinyllama.stop_build_box import fleet, mail, meter, prices, queue_switch
+from tinyllama.stop_build_box.killer import Killer, Outcome, end_all, report
+from tinyllama.stop_build_box.ledger import Ledger, Month
+from tinyllama.stop_build_box.request import Action, BadEvent, Request, parse
+from tinyllama.stop_build_box.settings import GuardSettings
+from tinyllama.utils.observability import logs, metrics
+from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.settings import InvalidSetting
+
+BUILDER_MOST_S = 55 * 60
+Answer = dict[str, Any]
+
+
+class GuardFailed(Exception):
+    """A run that could not do its work. Lambda runs it again, then tells the alarm topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What an execution environment keeps between events."""
+
+    settings: GuardSettings
+    clients: aws.Clients
+    ledger: Ledger
+    killer: Killer
+
+
+def handler(event: object, context: object) -> Answer:
+    """Do what an event asks for; log one line. Raises GuardFailed, so that Lambda tries again."""
+    began = time.perf_counter()
+    action, level, fields = "refused", "INFO", dict[str, str | float | None]()
+    answer: Answer = {}
+    try:
+        guard = setup()
+        request = parse(event, budget_topic=guard.settings.budget_topic)
+        action = request.action
+        answer = ACTIONS[request.action](guard, request, int(time.time()))
+        level = "WARNING" if answer.get("failed") else "INFO"
+        fields = {name: _field(value) for name, value in answer.items()}
+    except BadEvent as error:
+        level, fields, answer = "WARNING", {"why": str(error)}, {"refused": str(error)}
+    except InvalidSetting as error:
+        level, fields = "ERROR", {"why": str(error)}
+        raise GuardFailed(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - Lambda shall try again, and say no message of a library
+        level, fields = "ERROR", {"why": aws.code_of(error), "at": logs.place(error)}
+        raise GuardFailed(f"{action}: {aws.code_of(error)}") from None
+    finally:
+        logs.write(
+            "ERROR" if level == "ERROR" else "WARNING" if level == "WARNING" else "INFO",
+            requestId=getattr(context, "aws_request_id", None),
+            route=action,
+            latencyMs=round((time.perf_counter() - began) * 1000, 2),
+            **fields,
+        )
+    return answer
+
+
+@cache
+def setup() -> Guard:
+    """Read the settings and make the clients, once. Raises InvalidSetting."""
+    settings = GuardSettings.read(os.environ)
+    made = aws.make(settings.region)
+    ledger = Ledger(made.dynamodb, settings.table)
+    return Guard(settings, made, ledger, Killer(made, settings, ledger))
+
+
+def _meter(guard: Guard, request: Request, now_s: int) -> Answer:
+    """Count what was spent since the last tick, act on it; while latched, keep everything off."""
+    month, why_not_counted = _counted(guard, now_s)
+    billed_usd, why_unknown = _billed(guard)
+    spent = max(month.usd, billed_usd or 0.0)
+    verdict = meter.verdict(spent, budget_usd=guard.settings.budget_usd, until_usd=month.until_usd)
+    seen: Answer = {"meterUsd": round(month.usd, 4), "billedUsd": billed_usd, "verdict": verdict}
+    if why_unknown:
+        seen["billedUnknown"] = why_unknown
+    if why_not_counted:
+        seen["notCounted"] = why_not_counted
+    if verdict == "kill":
+        return seen | _kill(guard, f"{spent:.2f} USD are spent this month", now_s)
+    if guard.ledger.is_latched():
+        # A start that raced the latch, or what the last run could not turn off.
+        return seen | _kill(guard, "the node is latched", now_s)
+    if verdict == "warn" and not month.is_warned and guard.ledger.claim_warning(now_s):
+        limit = meter.limit_usd(guard.settings.budget_usd, month.until_usd)
+        mail.of_warning(guard.clients.sns, guard.settings, spent, limit)
+    return seen
+
+
+def _counted(guard: Guard, now_s: int) -> tuple[Month, str]:
+    """The month with what was spent until now; another run's count if that came first.
+
+    Returns:
+        Also why nothing could be counted: the next sample makes up for it, and the kill that the
+        Budget asks for must not wait for it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    before = guard.ledger.month(now_s)
+    if before.sampled_s is not None and before.sampled_s >= now_s:
+        return before, ""
+    try:
+        sight = _sight(guard)
+    except (ClientError, BotoCoreError) as error:
+        return before, aws.code_of(error)
+    guard.ledger.add(before, meter.spent_since(before.sampled_s, now_s, sight), now_s)
+    return guard.ledger.month(now_s), ""
+
+
+def _sight(guard: Guard) -> meter.Sight:
+    """What bills now."""
+    known = prices.of_region(guard.settings.region, prices.table())
+    switch = queue_switch.look(guard.clients.cloudformation, guard.settings.stack)
+    machines = fleet.find(guard.clients.ec2, guard.settings)
+    return meter.Sight(
+        [meter.Running(known.machine(one.instance_type), one.launched_s) for one in machines],
+        known.steady(is_queue_on=switch.is_on),
+    )
+
+
+def _billed(guard: Guard) -> tuple[float | None, str]:
+    """What the Budget says was spent, in USD; None and why, if it cannot be read.
+
+    The meter goes on without it: our own count is the one that is minutes old.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = guard.clients.budgets.describe_budget(
+            AccountId=guard.settings.account, BudgetName=guard.settings.budget
+        )
+        spend = answer["Budget"]["CalculatedSpend"]["ActualSpend"]
+        return float(spend["Amount"]), ""
+    except (ClientError, BotoCoreError, KeyError, ValueError) as error:
+        return None, aws.code_of(error)
+
+
+def _alert(guard: Guard, request: Request, now_s: int) -> Answer:
+    """The Budget's message: kill, unless a lift allowed more this month, which it cannot know."""
+    month = guard.ledger.month(now_s)
+    if month.until_usd is not None:
+        return _meter(guard, request, now_s)
+    return _kill(guard, "the Budget says that 105 % are spent", now_s)
+
+
+def _kill(guard: Guard, why: str, now_s: int) -> Answer:
+    outcome = guard.killer.kill(why, now_s)
+    if outcome.is_news:
+        metrics.emit(guard.settings.stack, Metric.BUDGET_STOPS)
+    if outcome.is_news or not guard.ledger.is_told():
+        _tell(guard, f"budget killer: {why}", outcome)
+        guard.ledger.note_told()
+    return report(outcome)
+
+
+def _overdue(guard: Guard, request: Request, now_s: int) -> Answer:
+    """RISK-1, EC2-003: end builders older than 55 minutes and nodes up for longer than they may."""
+    most_s = {"builder": BUILDER_MOST_S, "gpu-node": guard.settings.max_uptime_h * meter.HOUR_S}
+    overdue = [
+        machine
+        for machine in fleet.find(guard.clients.ec2, guard.settings)
+        if meter.is_overdue(machine.launched_s, now_s, most_s=most_s[machine.role])
+    ]
+    if not overdue:
+        return report(Outcome((), ()))
+    tried = end_all(guard.clients, overdue)
+    outcome = Outcome(tried.done, tried.failed)
+    metrics.emit(guard.settings.stack, Metric.OVERDUE_MACHINES, len(overdue))
+    _tell(guard, f"{len(overdue)} machines ran for too long", outcome)
+    return report(outcome)
+
+
+def _rehearse(guard: Guard, request: Request, now_s: int) -> Answer:
+    return report(guard.killer.rehearse())
+
+
+def _ordered(guard: Guard, request: Request, now_s: int) -> Answer:
+    return _kill(guard, "an operator asked for it", now_s)
+
+
+def _lift(guard: Guard, request: Request, now_s: int) -> Answer:
+    """Let the node be started again, if the month's money allows it.
+
+    Raises:
+        BadEvent: it does not, and the next tick would kill again; or it is not said how far to go.
+    """
+    month = guard.ledger.month(now_s)
+    spent = max(month.usd, _billed(guard)[0] or 0.0)
+    until = request.until_usd if request.until_usd is not None else month.until_usd
+    limit = meter.limit_usd(guard.settings.budget_usd, until)
+    if spent >= limit:
+        raise BadEvent(
+            f"{spent:.2f} of {limit:g} USD are spent, so the next tick would kill again; "
+            "say how far the month may go: untilUsd above what is spent"
+        )
+    if request.until_usd is not None:
+        guard.ledger.allow(request.until_usd, now_s)
+    guard.ledger.lift()
+    return {"lifted": True, "spentUsd": round(spent, 2), "limitUsd": limit}
+
+
+def _tell(guard: Guard, headline: str, outcome: Outcome) -> None:
+    mail.of_outcome(guard.clients.sns, guard.settings, headline, outcome)
+
+
+def _field(value: object) -> str | float | None:
+    """A value of an answer, for the log."""
+    if isinstance(value, list):
+        return "; ".join(value) or None
+    return value if isinstance(value, str | int | float) else None
+
+
+ACTIONS: Mapping[Action, Callable[[Guard, Request, int], Answer]] = {
+    "meter": _meter,
+    "overdue": _overdue,
+    "alert": _alert,
+    "kill": _ordered,
+    "rehearse": _rehearse,
+    "lift": _lift,
+}

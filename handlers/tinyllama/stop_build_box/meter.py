@@ -1,0 +1,83 @@
+"""The arithmetic of our own meter: what ran, for how long, at which price. Pure.
+
+AWS knows what was spent 8 to 24 hours late; this is minutes old. It counts what it sees running at
+each sample, from the sample before, or from the machine's start where that is later. So a machine
+that stopped between two samples is missed for less than one interval, and nothing is counted twice:
+the next sample begins where the last one that was written ended.
+"""
+
+from calendar import timegm
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import gmtime, strftime
+from typing import Literal
+
+HOUR_S = 3600
+KILL_AT = 1.05
+WARN_AT = 0.75
+
+Verdict = Literal["kill", "warn", "fine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A machine that runs: its price with its public address in USD an hour, and its start."""
+
+    usd_hour: float
+    launched_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What bills at a sample: machines, and what has no start, in USD an hour."""
+
+    machines: Sequence[Running]
+    steady_usd_hour: float
+
+
+def month_of(now_s: float) -> str:
+    """The month in UTC, as bills have it: `2026-11`."""
+    return strftime("%Y-%m", gmtime(now_s))
+
+
+def month_began(now_s: float) -> int:
+    """When the month of `now_s` began, in seconds since the epoch."""
+    moment = gmtime(now_s)
+    return timegm((moment.tm_year, moment.tm_mon, 1, 0, 0, 0, 0, 0, 0))
+
+
+def spent_since(sampled_s: float | None, now_s: float, sight: Sight) -> float:
+    """What the month's spend has grown by since the last sample, in USD; never negative.
+
+    Args:
+        sampled_s: the last sample, also one of the month before; None before the first sample ever,
+            when the stack is some minutes old: machines count from their start, the rest not yet.
+        now_s: this sample.
+        sight: what runs now.
+    """
+    began = month_began(now_s)
+    from_s = began if sampled_s is None else max(sampled_s, began)
+    usd = sum(
+        machine.usd_hour * max(0.0, now_s - max(from_s, machine.launched_s)) / HOUR_S
+        for machine in sight.machines
+    )
+    if sampled_s is not None:
+        usd += sight.steady_usd_hour * max(0.0, now_s - from_s) / HOUR_S
+    return usd
+
+
+def limit_usd(budget_usd: float, until_usd: float | None) -> float:
+    """At how many USD the killer acts: 105 % of the budget, or as far as a lift allowed to go."""
+    return max(round(budget_usd * KILL_AT, 2), until_usd or 0.0)
+
+
+def verdict(spent_usd: float, *, budget_usd: float, until_usd: float | None = None) -> Verdict:
+    """What the month's spend asks for."""
+    if spent_usd >= limit_usd(budget_usd, until_usd):
+        return "kill"
+    return "warn" if spent_usd >= budget_usd * WARN_AT else "fine"
+
+
+def is_overdue(launched_s: float, now_s: float, *, most_s: float) -> bool:
+    """Whether a machine has run for longer than it may."""
+    return now_s - launched_s > most_s

@@ -1,0 +1,53 @@
+"""Whether the queue is on, and turning it off so that CloudFormation stays its owner.
+
+The stack is updated with its own template and parameters, UseGpu alone is changed. A queue deleted
+behind CloudFormation's back would break the stack's next update.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+SWITCH = "UseGpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The root stack: its parameters by name, and what it is doing."""
+
+    parameters: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    is_on: bool
+    is_busy: bool
+
+
+def look(cloudformation: "CloudFormationClient", stack: str) -> Switch:
+    """Read the stack."""
+    (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    parameters = {
+        given["ParameterKey"]: given.get("ParameterValue", "")
+        for given in found.get("Parameters", [])
+    }
+    return Switch(
+        parameters=tuple(parameters),
+        capabilities=tuple(found.get("Capabilities", [])),
+        is_on=parameters.get(SWITCH) == "true",
+        is_busy=found["StackStatus"].endswith("_IN_PROGRESS"),
+    )
+
+
+def turn_off(cloudformation: "CloudFormationClient", stack: str, switch: Switch) -> None:
+    """Begin the update; it takes half an hour on AWS, because functions leave their interfaces."""
+    cloudformation.update_stack(
+        StackName=stack,
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": "false"}
+            if name == SWITCH
+            else {"ParameterKey": name, "UsePreviousValue": True}
+            for name in switch.parameters
+        ],
+        Capabilities=switch.capabilities,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,182 @@
+"""The meter, the time-outs, the operator's words, and events that are none."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.guard_calls import ALERT, BUDGET_TOPIC, TABLE, World, call, later, made_world
+from tinyllama.stop_build_box import app, clients
+from tinyllama.stop_build_box.request import BadEvent, parse
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The account of one test."""
+    yield from made_world(monkeypatch)
+
+
+def test_meter_counts_and_duplicates_count_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an hour of a node and of the queue; a second delivery of the tick adds nothing."""
+    call({"action": "meter"})
+    world.launch("gpu-node")
+    later(monkeypatch, 1800)
+    seen = call({"action": "meter"})
+    assert seen["meterUsd"] == pytest.approx((0.029 + 0.004274 + 0.042) / 2, abs=0.001)
+    assert call({"action": "meter"}) == seen
+    assert float(world.month()["usd"]) == pytest.approx(seen["meterUsd"], abs=1e-4)
+
+
+def test_meter_that_was_overtaken_adds_nothing(world: World) -> None:
+    """Two runs read the same item; the second write is refused."""
+    call({"action": "meter"})
+    guard, now = app.setup(), int(time.time())
+    before = guard.ledger.month(now)
+    assert [guard.ledger.add(before, 1.0, now + by) for by in (5, 6)] == [True, False]
+    assert float(world.month()["usd"]) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.fault(
+    fault="a node runs on, and the Budget says nothing",
+    place="anywhere",
+    user_sees="503 `node_unavailable`, `budget`",
+    lost="nothing",
+    recovers="an operator lifts it",
+)
+def test_meter_kills_before_the_budget_knows(world: World) -> None:
+    """Our own count reaches 21 USD while the Budget says 0."""
+    (node,) = world.launch("gpu-node")
+    guard, now = app.setup(), int(time.time())
+    guard.ledger.add(guard.ledger.month(now), 21.0, now - 1)
+    assert call({"action": "meter"})["verdict"] == "kill"
+    assert world.states()[node] == "stopped"
+    assert world.mails() == ["budget killer: 21.00 USD are spent this month"]
+
+
+def test_budget_that_is_reread_kills(world: World) -> None:
+    """Its one message was lost: the next tick reads the sum itself."""
+    world.bill(21.4)
+    assert call({"action": "meter"})["verdict"] == "kill"
+    assert not world.is_queue_on()
+
+
+def test_meter_ends_what_was_started_against_the_latch(world: World) -> None:
+    """A start that raced the latch."""
+    call({"action": "kill"})
+    (node,) = world.launch("gpu-node")
+    call({"action": "meter"})
+    assert world.states()[node] == "stopped"
+
+
+def test_warning_is_sent_once_a_month(world: World) -> None:
+    """At 75 %."""
+    world.bill(15)
+    call({"action": "meter"})
+    call({"action": "meter"})
+    assert world.mails() == ["15.00 of 20 USD are spent"]
+
+
+def test_overdue_machines_are_ended_and_young_ones_are_not(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A builder after 55 minutes, a node after its hours; also shown to leave a stranger alone."""
+    (node,), (builder,) = world.launch("gpu-node"), world.launch("builder")
+    (foreign,) = world.launch("builder", Stack="another")
+    later(monkeypatch, 54 * 60)
+    assert call({"action": "overdue"}) == {"done": [], "failed": []}
+    later(monkeypatch, 56 * 60)
+    call({"action": "overdue"})
+    assert (world.states()[builder], world.states()[node]) == ("terminated", "running")
+    later(monkeypatch, 8 * 3600 + 60)
+    call({"action": "overdue"})
+    assert (world.states()[node], world.states()[foreign]) == ("stopped", "running")
+    assert capsys.readouterr().out.count('"OverdueMachines": 1') == 2
+    assert world.mails() == ["1 machines ran for too long"] * 2
+
+
+def test_rehearsal_touches_nothing(world: World) -> None:
+    """It names all that a kill would do."""
+    (node,) = world.launch("gpu-node")
+    loose = world.address()
+    answer = call({"action": "rehearse"})
+    assert answer == {
+        "done": [
+            f"would: end gpu-node {node} (t3.small)",
+            f"would: release address {loose}",
+            "would: turn the queue off (UseGpu=false, 1 parameters as they are; "
+            "no change set made)",
+        ],
+        "failed": [],
+    }
+    assert (world.states()[node], world.is_queue_on()) == ("running", True)
+    assert (world.item("node"), world.mails()) == ({}, [])
+
+
+def test_lift_says_how_far_the_month_may_go(world: World) -> None:
+    """Without it the next tick would kill again; with it, that tick does not."""
+    world.bill(21.4)
+    call({"action": "meter"})
+    refused = call({"action": "lift"})["refused"]
+    assert refused.startswith("21.40 of 21 USD are spent")
+    assert "latchedAt" in world.item("node")
+    assert call({"action": "lift", "untilUsd": 26})["lifted"] is True
+    assert call({"action": "meter"})["verdict"] == "warn"
+    assert call(ALERT)["verdict"] == "warn"
+    assert world.item("node").keys() == {"id"}
+
+
+def test_attributes_of_others_stay(world: World) -> None:
+    """A resize keeps its own in the same item."""
+    item = {"id": {"S": "node"}, "resizeState": {"S": "done"}}
+    world.dynamodb.put_item(TableName=TABLE, Item=item)
+    call({"action": "kill"})
+    call({"action": "lift"})
+    assert world.item("node") == {"id": "node", "resizeState": "done"}
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        ([], "the event must be an object"),
+        ({}, "action must be one of meter, overdue, rehearse, kill, lift"),
+        ({"action": "alert"}, "action must be one of meter, overdue, rehearse, kill, lift"),
+        ({"action": "kill", "force": 1}, "unknown member force"),
+        ({"action": "kill", "untilUsd": 3}, "untilUsd belongs to the action lift"),
+        ({"action": "lift", "untilUsd": True}, "untilUsd must be a number"),
+        ({"action": "lift", "untilUsd": -1}, "untilUsd must be a number"),
+        ({"Records": []}, "Records must be a list that is not empty"),
+        ({"Records": [{"Sns": {"TopicArn": "arn:x"}}]}, "a record is no message of the budget's"),
+        ({"Records": ["x"]}, "a record is no message of the budget's"),
+    ],
+)
+def test_bad_event_is_refused_and_nothing_happens(event: object, why: str, world: World) -> None:
+    """With a line that says why; it is not raised, because Lambda would repeat it."""
+    with pytest.raises(BadEvent, match=why):
+        parse(event, budget_topic=BUDGET_TOPIC)
+    assert call(event)["refused"].startswith(why)
+    assert world.item("node") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("TL_BUDGET_USD", "0", "TL_BUDGET_USD must be a number, 1 to 10000"),
+        ("TL_BUDGET_USD", "x", "TL_BUDGET_USD must be a number, 1 to 10000"),
+        ("TL_ALARM_TOPIC", "", "TL_ALARM_TOPIC is not set"),
+        ("TL_ACCOUNT", "me", "TL_ACCOUNT must be an account's id"),
+    ],
+)
+def test_wrong_setting_is_named(
+    name: str, value: str, why: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the run fails, so that the alarm topic hears of it."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(app.GuardFailed, match=why):
+        call({"action": "meter"})
+
+
+def test_failure_without_a_code_has_its_type() -> None:
+    """For errors that are none of AWS."""
+    assert clients.code_of(TimeoutError("s3cr3t")) == "TimeoutError"
