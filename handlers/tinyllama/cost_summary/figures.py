@@ -1,8 +1,8 @@
 """The figures of one morning, and what follows from them; no I/O.
 
-A figure that AWS does not tell is absent with its reason, and never 0: an idle stack costs some cents
-a day, so the 0 that AWS Budgets reports before it has data is no figure either. All days are UTC
-days, as the bill counts them; at 07:00 in Berlin it is the same day in UTC.
+A figure that AWS does not tell is absent with its reason, and never 0: an idle stack costs some
+cents a day, so the 0 that AWS Budgets reports before it has data is no figure either. All days are
+UTC days, as the bill counts them; at 07:00 in Berlin it is the same day in UTC.
 """
 
 import calendar

@@ -20,11 +20,17 @@ class Metric(StrEnum):
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
     WAKER_FAILURES = "WakerFailures"
     AUTO_STOPS = "AutoStops"
+    SPEND_USD = "SpendUsd"
 
     @property
     def unit(self) -> str:
         """The unit by its name in CloudWatch."""
-        return "Seconds" if self is Metric.QUEUE_AGE_SECONDS else "Count"
+        match self:
+            case Metric.QUEUE_AGE_SECONDS:
+                return "Seconds"
+            case Metric.SPEND_USD:
+                return "None"
+        return "Count"
 
 
 def emit(
