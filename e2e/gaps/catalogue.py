@@ -6,6 +6,8 @@ library alone when they are loaded.
 
 from e2e.gaps import (
     access_log,
+    budget_history,
+    budgets,
     cache_access,
     cors_keys,
     instance,
@@ -32,6 +34,8 @@ INSIDE = (
     instance,
     cache_access,
     metric_namespace,
+    budgets,
+    budget_history,
 )
 # Another process fills them, or nothing does.
 BESIDE = (model_server, metrics, route_throttle, access_log)

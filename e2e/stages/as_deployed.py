@@ -98,7 +98,8 @@ def _logs(run: Run) -> None:
     }
     expect(groups, dict.fromkeys(groups, 30), "retention of every log group in days")
     missing = {
-        run.function_log(n) for n in ("router", "stop", "queue-health", "waker", "signing-keys")
+        run.function_log(n)
+        for n in ("router", "stop", "queue-health", "waker", "signing-keys", "cost-summary")
     } - set(groups)
     expect(missing, set(), "log groups that are not there")
 

@@ -17,6 +17,7 @@ MODULES = {
     "stop": "tinyllama.stop.app",
     "waker": "tinyllama.waker.app",
     "queue_health": "tinyllama.queue_health.app",
+    "cost_summary": "tinyllama.cost_summary.app",
     "signing_keys": "tinyllama.signing_keys.app",
     "node": "node.__main__",
 }
@@ -53,6 +54,7 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
         "stop": (["stop"], True, True),
         "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
+        "cost_summary": (["cost_summary"], False, False),
         "signing_keys": (["signing_keys"], False, True),
         "node": ([], True, False),
     }

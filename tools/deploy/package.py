@@ -55,6 +55,7 @@ PACKAGES = (
     Package("stop", ("tinyllama/utils", "tinyllama/stop"), (*_JOSE, "redis")),
     Package("waker", ("tinyllama/utils", "tinyllama/waker"), ("redis",)),
     Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
+    Package("cost_summary", ("tinyllama/utils", "tinyllama/cost_summary"), ()),
     Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),
     Package(
         "node",
