@@ -10,7 +10,7 @@ import inspect, json
 from importlib.metadata import version
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, sigv4
-from ministack.services import apigateway, ec2, elasticache, iam, sts, tagging
+from ministack.services import apigateway, budgets, ec2, elasticache, iam, sts, tagging
 from ministack.services.cloudformation import provisioners as p
 
 def parameters(function):
@@ -19,9 +19,15 @@ def parameters(function):
 print(json.dumps({
     "version": version("ministack"),
     "api": sorted(p._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]),
-    "unknown types": sorted(t for t in ("AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress")
+    "unknown types": sorted(t for t in ("AWS::Budgets::Budget", "AWS::EC2::Instance",
+                                        "AWS::EC2::SecurityGroupEgress")
                             if t not in p._RESOURCE_HANDLERS),
     "unknown actions": [a for a in ("ModifyInstanceAttribute",) if a not in ec2._ACTION_MAP],
+    "budgets": sorted(a for a in budgets._DISPATCH if a.endswith(("Budget", "Budgets"))),
+    "budget history": "DescribeBudgetPerformanceHistory" in budgets._DISPATCH,
+    "budget spend": budgets._calculated_spend({}),
+    "budget parts": [parameters(f) for f in (budgets._err_notfound, budgets._json)],
+    "resource": parameters(iam_actions.extract_resource_arn),
     "actions": [a for a in ("StartInstances", "StopInstances", "TerminateInstances")
                 if a in ec2._ACTION_MAP],
     "launch": parameters(ec2._launch_instances_internal),
@@ -59,8 +65,33 @@ def test_private_parts_are_as_the_gaps_expect() -> None:
     assert json.loads(done.stdout) == {
         "version": "1.5.33",
         "api": ["create", "delete", "update", "update_with_logical_id"],
-        "unknown types": ["AWS::EC2::Instance", "AWS::EC2::SecurityGroupEgress"],
+        "unknown types": [
+            "AWS::Budgets::Budget",
+            "AWS::EC2::Instance",
+            "AWS::EC2::SecurityGroupEgress",
+        ],
         "unknown actions": ["ModifyInstanceAttribute"],
+        "budgets": [
+            "CreateBudget",
+            "DeleteBudget",
+            "DescribeBudget",
+            "DescribeBudgets",
+            "DescribeNotificationsForBudget",
+            "UpdateBudget",
+        ],
+        "budget history": False,
+        "budget spend": {"ActualSpend": {"Amount": "0", "Unit": "USD"}},
+        "budget parts": [["message"], ["status", "body"]],
+        "resource": [
+            "service",
+            "method",
+            "path",
+            "headers",
+            "body",
+            "query_params",
+            "region",
+            "account_id",
+        ],
         "actions": ["StartInstances", "StopInstances", "TerminateInstances"],
         "launch": [
             "image_id",
