@@ -10,11 +10,12 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from e2e.run import Run
+from e2e.run import Run, expect
 
 Points = list[tuple[float, float]]
 """Seconds since the smoke began, and values."""
 BUCKET_S = 2.0
+SENT_HERE = {"AutoStops", "EC2Starts", "QueueDepth", "SpendUsd"}
 
 
 def run(run: Run) -> str:
@@ -40,6 +41,8 @@ def run(run: Run) -> str:
                 }
             )
     run.metric_data = kept
+    missing = SENT_HERE - {row["metric"] for row in kept if row["points"]}
+    expect(missing, set(), "metrics that a smoke sends, without data")
     return f"{sum(bool(row['points']) for row in kept)} of {len(kept)} metrics have data"
 
 
