@@ -66,6 +66,7 @@ class Run:
     before: Inventory | None = None
     users: dict[str, User] = field(default_factory=dict)
     jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    metric_data: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def template(self) -> Path:

@@ -37,6 +37,7 @@ _EDGE = "cloudformation/edge.yaml"
 _GUARD = "handlers/tinyllama/stop_build_box"
 _NODE = "cloudformation/node.yaml"
 _QUEUE = "cloudformation/queue.yaml"
+_REPORT = "cloudformation/report.yaml"
 _ROUTER = "cloudformation/router.yaml"
 _CONNECT = """
               - !If
@@ -195,6 +196,55 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/tinyllama/queue_health/app.py",
         "if ADMINS not in claims.groups:",
         "if ADMINS in claims.groups and not claims.sub:",
+    ),
+    Sabotage(
+        "an alarm that tells nobody",
+        "report",
+        _REPORT,
+        """      Threshold: 80
+      ComparisonOperator: GreaterThanThreshold
+      TreatMissingData: notBreaching
+      AlarmActions: [!Ref AlarmTopic]
+""",
+        """      Threshold: 80
+      ComparisonOperator: GreaterThanThreshold
+      TreatMissingData: notBreaching
+""",
+    ),
+    Sabotage(
+        "a dashboard of a metric that nobody sends",
+        "report",
+        _REPORT,
+        '"EC2Starts", "Reason"',
+        '"Ec2Starts", "Reason"',
+    ),
+    Sabotage(
+        "the mail is sent twice",
+        "report",
+        "handlers/tinyllama/cost_summary/app.py",
+        "    if is_ours:\n",
+        "    if is_ours or current:\n",
+    ),
+    Sabotage(
+        "the mail says 0 for what is not known",
+        "report",
+        "handlers/tinyllama/cost_summary/budgets.py",
+        "return amount if amount > 0 else Absent.NOT_YET",
+        "return amount",
+    ),
+    Sabotage(
+        "the spend is on no dashboard",
+        "metric data",
+        "handlers/tinyllama/cost_summary/app.py",
+        "        _count(current.stack, known)\n",
+        "",
+    ),
+    Sabotage(
+        "the mail may not read the budgets",
+        "report",
+        _REPORT,
+        "Action: budgets:ViewBudget",
+        "Action: budgets:DescribeBudgetAction",
     ),
     Sabotage(
         "wrong table of errors",

@@ -14,7 +14,7 @@ from e2e.gaps.gap import Gap
 
 GAP = Gap(
     name="budget",
-    lacks="AWS::Budgets::Budget, spend, notifications, and the IAM action budgets:ViewBudget",
+    lacks="AWS::Budgets::Budget, and the notifications of a budget",
     stand_in="the type makes MiniStack's own budget; a test sets its spend, and SNS is told once",
 )
 PATH = "/_gaps/budget"
@@ -22,9 +22,8 @@ _ALARM, _STATE = "ALARM", "NotificationState"
 
 
 def install() -> None:
-    """Register the type, the action and `PATH` in a MiniStack process."""
+    """Register the type and `PATH` in a MiniStack process."""
     from ministack import app as ministack_app
-    from ministack.core import iam_actions
     from ministack.services.cloudformation import provisioners
 
     provisioners._RESOURCE_HANDLERS["AWS::Budgets::Budget"] = {
@@ -32,16 +31,6 @@ def install() -> None:
         "update": _update,
         "delete": _delete,
     }
-    action_of, resource_of = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
-
-    def action(*request: Any) -> Any:
-        return "budgets:ViewBudget" if _read_budget(*request[:5]) else action_of(*request)
-
-    def resource(*request: Any) -> Any:
-        return _read_budget(*request[:5]) or resource_of(*request)
-
-    iam_actions.extract_iam_action = action
-    iam_actions.extract_resource_arn = resource
     inner = ministack_app.app
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -107,13 +96,3 @@ def _spend(name: str, usd: float) -> None:
             if sns.topic_policy_allows(topic, "budgets.amazonaws.com", *own):
                 text = f"AWS Budget Notification: {name} is at {usd} of {limit} USD"
                 sns.publish_internal(topic, text, "AWS Budgets")
-
-
-def _read_budget(service: str, method: str, path: str, headers: Any, body: Any) -> str:
-    """The ARN of the budget that a request reads; empty when it is another request."""
-    from ministack.core.responses import get_account_id
-
-    target = {str(k).lower(): v for k, v in dict(headers or {}).items()}.get("x-amz-target", "")
-    if service != "budgets" or not str(target).endswith(".DescribeBudget"):
-        return ""
-    return f"arn:aws:budgets::{get_account_id()}:budget/{json.loads(body)['BudgetName']}"

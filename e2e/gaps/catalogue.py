@@ -7,6 +7,7 @@ library alone when they are loaded.
 from e2e.gaps import (
     access_log,
     budget,
+    budget_history,
     cache_access,
     cors_keys,
     instance,
@@ -36,6 +37,7 @@ INSIDE = (
     cache_access,
     metric_namespace,
     budget,
+    budget_history,
 )
 # Another process fills them, or nothing does.
 BESIDE = (model_server, metrics, route_throttle, access_log)

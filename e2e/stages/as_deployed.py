@@ -107,7 +107,7 @@ def _logs(run: Run) -> None:
         run.function_log(n)
         for n in (
             *("router", "stop", "queue-health", "waker", "signing-keys"),
-            *("resize", "resize-motor", "stop-build-box"),
+            *("resize", "resize-motor", "stop-build-box", "cost-summary"),
         )
     } - set(groups)
     expect(missing, set(), "log groups that are not there")

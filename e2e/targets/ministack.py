@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from importlib.resources import files
@@ -22,7 +22,7 @@ import boto3
 import redis
 import trustme
 
-from e2e.gaps import code_cache, instance_behaviour
+from e2e.gaps import budget_history, code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
 from e2e.gaps.machine import WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
@@ -176,9 +176,16 @@ class MiniStack:
 
     def play(self, behaviour: instance_behaviour.Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""
+        self._post(instance_behaviour.PATH, asdict(behaviour))
+
+    def set_budgets(self, figures: Mapping[str, Mapping[str, object]]) -> None:
+        """Set spend, forecast and history of budgets by name, `*` for all others."""
+        self._post(budget_history.PATH, figures)
+
+    def _post(self, path: str, document: Mapping[str, object]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         with closing(connection):
-            connection.request("POST", instance_behaviour.PATH, json.dumps(asdict(behaviour)))
+            connection.request("POST", path, json.dumps(document))
             connection.getresponse().read()
 
     def client(self, service: str) -> Any:

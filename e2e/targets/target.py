@@ -1,6 +1,6 @@
 """The interface of a target: an account for every stage, and its servers where they are ours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,6 +48,9 @@ class Servers(Protocol):
 
     def play(self, behaviour: Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""
+
+    def set_budgets(self, figures: Mapping[str, Mapping[str, object]]) -> None:
+        """Set spend, forecast and history of budgets by name, `*` for all others."""
 
     def keep(self, name: str, content: str) -> Path:
         """Write a file that only this user can read; `stop` removes it."""

@@ -20,6 +20,8 @@ FREE = frozenset(
         "AWS::Budgets::Budget",
         "AWS::CloudFormation::Stack",
         "AWS::CloudWatch::Alarm",
+        # Three of an account are free; a stack has one.
+        "AWS::CloudWatch::Dashboard",
         "AWS::Cognito::UserPool",
         "AWS::Cognito::UserPoolClient",
         "AWS::Cognito::UserPoolDomain",
@@ -38,6 +40,7 @@ FREE = frozenset(
         "AWS::EC2::VPCGatewayAttachment",
         "AWS::Events::Rule",
         "AWS::IAM::InstanceProfile",
+        "AWS::IAM::ManagedPolicy",
         "AWS::IAM::Policy",
         "AWS::IAM::Role",
         "AWS::Lambda::EventInvokeConfig",
@@ -49,6 +52,7 @@ FREE = frozenset(
         "AWS::SNS::Topic",
         "AWS::SNS::TopicPolicy",
         "AWS::SSM::Parameter",
+        "AWS::Scheduler::Schedule",
         "Custom::SigningKeys",
     }
 )
@@ -143,6 +147,7 @@ def test_nothing_bills_while_use_gpu_is_false() -> None:
         "node.yaml",
         "guard.yaml",
         "builder.yaml",
+        "report.yaml",
     ]
     assert [
         line for name in ("stack.yaml", *names) for line in billing_while_off(named(name))
@@ -219,19 +224,13 @@ def test_nested_template_behind_the_condition_is_not_judged() -> None:
 
 
 def test_alarms_stay_within_the_free_ones() -> None:
-    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. Two stacks fit."""
+    """Ten alarms are free: https://aws.amazon.com/cloudwatch/pricing/. The canary's is free."""
     alarms = [
         logical_id
         for template in ours()
         for logical_id in template.resources("AWS::CloudWatch::Alarm")
     ]
-    assert alarms == [
-        "AccessLogVolumeAlarm",
-        "KillerFiredAlarm",
-        "RunningTooLongAlarm",
-        "QueueHealthAlarm",
-        "WakerAlarm",
-    ]
+    assert len(alarms) <= 9, alarms
 
 
 @pytest.mark.parametrize("template", ours(), ids=lambda template: template.name)

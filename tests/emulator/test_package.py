@@ -19,6 +19,7 @@ MODULES = {
     "resize_motor": "tinyllama.resize_motor.app",
     "waker": "tinyllama.waker.app",
     "queue_health": "tinyllama.queue_health.app",
+    "cost_summary": "tinyllama.cost_summary.app",
     "signing_keys": "tinyllama.signing_keys.app",
     "node": "node.__main__",
 }
@@ -57,6 +58,7 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
         "resize_motor": (["resize_motor"], False, False),
         "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
+        "cost_summary": (["cost_summary"], False, False),
         "signing_keys": (["signing_keys"], False, True),
         "node": ([], True, False),
     }

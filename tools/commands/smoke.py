@@ -68,6 +68,9 @@ def register(subcommands: Any) -> None:
         "--keep-on-failure", action="store_true", help="leave it running when a stage fails"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="write the dashboard's data as JSON"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -79,8 +82,9 @@ def _run(given: argparse.Namespace) -> int:
         handlers_python=handlers_python(),
         is_deployed=given.stack is not None,
     )
-    if given.json is not None and not given.json.absolute().parent.is_dir():
-        raise UsageError(f"smoke: no folder {given.json.absolute().parent} to write --json into")
+    for option, file in (("json", given.json), ("metrics", given.metrics)):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise UsageError(f"smoke: no folder {file.absolute().parent} to write --{option} into")
     progress = Progress()
     try:
         report = smoke(
@@ -93,6 +97,9 @@ def _run(given: argparse.Namespace) -> int:
         progress.close()
     if given.json is not None:
         given.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    if given.metrics is not None:
+        rows = ",\n ".join(json.dumps(row) for row in run.metric_data)
+        given.metrics.write_text(f"[{rows}]\n")
     if report.failure is not None:
         print(failure_text(report), file=sys.stderr)
     for gap in report.gaps:

@@ -58,6 +58,7 @@ PACKAGES = (
     Package("stop_build_box", ("tinyllama/utils", "tinyllama/stop_build_box"), ()),
     Package("waker", ("tinyllama/utils", "tinyllama/waker"), ("redis",)),
     Package("queue_health", ("tinyllama/utils", "tinyllama/queue_health"), (*_JOSE, "redis")),
+    Package("cost_summary", ("tinyllama/utils", "tinyllama/cost_summary"), ()),
     Package("signing_keys", ("tinyllama/utils", "tinyllama/signing_keys"), _JOSE),
     Package(
         "node",

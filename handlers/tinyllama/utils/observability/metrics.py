@@ -24,11 +24,17 @@ class Metric(StrEnum):
     RESIZE_FAILURES = "ResizeFailures"
     BUDGET_STOPS = "BudgetStops"
     OVERDUE_MACHINES = "OverdueMachines"
+    SPEND_USD = "SpendUsd"
 
     @property
     def unit(self) -> str:
         """The unit by its name in CloudWatch."""
-        return "Seconds" if self is Metric.QUEUE_AGE_SECONDS else "Count"
+        match self:
+            case Metric.QUEUE_AGE_SECONDS:
+                return "Seconds"
+            case Metric.SPEND_USD:
+                return "None"
+        return "Count"
 
 
 def emit(
