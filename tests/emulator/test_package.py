@@ -51,6 +51,7 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
     assert ours == {
         "router": (["router"], True, True),
         "stop": (["stop"], True, True),
+        "stop_build_box": (["stop_build_box"], False, False),
         "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
         "signing_keys": (["signing_keys"], False, True),
