@@ -56,6 +56,7 @@ def test_zips_hold_only_what_the_handler_needs(tree: Path) -> None:
         "stop": (["stop"], True, True),
         "resize": (["resize"], True, True),
         "resize_motor": (["resize_motor"], False, False),
+        "stop_build_box": (["stop_build_box"], False, False),
         "waker": (["waker"], True, False),
         "queue_health": (["queue_health"], True, True),
         "cost_summary": (["cost_summary"], False, False),
