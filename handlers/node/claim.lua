@@ -45,7 +45,10 @@ table.sort(candidates, function(a, b)
     if is_a_own ~= is_b_own then
         return is_a_own
     end
-    return a[2].accepted < b[2].accepted
+    if a[2].accepted ~= b[2].accepted then
+        return a[2].accepted < b[2].accepted
+    end
+    return a[1] < b[1]
 end)
 for _, held in ipairs(candidates) do
     local id, lease = held[1], held[2]
