@@ -81,6 +81,7 @@ def _work(
     from node.claims import Claims
     from node.heartbeat import Heartbeat
     from node.journal import Journal
+    from node.readiness import Readiness
     from node.slots import Slots
     from node.worker import Worker
     from tinyllama.utils.queue.client import connect
@@ -99,7 +100,8 @@ def _work(
     stopping = threading.Event()
     claims = Claims(client, node_id, life_s=node_settings.life_s)
     journal = Journal(state_dir / "journal.sqlite3")
-    slots, ask = Slots(), partial(model.ask, node_settings.model)
+    slots = Slots(Readiness(node_settings.model))
+    ask = partial(model.ask, node_settings.model)
     workers = [
         Worker(claims, journal, ask, stopping, recorder, slots) for _ in range(node_settings.slots)
     ]

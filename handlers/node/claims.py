@@ -17,7 +17,7 @@ import redis
 
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import BELL
+from tinyllama.utils.queue.redis_keys import BELL, LOADING
 from tinyllama.utils.queue.scripts import Script
 
 LEASE_S: Final = 60
@@ -131,15 +131,21 @@ class Claims:
         with translated_errors(writes=True):
             return bool(self._answer(*job, answer.status, text))
 
-    def beat(self, node_id: str, running: Collection[str] = ()) -> list[str]:
+    def beat(
+        self, node_id: str, running: Collection[str] = (), *, loading: bool = False
+    ) -> list[str]:
         """Show that the worker is present and restart the leases of the jobs that it runs.
+
+        Args:
+            loading: owners are told that the model is not ready yet.
 
         Returns:
             Ids of those jobs that are not this worker's any more.
         """
         life = (BEAT_LIFE_S, self._consumer, self._lease_ms)
         with translated_errors(writes=True):
-            return list(self._beat(node_id, *life, *running))
+            shown = node_id + LOADING if loading else node_id
+            return list(self._beat(shown, *life, *running))
 
 
 def _script(client: redis.Redis, name: str) -> Script:

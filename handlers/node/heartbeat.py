@@ -63,7 +63,9 @@ class Heartbeat:
             logs.write("WARNING", event="heartbeat", error=error.code)
 
     def _beat(self, now_s: float) -> None:
-        lost = self._claims.beat(self._node_id, self._slots.running())
+        lost = self._claims.beat(
+            self._node_id, self._slots.running(), loading=not self._slots.readiness.is_ready
+        )
         # A slot may have answered its job meanwhile; then it has lost no lease.
         for job_id in self._slots.running().intersection(lost):
             logs.write("WARNING", event="lease_lost", id=job_id)

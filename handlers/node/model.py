@@ -57,10 +57,13 @@ class _NotYet(Exception):
     """The model did not run, so asking again is safe."""
 
 
-def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
+def ask(
+    address: ModelAddress, prompt: str, deadline_s: float, *, most_tokens: int | None = None
+) -> str:
     """Ask the model to reply to a user message.
 
     Args:
+        most_tokens: of the reply; None leaves it to the server.
         deadline_s: by the monotonic clock; the client neither asks nor waits after it.
 
     Raises:
@@ -69,7 +72,7 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
     wait_s = _FIRST_WAIT_S
     while True:
         try:
-            return _ask_once(address, prompt, deadline_s)
+            return _ask_once(address, prompt, deadline_s, most_tokens)
         except _NotYet as error:
             if time.monotonic() + wait_s >= deadline_s:
                 raise ModelUnavailable(str(error)) from error
@@ -77,11 +80,15 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
-def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
+def _ask_once(
+    address: ModelAddress, prompt: str, deadline_s: float, most_tokens: int | None
+) -> str:
     if time.monotonic() >= deadline_s:
         raise ModelTimeout("the job's life is over")
     message = {"role": "user", "content": prompt}
     question = {"model": address.name, "messages": [message], "stream": False}
+    if most_tokens is not None:
+        question["max_tokens"] = most_tokens
     with _connected(address.url, deadline_s) as connection, _named_failures():
         connection.request(
             "POST",

@@ -9,6 +9,8 @@ every job that the worker runs.
 import threading
 from typing import TYPE_CHECKING
 
+from node.readiness import Readiness
+
 if TYPE_CHECKING:
     from node.worker import Worker
 
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 class Slots:
     """What the slots of a worker share.
 
-    `turn`: held by the slot that claims.
+    `turn`: held by the slot that claims. `readiness`: whether the model answers; None: it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, readiness: Readiness | None = None) -> None:
+        self.readiness = readiness or Readiness(None)
         self.turn = threading.Lock()
         self._workers: list[Worker] = []
 

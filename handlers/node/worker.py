@@ -15,7 +15,8 @@ from collections.abc import Callable
 from node.activity import Recorder
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
-from node.model import ModelError
+from node.model import ModelError, ModelUnavailable
+from node.readiness import HEALTH_S, WARM_UP_S
 from node.slots import Slots
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.errors import QueueUnavailable
@@ -90,7 +91,7 @@ class Worker:
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
             self._next_step_s = time.monotonic() + STALL_S
-            if self._slots.is_stalled:
+            if self._slots.is_stalled or not self._has_model():
                 self._stopping.wait(WAIT_S)
                 continue
             try:
@@ -110,6 +111,17 @@ class Worker:
             if claim is not None:
                 return claim
         return None
+
+    def _has_model(self) -> bool:
+        if self._slots.readiness.is_ready:
+            return True
+        self._next_step_s = time.monotonic() + HEALTH_S + WARM_UP_S + STALL_S
+        # It holds no job meanwhile, and a stop need not wait for it.
+        self.is_waiting = True
+        try:
+            return self._slots.readiness.check()
+        finally:
+            self.is_waiting = False
 
     def _handle(self, claim: Claim) -> None:
         started_s = time.monotonic()
@@ -177,6 +189,8 @@ class Worker:
         try:
             reply = self._ask(claim.prompt, claim.deadline_s)
         except ModelError as error:
+            if isinstance(error, ModelUnavailable):
+                self._slots.readiness.lost()
             logs.write("ERROR", event="model", id=claim.job_id, error=error.code, why=str(error))
             return Answer("failed", error.code)
         try:

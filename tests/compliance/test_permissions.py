@@ -74,7 +74,7 @@ def test_statements_are_found_in_every_carrier() -> None:
     assert {template.name: len(template.statements) for template in ours()} == {
         "edge.yaml": 3,
         "network.yaml": 3,
-        "node.yaml": 6,
+        "node.yaml": 7,
         "ops.yaml": 1,
         "queue.yaml": 16,
         "router.yaml": 19,

@@ -12,7 +12,8 @@ running          hash of the jobs that workers hold: id to a JSON object of cons
                  the lease, server, ms), accepted (as in `waiting`), begun (times), sub
 bell             list of at most one element, pushed by accept; a worker without a job blocks on it
 throttle:{sub}   times (us) of the requests that passed: at most 5 in 1 s and 20 in 60 s; 61 s
-node:heartbeat   10 s, refreshed by the worker
+node:heartbeat   10 s, refreshed by the worker: the node's id, with " loading" behind it until its
+                 model answers
 node:start       the lock of the request that looks for the node: empty for 15 s while it looks,
                  then for 2 s the outcome
 node:asked       300 s: EC2 was asked to start the node, and nobody has counted that start yet
@@ -30,6 +31,8 @@ BELL: Final = "bell"
 HEARTBEAT: Final = "node:heartbeat"
 START: Final = "node:start"
 ASKED: Final = "node:asked"
+LOADING: Final = " loading"
+"""What a heartbeat ends with while the model is loading."""
 JOB_OF: Final = "job:"
 REPLY_OF: Final = "reply:"
 WAITING_OF: Final = "waiting:"
