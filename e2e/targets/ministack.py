@@ -214,6 +214,13 @@ class MiniStack:
             calls: dict[str, int] = json.load(response)
         return calls
 
+    def model_together(self) -> int:
+        """The most prompts that the stand-in model has thought about at one moment."""
+        url = f"http://127.0.0.1:{self._model_port}/together"
+        with urllib.request.urlopen(url, timeout=5) as response:
+            most: int = json.load(response)["most"]
+        return most
+
     def keep(self, name: str, content: str) -> Path:
         """Write a file that only this user can read; `stop` removes it."""
         path = self._running().folder / name
