@@ -20,11 +20,21 @@ class Metric(StrEnum):
     QUEUE_HEALTH_FAILURES = "QueueHealthFailures"
     WAKER_FAILURES = "WakerFailures"
     AUTO_STOPS = "AutoStops"
+    GPU_UTILIZATION = "GpuUtilization"
+    GPU_MEMORY_USED = "GpuMemoryUsed"
 
     @property
     def unit(self) -> str:
         """The unit by its name in CloudWatch."""
-        return "Seconds" if self is Metric.QUEUE_AGE_SECONDS else "Count"
+        return _UNITS.get(self, "Count")
+
+
+_UNITS = {
+    Metric.QUEUE_AGE_SECONDS: "Seconds",
+    Metric.GPU_UTILIZATION: "Percent",
+    # MiB, which CloudWatch has no name for.
+    Metric.GPU_MEMORY_USED: "Megabytes",
+}
 
 
 def emit(
