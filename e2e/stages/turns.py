@@ -1,5 +1,5 @@
-"""Turns: the model thinks about as many prompts at once as it has slots (ADR 0015), and a user with
-one prompt does not wait for all the jobs of another user (ADR 0009)."""
+"""Turns: the model thinks about as many prompts at once as it has slots (ADR 0015), and a user
+with one prompt does not wait for all the jobs of another user (ADR 0009)."""
 
 import json
 
@@ -8,8 +8,8 @@ from e2e.run import Run, StageFailed, expect, wait_until
 from e2e.stages.replies import answered
 
 JOBS = 5
-# How long the model thinks about what fills the slots. Where the machine is so slow that few jobs were
-# left to wait when the other user came, it is tried again with longer thoughts.
+# How long the model thinks about what fills the slots. Where the machine is so slow that few jobs
+# were left to wait when the other user came, it is tried again with longer thoughts.
 THOUGHTS_S = (0.5, 2, 8)
 # The slots come free one after the other, so that one alone takes what waits, in its order.
 APART_S = 0.3
@@ -19,8 +19,8 @@ MOST_BEFORE = 2
 
 
 def run(run: Run) -> str:
-    """Every slot is busy, and bert has many jobs; then emil sends one, which the model gets after two
-    of bert's at most."""
+    """Every slot is busy, and bert has many jobs; then emil sends one, which the model gets after
+    two of bert's at most."""
     document = run.client("ssm").get_parameter(Name=f"/{run.name}/node")["Parameter"]["Value"]
     slots: int = json.loads(document)["slots"]
     for thought_s in THOUGHTS_S:

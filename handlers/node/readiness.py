@@ -1,8 +1,8 @@
 """Whether the model is ready, so that no job is claimed before the model can answer it.
 
-The slot whose turn it is to claim asks the model server's /health, then has the model answer a first
-word: the first answer of a process takes longest, and no user waits for it. An OpenAI-compatible
-server that has no /health answers something else, and is ready.
+The slot whose turn it is to claim asks the model server's /health, then has the model answer a
+first word: the first answer of a process takes longest, and no user waits for it. An
+OpenAI-compatible server that has no /health answers something else, and is ready.
 https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 """
 

@@ -1,9 +1,9 @@
 """The slots of one worker: each runs a job of its own, and one at a time claims.
 
-A slot that has no job waits for its turn to claim. The one whose turn it is asks the queue and waits
-for the bell, and lets the next one claim as soon as it has a job. So an idle worker asks the queue no
-more often than with one slot, jobs are claimed in the order of the users' turns, and a claim knows
-every job that the worker runs.
+A slot that has no job waits for its turn to claim. The one whose turn it is asks the queue and
+waits for the bell, and lets the next one claim as soon as it has a job. So an idle worker asks the
+queue no more often than with one slot, jobs are claimed in the order of the users' turns, and a
+claim knows every job that the worker runs.
 """
 
 import threading

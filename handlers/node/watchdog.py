@@ -33,7 +33,7 @@ class Watchdog:
         ask_queue: counts jobs that wait and that workers hold; None if the queue does not answer;
             any exception means that the watchdog cannot ask.
         limits: `uptime_min` None takes the settings' own.
-        measure: sends what is worth a metric of this stack, while the machine stays; raises nothing.
+        measure: sends metrics of this stack while the machine stays; raises nothing.
     """
 
     def __init__(

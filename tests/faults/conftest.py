@@ -82,9 +82,7 @@ def node(
     """Makes nodes, not started: node(node_id="i-1", life_s=300, slots=1, **fields of Node)."""
     with ExitStack() as made:
 
-        def make(
-            node_id: str = "i-1", life_s: int = 300, slots: int = 1, **fields: object
-        ) -> Node:
+        def make(node_id: str = "i-1", life_s: int = 300, slots: int = 1, **fields: object) -> Node:
             settings = {
                 "stack": "test",
                 "region": "eu-central-1",

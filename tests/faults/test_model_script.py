@@ -1,6 +1,6 @@
 """model.sh with stubs for docker, the GPU and the network: what is fetched, refused and started.
 
-Docker is not here, so the arguments are seen and the server is not; tools/try_gpu.sh tries it on EC2.
+There is no Docker here: the arguments are seen, the server is not. tools/try_gpu.sh tries it.
 """
 
 import hashlib
@@ -173,7 +173,9 @@ def test_install_counts_the_disk_before_it_fetches(
         assert (fetched, machine.calls("curl")) == ([], [])
 
 
-@pytest.mark.parametrize(("missing", "reason"), [("no-network", "weights"), ("no-registry", "image")])
+@pytest.mark.parametrize(
+    ("missing", "reason"), [("no-network", "weights"), ("no-registry", "image")]
+)
 def test_install_says_what_it_cannot_fetch(missing: str, reason: str, machine: Machine) -> None:
     """It fails, so that systemd or the next boot tries again."""
     (machine.root / missing).touch()

@@ -200,7 +200,13 @@ sys.exit(main())
 """
 
 
-@pytest.mark.fault(fault="the worker hangs", place="one slot of several waits past every deadline")
+@pytest.mark.fault(
+    fault="the worker hangs",
+    place="one slot of several waits past every deadline",
+    user_sees="job `queued`; the jobs of the other slots are answered",
+    lost="nothing",
+    recovers="its heartbeat ends and it claims nothing; the watchdog stops the machine",
+)
 def test_slot_that_hangs_ends_the_heartbeat_and_the_claims(
     node: MakeNode, jobs: JobQueue, client: redis.Redis
 ) -> None:

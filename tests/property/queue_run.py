@@ -127,7 +127,9 @@ class Run:
 
     def oldest_first(self) -> list[str]:
         """What is held, by the server's time of acceptance; of one millisecond, by id."""
-        leases = {str(key): json.loads(text) for key, text in self.client.hgetall("running").items()}
+        leases = {
+            str(key): json.loads(text) for key, text in self.client.hgetall("running").items()
+        }
         return sorted(leases, key=lambda job_id: (leases[job_id]["accepted"], job_id))
 
     def begin(self, worker: str, which: int) -> None:

@@ -84,7 +84,7 @@ def test_state_is_running_while_a_worker_holds_the_job_and_beats(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
     """A job is `queued` again when its worker is gone or its lease has ended, and `loading` until
-    the worker has a model; `node_awake` is the heartbeat, and the age counts from the acceptance."""
+    the worker has a model; `node_awake` is the heartbeat, the age counts from the acceptance."""
 
     def seen() -> tuple[str, bool]:
         state = jobs.state("j1", "ann")

@@ -47,8 +47,9 @@ class JobState:
     """Where a job stands.
 
     `running` only while a worker holds the job and beats; a job whose worker is gone is `queued`
-    again. `loading` while it waits for a worker that beats and whose model is not ready yet. `reply` is set with `done`, `error` (a public code) with `failed`, and `reason` where the
-    error has one. `age_ms`: since the job was accepted; 0 once it is answered.
+    again. `loading` while it waits for a worker that beats and whose model is not ready yet.
+    `reply` is set with `done`, `error` (a public code) with `failed`, and `reason` where the error
+    has one. `age_ms`: since the job was accepted; 0 once it is answered.
     """
 
     status: Literal["queued", "loading", "running", "done", "failed"]
@@ -203,7 +204,9 @@ class JobQueue:
             return None
         node_awake = is_awake != 0
         if reply is None:
-            return JobState(_waiting_status(is_held, is_awake), node_awake=node_awake, age_ms=age_ms)
+            return JobState(
+                _waiting_status(is_held, is_awake), node_awake=node_awake, age_ms=age_ms
+            )
         return JobState(
             document["status"],
             reply=document.get("reply"),
