@@ -7,12 +7,19 @@ claim knows every job that the worker runs.
 """
 
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from node.claims import Claim
 from node.readiness import Readiness
 
-if TYPE_CHECKING:
-    from node.worker import Worker
+
+class Slot(Protocol):
+    """What the others see of a slot: the job that it runs, and whether its thread hangs."""
+
+    current_claim: Claim | None
+
+    @property
+    def is_stalled(self) -> bool: ...
 
 
 class Slots:
@@ -24,25 +31,28 @@ class Slots:
     def __init__(self, readiness: Readiness | None = None) -> None:
         self.readiness = readiness or Readiness(None)
         self.turn = threading.Lock()
-        self._workers: list[Worker] = []
+        self._members: list[Slot] = []
 
-    def add(self, worker: "Worker") -> int:
+    def add(self, slot: Slot) -> int:
         """Add a slot, before any of them runs; returns its number."""
-        self._workers.append(worker)
-        return len(self._workers) - 1
+        self._members.append(slot)
+        return len(self._members) - 1
 
     @property
     def is_stalled(self) -> bool:
         """True if a slot's next step is overdue: its thread hangs."""
-        return any(worker.is_stalled for worker in self._workers)
+        return any(slot.is_stalled for slot in self._members)
 
     def running(self) -> set[str]:
         """The ids of the jobs that slots run now."""
-        claims = [worker.current_claim for worker in self._workers]
+        claims = [slot.current_claim for slot in self._members]
         return {claim.job_id for claim in claims if claim is not None}
 
-    def runs_elsewhere(self, job_id: str, number: int) -> bool:
-        """True while another slot than this one runs a job of this id."""
-        others = (worker for at, worker in enumerate(self._workers) if at != number)
-        claims = (worker.current_claim for worker in others)
-        return any(claim is not None and claim.job_id == job_id for claim in claims)
+    def runs_earlier(self, claim: Claim, number: int) -> bool:
+        """True while another slot runs an earlier job of the same id. Of two, one is the earlier."""
+        return any(
+            other is not None
+            and other.job_id == claim.job_id
+            and (other.deadline_s, at) < (claim.deadline_s, number)
+            for at, other in enumerate(slot.current_claim for slot in self._members)
+        )

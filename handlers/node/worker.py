@@ -155,10 +155,7 @@ class Worker:
         After the cache lost everything an owner sends a job again while it still runs.
         """
         self._next_step_s = claim.deadline_s + STALL_S
-        while (
-            self._slots.runs_elsewhere(claim.job_id, self.number)
-            and time.monotonic() < claim.deadline_s
-        ):
+        while self._slots.runs_earlier(claim, self.number) and time.monotonic() < claim.deadline_s:
             time.sleep(_TWIN_WAIT_S)
 
     def _recorded_answer(self, claim: Claim) -> str | None:

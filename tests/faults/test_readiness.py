@@ -105,7 +105,7 @@ def test_server_that_fails_or_does_not_listen_is_not_ready(
 
 
 def _broken(*_: object) -> None:
-    raise http.client.RemoteDisconnected
+    raise http.client.RemoteDisconnected("gone")
 
 
 def test_silent_server_is_given_up(model: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:

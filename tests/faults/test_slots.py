@@ -77,7 +77,7 @@ def test_crash_with_several_jobs_loses_none(
     worker.start()
     done(jobs, *"abcd")
     assert model.calls == {"a": 2, "b": 2, "c": 2, "d": 1}
-    order = [line["id"] for line in worker.events("job")]
+    order = [str(line["id"]) for line in worker.events("job")]
     assert sorted(order) == list("abcd")
     if slots_after == 1:
         assert order[-1] == "d", "what a crash left comes first"

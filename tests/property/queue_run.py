@@ -1,4 +1,7 @@
-"""A run takes the same steps on Redis and on the model, and compares them after each."""
+"""A run takes the same steps on Redis and on the model, and compares them after each.
+
+Long because each step is done to both in one place.
+"""
 
 import json
 from collections.abc import Iterator
