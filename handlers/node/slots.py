@@ -49,7 +49,7 @@ class Slots:
         return {claim.job_id for claim in claims if claim is not None}
 
     def runs_earlier(self, claim: Claim, number: int) -> bool:
-        """True while another slot runs an earlier job of the same id. Of two, one is the earlier."""
+        """True while another slot runs an earlier job of this id. Of two, one is earlier."""
         return any(
             other is not None
             and other.job_id == claim.job_id
