@@ -271,9 +271,10 @@ class JobQueue:
 
 def _waiting_status(is_held: int, is_awake: int) -> Literal["queued", "loading", "running"]:
     """The status of a job without an answer, by `state.lua`."""
-    if is_awake == 2:
-        return "loading"
-    return "running" if is_held and is_awake else "queued"
+    if is_held and is_awake:
+        # The heartbeat may be 2 s old: the model was ready when the worker claimed the job.
+        return "running"
+    return "loading" if is_awake == 2 else "queued"
 
 
 def _fingerprint(prompt: str, idle: int) -> str:
