@@ -57,18 +57,24 @@ class _NotYet(Exception):
     """The model did not run, so asking again is safe."""
 
 
-def ask(
-    address: ModelAddress, prompt: str, deadline_s: float, *, most_tokens: int | None = None
-) -> str:
+def warm_up(address: ModelAddress, deadline_s: float) -> None:
+    """Have the model answer one word; raises as `ask` does."""
+    _ask(address, "Hello", deadline_s, 1)
+
+
+def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
     """Ask the model to reply to a user message.
 
     Args:
-        most_tokens: of the reply; None leaves it to the server.
         deadline_s: by the monotonic clock; the client neither asks nor waits after it.
 
     Raises:
         ModelUnavailable, ModelRefused, PromptTooLong, ModelTimeout
     """
+    return _ask(address, prompt, deadline_s, None)
+
+
+def _ask(address: ModelAddress, prompt: str, deadline_s: float, most_tokens: int | None) -> str:
     wait_s = _FIRST_WAIT_S
     while True:
         try:

@@ -52,7 +52,7 @@ class Readiness:
         if not _is_healthy(self._address):
             return False
         try:
-            model.ask(self._address, "Hello", time.monotonic() + WARM_UP_S, most_tokens=1)
+            model.warm_up(self._address, time.monotonic() + WARM_UP_S)
         except (model.ModelTimeout, model.ModelUnavailable) as error:
             logs.write("WARNING", event="model_loading", why=str(error))
             return False

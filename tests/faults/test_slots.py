@@ -47,6 +47,8 @@ def test_as_many_jobs_run_as_there_are_slots(
     until(lambda: client.lrange("bell", 0, -1) == ["1"], what="a bell that nobody hears")
     depth = jobs.depth()
     assert (depth.waiting, depth.in_flight) == (1, SLOTS)
+    # The heartbeat that says that the model is ready may be 2 s away.
+    until(lambda: jobs.state("d", "d") == JobState("queued"), what="a heartbeat of a ready node")
     assert {job_id: jobs.state(job_id, job_id) for job_id in "abcd"} == {
         **dict.fromkeys("abc", JobState("running")),
         "d": JobState("queued"),
