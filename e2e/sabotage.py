@@ -275,6 +275,13 @@ ALL: tuple[Sabotage, ...] = (
         "if lease.consumer ~= consumer and lease['until'] <= now then",
     ),
     Sabotage(
+        "one slot only",
+        "turns",
+        "handlers/node/__main__.py",
+        "for _ in range(node_settings.slots)",
+        "for _ in range(1)",
+    ),
+    Sabotage(
         "one line instead of turns",
         "turns",
         "handlers/node/claim.lua",

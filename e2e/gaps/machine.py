@@ -28,6 +28,8 @@ from typing import Any
 RESTART_AFTER_CRASH_S, RESTART_AFTER_S = 0.2, 5.0
 """systemd starts a unit again also if it has not crashed; after a crash, sooner here than there."""
 WATCHDOG_OPTIONS = "watchdog.json"
+ACTIVITY = "activity.json"
+"""What the node's worker keeps for its watchdog, in the folder of its machine."""
 SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
 
 

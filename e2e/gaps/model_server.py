@@ -2,7 +2,8 @@
 
 The reply is a fixed function of the prompt, so that a test can tell one reply from another. A
 prompt that starts with `[wait N]` is answered after N seconds. `GET /calls` counts how often each
-prompt ran, so that a smoke can see that no prompt ran twice.
+prompt ran, so that a smoke can see that no prompt ran twice; `GET /together` how many it thought
+about at one moment, at most.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import re
 import threading
 import time
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -26,6 +28,17 @@ GAP = Gap(
 _WAIT = re.compile(r"^\[wait (\d+(?:\.\d+)?)\]")
 _calls: collections.Counter[str] = collections.Counter()
 _lock = threading.Lock()
+
+
+@dataclass
+class _Together:
+    """Prompts that are thought about at one moment: now, and at most so far."""
+
+    now: int = 0
+    most: int = 0
+
+
+_together = _Together()
 
 
 def reply_to(prompt: str) -> str:
@@ -45,6 +58,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/calls":
             with _lock:
                 self._answer(200, dict(_calls))
+        elif self.path == "/together":
+            with _lock:
+                self._answer(200, {"most": _together.most})
+        elif self.path == "/health":
+            self._answer(200, {"status": "ok"})
         elif self.path == "/v1/models":
             self._answer(200, {"object": "list", "data": [{"id": "stand-in", "object": "model"}]})
         else:
@@ -58,8 +76,12 @@ class _Handler(BaseHTTPRequestHandler):
         prompt = body["messages"][-1]["content"]
         with _lock:
             _calls[fingerprint(prompt)] += 1
+            _together.now += 1
+            _together.most = max(_together.most, _together.now)
         if wait := _WAIT.match(prompt):
             time.sleep(min(float(wait[1]), 30.0))
+        with _lock:
+            _together.now -= 1
         message = {"role": "assistant", "content": reply_to(prompt)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         self._answer(

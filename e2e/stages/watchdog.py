@@ -108,10 +108,9 @@ def _is_up(run: Run, case: str, limit_s: float = float("inf")) -> bool:
     with closing(run.servers.cache()) as cache:
 
         def state() -> str | None:
-            # Not by the API, where a GET would start a node that stopped itself. And it waits for
-            # the next job: frozen before that, it would not have recorded that the last one ended.
-            waits = any(client["cmd"] == "blpop" for client in cache.client_list())
-            if waits and cache.exists(f"reply:{sent.json['id']}"):
+            # Not by the API, where a GET would start a node that stopped itself. And the job's end is
+            # recorded: a worker that is frozen before that looks busy for as long as a job lives.
+            if cache.exists(f"reply:{sent.json['id']}") and run.servers.worker_is_idle():
                 return "up"
             return "stopped" if run.node_state() == "stopped" else None
 

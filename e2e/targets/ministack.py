@@ -24,7 +24,7 @@ import trustme
 
 from e2e.gaps import budget_history, code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
-from e2e.gaps.machine import WATCHDOG_OPTIONS
+from e2e.gaps.machine import ACTIVITY, WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
 from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
@@ -166,6 +166,11 @@ class MiniStack:
         """Let the node's worker hang, until the machine is powered off."""
         self._signal_worker(signal.SIGSTOP)
 
+    def worker_is_idle(self) -> bool:
+        """Whether the node's worker has recorded that no job runs."""
+        record = next((self._running().folder / "machines").glob(f"*/{ACTIVITY}"), None)
+        return record is not None and json.loads(record.read_text())["running_since_s"] is None
+
     def set_watchdog(self, *options: str) -> None:
         """Give the watchdog these options from a machine's next boot on; none: those of EC2."""
         (self._running().folder / "machines" / WATCHDOG_OPTIONS).write_text(json.dumps(options))
@@ -220,6 +225,13 @@ class MiniStack:
         with urllib.request.urlopen(url, timeout=5) as response:
             calls: dict[str, int] = json.load(response)
         return calls
+
+    def model_together(self) -> int:
+        """The most prompts that the stand-in model has thought about at one moment."""
+        url = f"http://127.0.0.1:{self._model_port}/together"
+        with urllib.request.urlopen(url, timeout=5) as response:
+            most: int = json.load(response)["most"]
+        return most
 
     def keep(self, name: str, content: str) -> Path:
         """Write a file that only this user can read; `stop` removes it."""

@@ -39,8 +39,14 @@ class Servers(Protocol):
     def freeze_worker(self) -> None:
         """Let the node's worker hang, until the machine is powered off."""
 
+    def worker_is_idle(self) -> bool:
+        """Whether the node's worker has recorded that no job runs."""
+
     def set_watchdog(self, *options: str) -> None:
         """Give the watchdog these options from a machine's next boot on; none: those of EC2."""
+
+    def model_together(self) -> int:
+        """The most prompts that the stand-in model has thought about at one moment."""
 
     def model_calls(self) -> dict[str, int]:
         """The number of times that the stand-in model ran each prompt, by fingerprint, in the order

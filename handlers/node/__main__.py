@@ -1,7 +1,7 @@
 """The node's commands: `run` starts the worker, and stops it on a signal; `watchdog` watches both.
 
-After a stop signal the worker deletes the heartbeat, claims no more jobs and gives the running job
-`--grace-s`; a job that needs longer stays pending and is the first job after the next start.
+After a stop signal the worker deletes the heartbeat, claims no more jobs and gives the running jobs
+`--grace-s`; a job that needs longer stays pending and is among the first after the next start.
 
 Exit codes: 0 stopped by a signal, or the stack has no queue; 1 the worker ended by itself; 2 usage
 or settings; 3 the instance does not provide its settings, id or credentials, or another worker
@@ -81,6 +81,8 @@ def _work(
     from node.claims import Claims
     from node.heartbeat import Heartbeat
     from node.journal import Journal
+    from node.readiness import Readiness
+    from node.slots import Slots
     from node.worker import Worker
     from tinyllama.utils.queue.client import connect
 
@@ -98,29 +100,40 @@ def _work(
     stopping = threading.Event()
     claims = Claims(client, node_id, life_s=node_settings.life_s)
     journal = Journal(state_dir / "journal.sqlite3")
-    worker = Worker(claims, journal, partial(model.ask, node_settings.model), stopping, recorder)
-    heartbeat = Heartbeat(client, node_id, node_settings.stack, claims, worker, stopping)
-    logs.write("INFO", event="start", node=node_id, stack=node_settings.stack)
-    working, beating = _started(worker.run), _started(heartbeat.run)
+    slots = Slots(Readiness(node_settings.model))
+    ask = partial(model.ask, node_settings.model)
+    workers = [
+        Worker(claims, journal, ask, stopping, recorder, slots) for _ in range(node_settings.slots)
+    ]
+    heartbeat = Heartbeat(client, node_id, node_settings.stack, claims, slots, stopping)
+    logs.write(
+        "INFO", event="start", node=node_id, stack=node_settings.stack, slots=node_settings.slots
+    )
+    working = {_started(worker.run): worker for worker in workers}
+    beating = _started(heartbeat.run)
+    threads = (*working, beating)
     ended_by_itself = False
     while not ended_by_itself and signal.sigtimedwait(_SIGNALS, 0.5) is None:
-        # systemd starts another; a thread that hangs would answer nobody until the watchdog comes.
-        is_alive = working.is_alive() and beating.is_alive()
-        ended_by_itself = not is_alive or worker.is_stalled
+        # systemd starts another: a thread that hangs would answer nobody until the watchdog comes.
+        ended_by_itself = slots.is_stalled or not all(thread.is_alive() for thread in threads)
     stopping.set()
     beating.join(_CLIENT_TIMEOUT_S)
-    logs.write("INFO", event="stop", node=node_id, unfinished=not _ends(working, worker, grace_s))
+    logs.write("INFO", event="stop", node=node_id, unfinished=not _end(working, grace_s))
     # A worker that still waits for the model must not delay the exit.
     os._exit(1 if ended_by_itself else 0)
 
 
-def _ends(working: threading.Thread, worker: "Worker", grace_s: float) -> bool:
-    """Wait for the running job; a worker that waits for the bell holds none, and begins none."""
+def _end(working: "dict[threading.Thread, Worker]", grace_s: float) -> bool:
+    """Wait for the running jobs; a slot that waits for the bell holds none, and begins none.
+
+    False if one of them needs longer than `grace_s`.
+    """
     deadline_s = time.monotonic() + grace_s
-    while working.is_alive() and not worker.is_waiting:
-        if time.monotonic() > deadline_s:
-            return False
-        working.join(_JOIN_S)
+    for thread, worker in working.items():
+        while thread.is_alive() and not worker.is_waiting:
+            if time.monotonic() > deadline_s:
+                return False
+            thread.join(_JOIN_S)
     return True
 
 
@@ -173,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         type=float,
         default=10.0,
-        help="time for the running job after a stop signal (%(default)s)",
+        help="time for the running jobs after a stop signal (%(default)s)",
     )
     watchdog_command.add_options(watchdog)
     return parser

@@ -12,6 +12,7 @@ import math
 import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from node.boot import Boot
 from tinyllama.utils.observability import logs
@@ -33,7 +34,7 @@ class Activity:
 
     Args:
         progress_s: the queue last answered the worker, or a job came a step further.
-        running_since_s: when the running job began; None if none runs.
+        running_since_s: when the latest of the running jobs began; None if none runs.
         finished_s: when the last job ended; None if none has.
         idle_min: how long that job's owner wants the node to stay up after it.
     """
@@ -45,54 +46,66 @@ class Activity:
 
 
 class Recorder:
-    """The worker's side. It never raises: no job fails because its record cannot be written."""
+    """The worker's side. It never raises: no job fails because its record cannot be written.
+
+    Every slot calls it. A slot is named by its number.
+    """
 
     def __init__(self, folder: Path, boot: Boot) -> None:
         self._path = folder / FILE
         self._boot = boot
         self._lock = threading.Lock()
         self._written_s = -math.inf
-        self._activity: Activity | None = None
+        self._running: dict[int, float] = {}
+        self._activity = Activity(boot.now_s())
         # A worker that systemd started again goes on with what the last one finished.
         with contextlib.suppress(Unreadable):
             self._activity = replace(read(folder, boot), running_since_s=None)
 
     def progress(self) -> None:
         """Record that the queue has answered; the file is written twice a second at most."""
-        self._record(replace(self._latest(), progress_s=self._boot.now_s()), now=False)
-
-    def begin(self) -> None:
-        """Record that a job begins."""
-        now_s = self._boot.now_s()
-        self._record(replace(self._latest(), progress_s=now_s, running_since_s=now_s))
-
-    def end(self, idle_min: int) -> None:
-        """Record that the running job has ended, and its owner's `idle_min`."""
-        now_s = self._boot.now_s()
-        idle_min = min(max(1, idle_min), _MAX_IDLE_MIN)
-        self._record(Activity(now_s, None, now_s, idle_min))
-
-    def _latest(self) -> Activity:
-        return self._activity or Activity(self._boot.now_s())
-
-    def _record(self, activity: Activity, *, now: bool = True) -> None:
         with self._lock:
-            self._activity = activity
-            if not now and activity.progress_s < self._written_s + _WRITE_EVERY_S:
-                return
-            self._written_s = activity.progress_s
-            fresh = self._path.with_suffix(".fresh")
-            document = {"boot": self._boot.boot_id, **asdict(activity)}
-            try:
-                fresh.write_text(json.dumps(document), "utf-8")
-                # The watchdog sees the old file or the new file, never half a file.
-                fresh.replace(self._path)
-            except OSError as error:
-                logs.write("WARNING", event="activity_not_written", error=type(error).__name__)
-                # An old record would say that no job runs. Without a record the watchdog goes by
-                # the queue; a full disk still lets a file go.
-                with contextlib.suppress(OSError):
-                    self._path.unlink(missing_ok=True)
+            now_s = self._boot.now_s()
+            self._record(now_s)
+            if now_s >= self._written_s + _WRITE_EVERY_S:
+                self._write(now_s)
+
+    def begin(self, slot: int = 0) -> None:
+        """Record that a job begins."""
+        with self._lock:
+            now_s = self._running[slot] = self._boot.now_s()
+            self._record(now_s)
+            self._write(now_s)
+
+    def end(self, idle_min: int, slot: int = 0) -> None:
+        """Record that a running job has ended, and its owner's `idle_min`."""
+        with self._lock:
+            now_s = self._boot.now_s()
+            self._running.pop(slot, None)
+            self._record(now_s, finished_s=now_s, idle_min=min(max(1, idle_min), _MAX_IDLE_MIN))
+            self._write(now_s)
+
+    def _record(self, now_s: float, **changes: Any) -> None:
+        # The latest: a slot that hangs must not hide the job of another, and ends no other.
+        since_s = max(self._running.values(), default=None)
+        self._activity = replace(
+            self._activity, progress_s=now_s, running_since_s=since_s, **changes
+        )
+
+    def _write(self, now_s: float) -> None:
+        self._written_s = now_s
+        fresh = self._path.with_suffix(".fresh")
+        document = {"boot": self._boot.boot_id, **asdict(self._activity)}
+        try:
+            fresh.write_text(json.dumps(document), "utf-8")
+            # The watchdog sees the old file or the new file, never half a file.
+            fresh.replace(self._path)
+        except OSError as error:
+            logs.write("WARNING", event="activity_not_written", error=type(error).__name__)
+            # An old record would say that no job runs. Without a record the watchdog goes by
+            # the queue; a full disk still lets a file go.
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def read(folder: Path, boot: Boot) -> Activity:

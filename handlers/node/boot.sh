@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Install the node's package in the version that its stack names, and the environment it runs in.
 #
-# `boot.sh install` runs at the installation, and as root before every start of the worker, so a stack
-# update reaches the node when it next wakes, without a login and without a push to a machine that is
-# usually off. The worker itself runs as a user who can change none of it.
+# `boot.sh install` runs at the installation, and as root before every start of the worker and of the
+# model server, one after the other, so a stack update reaches the node when it next wakes, without a
+# login and without a push to a machine that is usually off. The worker itself runs as a user who can
+# change none of it.
 #
 # Without an argument it then becomes the worker: the units of a node that was launched before
 # tinyllama-node.service had a user of its own call it so, and no update reaches those units.
@@ -44,6 +45,11 @@ member() {
 sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' "${package}" "$1"
 }
 
+mkdir -p "${home}"
+# Worker and model server start at the same time, and both begin with this.
+exec 9>"${home}/.lock"
+flock 9
+
 settings="$(aws ssm get-parameter --name "${TL_SETTINGS_PARAMETER}" \
   --query Parameter.Value --output text "${soon[@]}")"
 layer="$("${python}" -I -c 'import json, sys; print(json.load(sys.stdin)["package"])' \
@@ -53,7 +59,6 @@ content="$(aws lambda get-layer-version-by-arn --arn "${layer}" \
   --query '[Content.Location, Content.CodeSha256]' --output text "${soon[@]}")"
 read -r location sha256 <<<"${content}"
 
-mkdir -p "${home}"
 # In the same folder, so that mv only renames and a crash leaves the old package or the new package.
 fresh="$(mktemp "${home}/.node.XXXXXXXX")"
 trap 'rm -f "${fresh}"' EXIT
@@ -79,6 +84,13 @@ fi
 member node/boot.sh >"${fresh}"
 chmod 0755 "${fresh}"
 mv -f "${fresh}" "${home}/boot.sh"
+# The same for the model server's script, and for the settings, which it reads: they hold no secret.
+member node/model.sh >"${fresh}"
+chmod 0755 "${fresh}"
+mv -f "${fresh}" "${home}/model.sh"
+printf '%s\n' "${settings}" >"${fresh}"
+chmod 0644 "${fresh}"
+mv -f "${fresh}" "${home}/settings.json"
 
 # The zip lists the packages that the worker needs beside it, with hashes. The environment is named
 # by that list: this script makes it once for each list, and marks it when it is complete.
@@ -114,5 +126,6 @@ if [[ "${1:-}" == install ]]; then
   exit 0
 fi
 mkdir -p "${state}"
+exec 9>&-
 exec "${environment}/bin/python" -I "${package}" run \
   --settings-parameter "${TL_SETTINGS_PARAMETER}" --state-dir "${state}"

@@ -1,14 +1,19 @@
 -- Give a worker its next job, and the lease of it.
 --
--- ARGV    consumer, a job's life in ms, a lease in ms
+-- ARGV    consumer, a job's life in ms, a lease in ms, ids that this worker runs now
 -- Returns {id, owner, job (JSON text), ms that are left of its life, times it was begun,
 --          when it was accepted (ms)}, or {} if no job waits
 --
--- First what this worker holds already: it crashed, or the reply to its claim was lost. Then what
--- another worker held until its lease ended. Then the oldest job of the user whose turn it is.
+-- First what this worker holds and does not run: it crashed, or the reply to its claim was lost. Then
+-- what another worker held until its lease ended. Then the oldest job of the user whose turn it is.
+-- What it runs it is not given again, also where the lease ended because no beat came through.
 
 local consumer, life_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
+local runs = {}
+for at = 4, #ARGV do
+    runs[ARGV[at]] = true
+end
 
 local function hold(id, lease)
     local stored = redis.call('GET', JOB_OF .. id)
@@ -31,8 +36,8 @@ end
 
 local candidates = {}
 for _, held in ipairs(leases()) do
-    local lease = held[2]
-    if lease.consumer == consumer or lease['until'] <= now then
+    local lease, is_run = held[2], runs[held[1]]
+    if not is_run and (lease.consumer == consumer or lease['until'] <= now) then
         candidates[#candidates + 1] = held
     end
 end
@@ -41,7 +46,10 @@ table.sort(candidates, function(a, b)
     if is_a_own ~= is_b_own then
         return is_a_own
     end
-    return a[2].accepted < b[2].accepted
+    if a[2].accepted ~= b[2].accepted then
+        return a[2].accepted < b[2].accepted
+    end
+    return a[1] < b[1]
 end)
 for _, held in ipairs(candidates) do
     local id, lease = held[1], held[2]

@@ -1,13 +1,15 @@
 """Claiming jobs so that a crash at any point loses none.
 
 A claimed job stays in `running` under the worker's name until the worker answers it. The claim
-gives a worker first what it holds already: its name is its instance's id, also after a reboot. Then
-it gives what another worker held until its lease ended, then the next turn's job. A reply that was
+gives a worker first what it holds and does not run: its name is its instance's id, also after a
+reboot, and the same for all of its slots, so that any slot goes on with what a crash left. Then it
+gives what another worker held until its lease ended, then the next turn's job. A reply that was
 lost on its way costs nothing: the next claim gives the same job, and only `begin` counts.
 """
 
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -15,7 +17,7 @@ import redis
 
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.redis_errors import translated_errors
-from tinyllama.utils.queue.redis_keys import BELL
+from tinyllama.utils.queue.redis_keys import BELL, LOADING
 from tinyllama.utils.queue.scripts import Script
 
 LEASE_S: Final = 60
@@ -76,11 +78,15 @@ class Claims:
         with translated_errors(writes=True):
             self._client.blpop([BELL], timeout=limit_s)
 
-    def next(self) -> Claim | None:
-        """Claim the next job that can be run; None if none waits."""
+    def next(self, running: Collection[str] = ()) -> Claim | None:
+        """Claim the next job that can be run; None if none waits.
+
+        Args:
+            running: ids that this worker runs now, which it is not given again.
+        """
         while True:
             with translated_errors(writes=True):
-                claimed = self._claim(self._consumer, self._life_ms, self._lease_ms)
+                claimed = self._claim(self._consumer, self._life_ms, self._lease_ms, *running)
             if not claimed:
                 return None
             job_id, sub, stored, left_ms, begun, accepted_ms = claimed
@@ -125,11 +131,21 @@ class Claims:
         with translated_errors(writes=True):
             return bool(self._answer(*job, answer.status, text))
 
-    def beat(self, node_id: str, claim: Claim | None) -> bool:
-        """Show that the worker is present and restart the lease; False if the job is lost."""
-        job_id = "" if claim is None else claim.job_id
+    def beat(
+        self, node_id: str, running: Collection[str] = (), *, loading: bool = False
+    ) -> list[str]:
+        """Show that the worker is present and restart the leases of the jobs that it runs.
+
+        Args:
+            loading: owners are told that the model is not ready yet.
+
+        Returns:
+            Ids of those jobs that are not this worker's any more.
+        """
+        life = (BEAT_LIFE_S, self._consumer, self._lease_ms)
         with translated_errors(writes=True):
-            return bool(self._beat(node_id, BEAT_LIFE_S, self._consumer, self._lease_ms, job_id))
+            shown = node_id + LOADING if loading else node_id
+            return list(self._beat(shown, *life, *running))
 
 
 def _script(client: redis.Redis, name: str) -> Script:

@@ -1,8 +1,8 @@
-"""The heartbeat: shows the router that a worker is present, renews its lease, reports the queue.
+"""The heartbeat: shows the router that a worker is present, renews its leases, reports the queue.
 
-It has a thread of its own, because the worker's thread waits for the model. If Redis does not
+It has a thread of its own, because the worker's threads wait for the model. If Redis does not
 answer, the next beat comes 2 s later; the key lives 10 s. A heartbeat means that the worker makes
-progress: while its thread hangs there is none, and no lease is renewed.
+progress in every slot: while a thread hangs there is none, and no lease is renewed.
 """
 
 import threading
@@ -11,7 +11,7 @@ import time
 import redis
 
 from node.claims import Claims
-from node.worker import Worker
+from node.slots import Slots
 from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.errors import QueueUnavailable
@@ -32,7 +32,7 @@ class Heartbeat:
         node_id: str,
         stack: str,
         claims: Claims,
-        worker: Worker,
+        slots: Slots,
         stopping: threading.Event,
     ) -> None:
         self._client = client
@@ -40,7 +40,7 @@ class Heartbeat:
         self._node_id = node_id
         self._stack = stack
         self._claims = claims
-        self._worker = worker
+        self._slots = slots
         self._stopping = stopping
         self._report_at_s = 0.0
         self._reported: tuple[int, int] | None = None
@@ -49,7 +49,7 @@ class Heartbeat:
         """Beat every 2 s; if the queue does not answer, try again at the next beat."""
         while not self._stopping.is_set():
             try:
-                if self._worker.is_stalled:
+                if self._slots.is_stalled:
                     logs.write("ERROR", event="worker_stalled")
                 else:
                     self._beat(time.monotonic())
@@ -63,11 +63,12 @@ class Heartbeat:
             logs.write("WARNING", event="heartbeat", error=error.code)
 
     def _beat(self, now_s: float) -> None:
-        claim = self._worker.current_claim
-        is_held = self._claims.beat(self._node_id, claim)
-        # The worker may have answered the job meanwhile; then it has lost no lease.
-        if claim is not None and not is_held and claim is self._worker.current_claim:
-            logs.write("WARNING", event="lease_lost", id=claim.job_id)
+        lost = self._claims.beat(
+            self._node_id, self._slots.running(), loading=not self._slots.readiness.is_ready
+        )
+        # A slot may have answered its job meanwhile; then it has lost no lease.
+        for job_id in self._slots.running().intersection(lost):
+            logs.write("WARNING", event="lease_lost", id=job_id)
         depth = self._queue.depth()
         counted = (depth.waiting, depth.in_flight)
         if counted != self._reported or now_s >= self._report_at_s:

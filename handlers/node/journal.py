@@ -9,6 +9,7 @@ another question.
 import contextlib
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ LIFE_S = 900
 
 
 class Journal:
-    """An SQLite file, used by one thread at a time.
+    """An SQLite file; its methods take turns, so that every slot can call them.
 
     Args:
         path: created if missing. A file that is no journal is renamed: losing it can cost a second
@@ -33,6 +34,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
         try:
             self._database()
         except sqlite3.Error as error:
@@ -46,14 +48,15 @@ class Journal:
         Raises:
             sqlite3.Error: the journal cannot be opened or read.
         """
-        row = (
-            self._database()
-            .execute(
-                "SELECT reply FROM answers WHERE id = ? AND body = ? AND written_s > ?",
-                (job_id, body, time.time() - LIFE_S),
+        with self._lock:
+            row = (
+                self._database()
+                .execute(
+                    "SELECT reply FROM answers WHERE id = ? AND body = ? AND written_s > ?",
+                    (job_id, body, time.time() - LIFE_S),
+                )
+                .fetchone()
             )
-            .fetchone()
-        )
         return None if row is None else str(row[0])
 
     def write(self, job_id: str, body: str, reply: str) -> None:
@@ -63,7 +66,8 @@ class Journal:
             sqlite3.Error: the disk is full or broken, or the journal cannot be opened.
         """
         now_s = time.time()
-        with self._database() as database:
+        # One transaction at a time: a second thread's would be part of the first.
+        with self._lock, self._database() as database:
             database.execute("DELETE FROM answers WHERE written_s <= ?", (now_s - LIFE_S,))
             database.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", (job_id, body, reply, now_s)

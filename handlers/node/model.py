@@ -57,6 +57,11 @@ class _NotYet(Exception):
     """The model did not run, so asking again is safe."""
 
 
+def warm_up(address: ModelAddress, deadline_s: float) -> None:
+    """Have the model answer one word; raises as `ask` does."""
+    _ask(address, "Hello", deadline_s, 1)
+
+
 def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
     """Ask the model to reply to a user message.
 
@@ -66,10 +71,14 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
     Raises:
         ModelUnavailable, ModelRefused, PromptTooLong, ModelTimeout
     """
+    return _ask(address, prompt, deadline_s, None)
+
+
+def _ask(address: ModelAddress, prompt: str, deadline_s: float, most_tokens: int | None) -> str:
     wait_s = _FIRST_WAIT_S
     while True:
         try:
-            return _ask_once(address, prompt, deadline_s)
+            return _ask_once(address, prompt, deadline_s, most_tokens)
         except _NotYet as error:
             if time.monotonic() + wait_s >= deadline_s:
                 raise ModelUnavailable(str(error)) from error
@@ -77,11 +86,15 @@ def ask(address: ModelAddress, prompt: str, deadline_s: float) -> str:
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
-def _ask_once(address: ModelAddress, prompt: str, deadline_s: float) -> str:
+def _ask_once(
+    address: ModelAddress, prompt: str, deadline_s: float, most_tokens: int | None
+) -> str:
     if time.monotonic() >= deadline_s:
         raise ModelTimeout("the job's life is over")
     message = {"role": "user", "content": prompt}
     question = {"model": address.name, "messages": [message], "stream": False}
+    if most_tokens is not None:
+        question["max_tokens"] = most_tokens
     with _connected(address.url, deadline_s) as connection, _named_failures():
         connection.request(
             "POST",

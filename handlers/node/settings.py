@@ -1,10 +1,11 @@
 """The node's settings document, checked whole before the worker starts.
 
     {"stack", "region", "queue": {"host", "port", "cache", "user"} or null,
-     "model": {"url", "name"}, "lifeSeconds": 1 to 300, "maxUptimeHours": 1 to 24, or 8 if missing}
+     "model": {"url", "name"}, "slots": 1 to 16, or 1 if missing, "lifeSeconds": 1 to 300,
+     "maxUptimeHours": 1 to 24, or 8 if missing}
 
 A message names the field and the rule it breaks, never its value. The node ignores other fields:
-boot.sh reads `package`.
+boot.sh and model.sh read `package` and `server`.
 """
 
 import re
@@ -17,6 +18,8 @@ from tinyllama.utils.settings import QueueAddress
 
 MAX_LIFE_S = 300
 MAX_UPTIME_H, DEFAULT_UPTIME_H = 24, 8
+MAX_SLOTS, DEFAULT_SLOTS = 16, 1
+"""A node of a stack that names no slots runs one job at a time."""
 MAX_DOCUMENT_LENGTH = 4096
 """A parameter of the standard tier holds no more."""
 _MAX_DEPTH = 4
@@ -36,7 +39,10 @@ class ModelAddress:
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """The settings that the stack gives its node; `queue` is None while UseGpu=false."""
+    """The settings that the stack gives its node; `queue` is None while UseGpu=false.
+
+    `slots`: how many jobs the worker runs at once, as many as the model server answers at once.
+    """
 
     stack: str
     region: str
@@ -44,6 +50,7 @@ class NodeSettings:
     model: ModelAddress
     life_s: int
     max_uptime_h: int = DEFAULT_UPTIME_H
+    slots: int = DEFAULT_SLOTS
 
 
 def parse(document: str) -> NodeSettings:
@@ -69,6 +76,7 @@ def parse(document: str) -> NodeSettings:
         max_uptime_h=_whole(
             {"maxUptimeHours": DEFAULT_UPTIME_H} | fields, "maxUptimeHours", MAX_UPTIME_H
         ),
+        slots=_whole({"slots": DEFAULT_SLOTS} | fields, "slots", MAX_SLOTS),
     )
 
 

@@ -78,7 +78,7 @@ class Stopper:
 
     def _stop_instance(self) -> None:
         node_id = self._node_id()
-        boto3, once = _libraries()
+        boto3, once = libraries()
         boto3.client("ec2", config=once).stop_instances(InstanceIds=[node_id])
 
 
@@ -91,13 +91,13 @@ def _count(stack: str, reason: Reason) -> None:
         "Unit": metric.unit,
         "Value": 1,
     }
-    boto3, once = _libraries()
+    boto3, once = libraries()
     boto3.client("cloudwatch", config=once).put_metric_data(
         Namespace=f"TinyLlama/{stack}", MetricData=[datum]
     )
 
 
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
     """boto3, and a client's settings that neither wait nor repeat: the next try is a minute later.
 
     Loaded when they are needed: deciding and powering off must not depend on them.

@@ -33,6 +33,7 @@ class Watchdog:
         ask_queue: counts jobs that wait and that workers hold; None if the queue does not answer;
             any exception means that the watchdog cannot ask.
         limits: `uptime_min` None takes the settings' own.
+        measure: sends metrics of this stack while the machine stays; raises nothing.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Watchdog:
         limits: Limits,
         *,
         uptime_min: float | None = None,
+        measure: Callable[[str], None] | None = None,
     ) -> None:
         self._boot = boot
         self._state_dir = state_dir
@@ -53,6 +55,7 @@ class Watchdog:
         self._stopper = stopper
         self._limits = limits
         self._uptime_min = uptime_min
+        self._measure = measure
         self._settings: NodeSettings | None = None
         self._read_again_s = 0.0
         self._activity: Activity | None = None
@@ -74,6 +77,9 @@ class Watchdog:
         reason = decide(sight, limits)
         if reason is None:
             self._stopper.stay()
+            # After the decision: whatever the GPU's driver does, it delays no stop of this minute.
+            if self._measure is not None and self._settings is not None:
+                self._measure(self._settings.stack)
         else:
             self._stopper.stop(
                 reason,

@@ -8,7 +8,7 @@ import argparse
 import shlex
 import sys
 
-from node import boot, instance, settings
+from node import boot, gpu, instance, settings
 from node.queue_view import QueueView
 from node.settings import NodeSettings
 from node.stopping import POWER_OFF, Stopper
@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
             minute_s=options.minute_s,
         ),
         uptime_min=options.uptime_min,
+        measure=gpu.report,
     )
     logs.write("INFO", event="watch", minuteS=options.minute_s)
     watchdog.run()

@@ -1,4 +1,4 @@
-"""The worker runs one job at a time: claim, ask the model, write the journal, publish.
+"""A slot of the worker runs one job at a time: claim, ask the model, write the journal, publish.
 
 Each step can be the last before a crash. After a crash before the journal, the worker still holds
 the job and runs it again; after the journal, it publishes the journal's answer; after
@@ -6,6 +6,7 @@ publishing, it is answered. If the model was asked three times without an answer
 the job for the cause of the crashes and fails it.
 """
 
+import math
 import sqlite3
 import threading
 import time
@@ -14,7 +15,9 @@ from collections.abc import Callable
 from node.activity import Recorder
 from node.claims import Answer, Claim, Claims
 from node.journal import Journal
-from node.model import ModelError
+from node.model import ModelError, ModelUnavailable
+from node.readiness import HEALTH_S, WARM_UP_S
+from node.slots import Slots
 from tinyllama.utils.observability import logs
 from tinyllama.utils.queue.errors import QueueUnavailable
 
@@ -23,15 +26,17 @@ WAIT_S = 1.0
 STALL_S = 30.0
 """A step of the worker takes less: a read of the queue, an attempt to begin or to publish."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
+_TWIN_WAIT_S = 0.05
 
 
 class Worker:
-    """Runs jobs until `stopping` is set.
+    """One slot: runs jobs until `stopping` is set.
 
     Args:
         ask: (prompt, deadline by the monotonic clock) to reply; raises ModelError.
         stopping: another thread sets it; the worker claims no job after that.
         recorder: keeps the worker's activity for the watchdog.
+        slots: those of this worker, of which this becomes one; None: it is the only one.
     """
 
     def __init__(
@@ -41,7 +46,9 @@ class Worker:
         ask: Callable[[str, float], str],
         stopping: threading.Event,
         recorder: Recorder,
+        slots: Slots | None = None,
     ) -> None:
+        self._slots = slots or Slots()
         self._claims = claims
         self._journal = journal
         self._ask = ask
@@ -50,7 +57,9 @@ class Worker:
         self._next_step_s = time.monotonic() + STALL_S
         self.current_claim: Claim | None = None
         self.is_waiting = False
-        """True while it waits for the bell: it holds no job, and once stopping claims no other."""
+        """True while it waits for its turn to claim or for the bell: it holds no job, and once
+        stopping claims no other."""
+        self.number = self._slots.add(self)
 
     @property
     def is_stalled(self) -> bool:
@@ -59,11 +68,34 @@ class Worker:
 
     def run(self) -> None:
         """Claim and answer jobs; while the queue does not answer, wait and try again."""
+        while not self._stopping.is_set():
+            # Nothing is due from a slot that waits for its turn.
+            self._next_step_s, self.is_waiting = math.inf, True
+            with self._slots.turn:
+                self.is_waiting = False
+                claim = self._next()
+                # Before another slot's turn: its claim must know of this job.
+                self.current_claim = claim
+            if claim is not None:
+                self._recorder.begin(self.number)
+                self._handle(claim)
+                self._recorder.end(claim.idle_min, self.number)
+                self.current_claim = None
+
+    def _next(self) -> Claim | None:
+        """Ask for a job until there is one; None once the worker stops.
+
+        While another slot hangs it asks for none: the machine can be stopped when those that run
+        have ended, and the next start has all slots again.
+        """
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
             self._next_step_s = time.monotonic() + STALL_S
+            if self._slots.is_stalled or not self._has_model():
+                self._stopping.wait(WAIT_S)
+                continue
             try:
-                claim = self._claims.next()
+                claim = self._claims.next(self._slots.running())
                 if claim is None:
                     self.is_waiting = True
                     self._claims.wait(WAIT_S)
@@ -77,14 +109,23 @@ class Worker:
             wait_s = _FIRST_WAIT_S
             self._recorder.progress()
             if claim is not None:
-                self.current_claim = claim
-                self._recorder.begin()
-                self._handle(claim)
-                self._recorder.end(claim.idle_min)
-                self.current_claim = None
+                return claim
+        return None
+
+    def _has_model(self) -> bool:
+        if self._slots.readiness.is_ready:
+            return True
+        self._next_step_s = time.monotonic() + HEALTH_S + WARM_UP_S + STALL_S
+        # It holds no job meanwhile, and a stop need not wait for it.
+        self.is_waiting = True
+        try:
+            return self._slots.readiness.check()
+        finally:
+            self.is_waiting = False
 
     def _handle(self, claim: Claim) -> None:
         started_s = time.monotonic()
+        self._wait_for_twin(claim)
         recorded = self._recorded_answer(claim)
         if recorded is not None:
             source, answer = "journal", Answer("done", recorded)
@@ -107,6 +148,15 @@ class Worker:
             published=is_first,
             elapsedMs=round((time.monotonic() - started_s) * 1000, 1),
         )
+
+    def _wait_for_twin(self, claim: Claim) -> None:
+        """Wait for another slot that runs a job of this id, whose answer may be this one's too.
+
+        After the cache lost everything an owner sends a job again while it still runs.
+        """
+        self._next_step_s = claim.deadline_s + STALL_S
+        while self._slots.runs_earlier(claim, self.number) and time.monotonic() < claim.deadline_s:
+            time.sleep(_TWIN_WAIT_S)
 
     def _recorded_answer(self, claim: Claim) -> str | None:
         try:
@@ -136,6 +186,8 @@ class Worker:
         try:
             reply = self._ask(claim.prompt, claim.deadline_s)
         except ModelError as error:
+            if isinstance(error, ModelUnavailable):
+                self._slots.readiness.lost()
             logs.write("ERROR", event="model", id=claim.job_id, error=error.code, why=str(error))
             return Answer("failed", error.code)
         try:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.compliance.templates import named, policy_statements, properties
-from tests.compliance.test_alarm_actions import OWN, is_sent
-from tinyllama.utils.observability.metrics import Metric
+from tests.compliance.test_alarm_actions import is_sent
 
 MOST_METRICS = 50
 """Of a dashboard that is free: https://aws.amazon.com/cloudwatch/pricing/"""
@@ -19,9 +18,6 @@ COLUMNS = 24
 WIDGET = {"type", "x", "y", "width", "height", "properties"}
 PROPERTIES = {"title", "region", "view", "stacked", "period", "stat", "metrics", "annotations"}
 OPTIONS = {"label", "yAxis"}
-# Sent by functions and a machine that are not part of the stack yet: a name leaves this list when
-# it joins `Metric`.
-NOT_SENT_YET = {"BudgetStops", "GpuMemoryUsed", "GpuUtilization", "ResizeRequests"}
 
 
 def body() -> str:
@@ -61,7 +57,7 @@ def faults(text: str) -> list[str]:
             names = [part for part in row if isinstance(part, str)]
             if len(names) % 2 or len(names) < 2:
                 found.append(f"{title}: {row} is no namespace, metric and pairs")
-            elif not (names[0] == OWN and names[1] in NOT_SENT_YET) and not is_sent(*names[:2]):
+            elif not is_sent(*names[:2]):
                 found.append(f"{title}: nobody sends {names[1]}")
     return found
 
@@ -69,12 +65,6 @@ def faults(text: str) -> list[str]:
 def test_dashboard_shows_what_is_sent() -> None:
     """No unknown field, no metric of nobody, not more than is free."""
     assert faults(body()) == []
-
-
-def test_what_is_not_sent_yet_is_not_known_yet() -> None:
-    """Whoever adds the metric takes it off the list."""
-    assert {metric.value for metric in Metric} & NOT_SENT_YET == set()
-    assert {row[1] for row in rows(definition(body()))} >= NOT_SENT_YET
 
 
 def test_dashboard_holds_what_the_plan_names() -> None:

@@ -86,10 +86,11 @@ SANDBOX = {
     "PrivateTmp": ["true"],
 }
 LOCAL_ONLY = {"IPAddressDeny": ["any"], "IPAddressAllow": ["127.0.0.0/8 ::1/128"]}
-USERS = {
-    "tinyllama-model.service": "tinyllama-model",
-    "tinyllama-node.service": "tinyllama-worker",
-}
+USERS = {"tinyllama-node.service": "tinyllama-worker"}
+SERVICES = (
+    *("tinyllama-log.service", "tinyllama-model.service", "tinyllama-node.service"),
+    "tinyllama-watchdog.service",
+)
 # A failure that systemd is to count takes no longer; the watchdog sees what takes longer.
 SLOWEST_FAILURE_S = {"tinyllama-node.service": 100, "tinyllama-watchdog.service": 60}
 
@@ -97,18 +98,21 @@ SLOWEST_FAILURE_S = {"tinyllama-node.service": 100, "tinyllama-watchdog.service"
 def unguarded(script: str) -> list[str]:
     """What a unit lets its process do, or what would leave a machine without a watch."""
     made, found = units(script), []
-    users = re.search(r"^for user in (.*); do$", script, re.MULTILINE)
+    users = re.findall(r"useradd --system .* (\S+)$", script, re.MULTILINE)
     for name, user in USERS.items():
-        if made[name].get("User") != [user] or users is None or user not in users[1].split():
+        if made[name].get("User") != [user] or user not in users:
             found.append(f"{name} has no user of its own")
-    for name in (*USERS, "tinyllama-watchdog.service"):
+    for name in SERVICES:
         missing = [key for key, value in SANDBOX.items() if made[name].get(key) != value]
         found += [f"{name} lacks {key}" for key in missing]
         if made[name].get("Restart") != ["always"]:
             found.append(f"{name} is not started again")
     model, watchdog = made["tinyllama-model.service"], made["tinyllama-watchdog.service"]
-    if any(model.get(key) != value for key, value in LOCAL_ONLY.items()):
+    # The container is in the slice: model.sh puts it there, and refuses to start it elsewhere.
+    if any(made["tinyllama-model.slice"].get(key) != value for key, value in LOCAL_ONLY.items()):
         found.append("the model server reaches the metadata service")
+    if model.get("Requires") != ["docker.service tinyllama-model.slice"]:
+        found.append("the model server starts without its slice")
     if re.search(r"tinyllama-node|boot\.sh", str(watchdog)):
         found.append("the watchdog needs the worker")
     if {"Requires", "BindsTo", "PartOf"} & watchdog.keys():
@@ -120,8 +124,10 @@ def unguarded(script: str) -> list[str]:
         )
         if (failure_s + pause_s) * burst > interval_s:
             found.append(f"{name} fails for ever without reaching its limit")
-    enabled = re.search(r"^systemctl enable (.*)$", script, re.MULTILINE)
+    enabled = re.search(r"^systemctl enable (tinyllama.*)$", script, re.MULTILINE)
     for name in made:
+        if name.endswith(".slice"):
+            continue
         if enabled is None or name not in enabled[1].split():
             found.append(f"{name} is not enabled")
     return found
@@ -132,7 +138,9 @@ def test_units_are_guarded() -> None:
     script = user_data(named("node.yaml"))
     assert sorted(units(script)) == [
         "tinyllama-limit.timer",
+        "tinyllama-log.service",
         "tinyllama-model.service",
+        "tinyllama-model.slice",
         "tinyllama-node.service",
         "tinyllama-watchdog.service",
     ]
@@ -173,8 +181,8 @@ def test_units_are_guarded() -> None:
             "the watchdog needs the worker",
         ),
         (
-            "enable tinyllama-watchdog.service",
-            "enable",
+            "enable tinyllama-watchdog.service tinyllama-limit.timer",
+            "enable tinyllama-limit.timer",
             "tinyllama-watchdog.service is not enabled",
         ),
         (
@@ -183,9 +191,14 @@ def test_units_are_guarded() -> None:
             "tinyllama-watchdog.service lacks ProtectSystem",
         ),
         (
-            "RestartSec=2\n",
-            "RestartSec=2\n            Restart=no\n",
+            "RestartSec=10\n",
+            "RestartSec=10\n            Restart=no\n",
             "tinyllama-model.service is not started again",
+        ),
+        (
+            "Requires=docker.service tinyllama-model.slice",
+            "Requires=docker.service",
+            "the model server starts without its slice",
         ),
     ],
 )
@@ -202,6 +215,12 @@ def test_environment_is_made_at_the_installation() -> None:
     assert call
     assert before.endswith('AWS_REGION="eu-central-1" TL_SETTINGS_PARAMETER="/tinyllama-dev/node" ')
     assert "systemctl enable" in after
+
+
+def test_nothing_is_compiled_on_the_node() -> None:
+    """No compiler, and no package that is built from source."""
+    script = user_data(named("node.yaml"))
+    assert re.findall(r"gcc|g\+\+|cmake|-devel|pip install|venv --clear", script) == []
 
 
 def test_user_data_passes_shellcheck() -> None:

@@ -79,10 +79,10 @@ def front(cache: RedisServer, authority: trustme.CA) -> Iterator[TlsFront]:
 def node(
     tmp_path: Path, front: TlsFront, model: ModelServer, authority_file: Path
 ) -> Iterator[Callable[..., Node]]:
-    """Makes nodes, not started: node(node_id="i-1", life_s=300, **fields of Node)."""
+    """Makes nodes, not started: node(node_id="i-1", life_s=300, slots=1, **fields of Node)."""
     with ExitStack() as made:
 
-        def make(node_id: str = "i-1", life_s: int = 300, **fields: object) -> Node:
+        def make(node_id: str = "i-1", life_s: int = 300, slots: int = 1, **fields: object) -> Node:
             settings = {
                 "stack": "test",
                 "region": "eu-central-1",
@@ -94,6 +94,7 @@ def node(
                 },
                 "model": {"url": model.url, "name": "tiny"},
                 "lifeSeconds": life_s,
+                "slots": slots,
             }
             path = tmp_path / f"{node_id}.json"
             path.write_text(json.dumps(settings))

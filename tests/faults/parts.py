@@ -121,17 +121,28 @@ class ModelServer:
     def __init__(self, port: int = 0) -> None:
         self.calls: Counter[str] = Counter()
         self.status = 200
+        self.is_loading = False
+        self.warm_ups = 0
         self._answering = threading.Event()
         self._answering.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status = 404 if self.path != "/health" else 503 if outer.is_loading else 200
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])
                 asked = json.loads(self.rfile.read(length))
                 prompt = asked["messages"][-1]["content"]
-                outer.calls[prompt] += 1
-                outer._answering.wait(300)
+                if asked.get("max_tokens") == 1:
+                    outer.warm_ups += 1
+                else:
+                    outer.calls[prompt] += 1
+                    outer._answering.wait(300)
                 message = {"role": "assistant", "content": f"reply to {prompt}"}
                 body = json.dumps({"choices": [{"index": 0, "message": message}]}).encode()
                 with contextlib.suppress(OSError):

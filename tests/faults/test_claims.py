@@ -175,12 +175,12 @@ def test_beat_keeps_the_lease(jobs: JobQueue, redis_client: redis.Redis) -> None
     claim = claimed(worker)
     end = lease(redis_client)["until"]
     change_lease(redis_client, "j1", until=end - 30_000)
-    assert worker.beat("i-1", claim) is True
+    assert worker.beat("i-1", [claim.job_id]) == []
     assert lease(redis_client)["until"] >= end
     assert held(redis_client) == {"j1": ("i-1", 0)}
     assert redis_client.get("node:heartbeat") == "i-1"
     assert 9 <= redis_client.ttl("node:heartbeat") <= 10
-    assert worker.beat("i-1", None) is True
+    assert worker.beat("i-1") == []
 
 
 def test_beat_does_not_steal_back(jobs: JobQueue, redis_client: redis.Redis) -> None:
@@ -189,10 +189,10 @@ def test_beat_does_not_steal_back(jobs: JobQueue, redis_client: redis.Redis) -> 
     accept(jobs, "j1")
     claim = claimed(worker)
     change_lease(redis_client, "j1", consumer="i-2")
-    assert worker.beat("i-1", claim) is False
+    assert worker.beat("i-1", [claim.job_id]) == [claim.job_id]
     assert held(redis_client) == {"j1": ("i-2", 0)}
     redis_client.flushall()
-    assert worker.beat("i-1", claim) is False
+    assert worker.beat("i-1", [claim.job_id]) == [claim.job_id]
     assert redis_client.keys() == ["node:heartbeat"]
 
 
@@ -289,13 +289,13 @@ def test_waiting_jobs_are_claimed_and_answered_when_memory_is_used_up(
         assert refused.value.outcome == "none"
         assert jobs.begin_start() is None
         worker = claims(redis_client)
-        assert worker.beat("i-1", None) is True
+        assert worker.beat("i-1") == []
         crashed = claimed(worker)
         assert worker.begin(crashed) is True
         for _ in range(4):
             claim = claimed(worker)
             assert worker.begin(claim) is True
-            assert worker.beat("i-1", claim) is True
+            assert worker.beat("i-1", [claim.job_id]) == []
             assert worker.answer(claim, Answer("done", "r")) is True
         assert worker.next() is None
     finally:

@@ -18,6 +18,7 @@ from tests.faults.parts import HANDLERS, Node
 from tests.processes import until
 from tinyllama.utils.queue.job_queue import JobQueue, JobState
 
+INSTALLED = [".lock", "boot.sh", "model.sh", "node.zip", "settings.json", "venv", "venv"]
 ENTRY = "from node.__main__ import main\n\nraise SystemExit(main())\n"
 
 
@@ -137,6 +138,7 @@ def package(tmp_path: Path, says: str, requirements: str = "# nothing\n") -> byt
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("__main__.py", entry)
         archive.writestr("node/boot.sh", f"# boot of {says}\n")
+        archive.writestr("node/model.sh", f"# model of {says}\n")
         archive.writestr("requirements.txt", requirements)
     return path.read_bytes()
 
@@ -153,8 +155,11 @@ def test_boot_installs_and_runs(first_boot: tuple[Path, str, str], booted: Machi
     arguments = ["run", "--settings-parameter", "/test/node", "--state-dir", str(root / "state")]
     assert started(said) == ["one", 1, *arguments]
     assert log.startswith("boot: installing arn:layer:7\nboot: making ")
-    assert booted.opt() == ["boot.sh", "node.zip", "venv", "venv"]
+    assert booted.opt() == INSTALLED
     assert (root / "state").is_dir()
+    settings = json.loads((booted.root / "opt" / "settings.json").read_text())
+    assert settings == {"package": "arn:layer:7"}
+    assert (booted.root / "opt" / "model.sh").read_text() == "# model of one\n"
 
 
 def test_boot_install_only_installs(booted: Machine) -> None:
@@ -216,7 +221,7 @@ def test_boot_refuses_a_package_with_another_hash(booted: Machine, tmp_path: Pat
     assert "does not have the hash" in refused.stderr
     assert refused.stdout == ""
     assert booted.installed() == before
-    assert booted.opt() == ["boot.sh", "node.zip", "venv", "venv"]
+    assert booted.opt() == INSTALLED
 
 
 @pytest.mark.parametrize("broken", ["ssm", "lambda", "download"])

@@ -35,6 +35,8 @@ def test_parse_takes_null_for_no_queue_and_text_for_numbers() -> None:
     found = parse(json.dumps(DOCUMENT | {"queue": QUEUE | {"port": "6380"}, "lifeSeconds": "30"}))
     assert found.queue is not None
     assert (found.queue.port, found.life_s) == (6380, 30)
+    assert parse(json.dumps(DOCUMENT)).slots == 1
+    assert parse(json.dumps(DOCUMENT | {"slots": "16"})).slots == 16
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,10 @@ def test_parse_takes_null_for_no_queue_and_text_for_numbers() -> None:
         ({"maxUptimeHours": 25}, "maxUptimeHours"),
         ({"maxUptimeHours": None}, "maxUptimeHours"),
         ({"maxUptimeHours": "secret"}, "maxUptimeHours"),
+        ({"slots": 0}, "slots"),
+        ({"slots": 17}, "slots"),
+        ({"slots": None}, "slots"),
+        ({"slots": "secret"}, "slots"),
     ],
 )
 def test_parse_names_the_field_and_not_the_value(changed: dict[str, object], field: str) -> None:

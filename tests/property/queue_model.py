@@ -9,6 +9,7 @@ from tinyllama.utils.queue.job_queue import JobState
 
 USERS = ("ann", "bob", "eve k.", "dan")
 WORKERS = ("i-1", "i-2")
+SLOTS = 3
 MOST, MOST_OWN = 7, 3
 OLD_MS = 230_000
 PASSED = ("throttle:", "reply:", "node:")
@@ -60,15 +61,21 @@ class Model:
             del self.lines[sub]
             self.turns.remove(sub)
 
-    def claim(self, worker: str) -> tuple[str, int] | None:
-        """The id, and how often it was begun."""
-        own = [job_id for job_id, lease in self.held.items() if lease[0] == worker]
-        ended = [job_id for job_id, lease in self.held.items() if lease[2]]
+    def claim(
+        self, worker: str, running: tuple[str, ...], oldest_first: list[str]
+    ) -> tuple[str, int] | None:
+        """The id, and how often it was begun; none of those that this worker runs in other slots.
+
+        `oldest_first`: what is held, in the order in which it was accepted.
+        """
+        free = {job_id: self.held[job_id] for job_id in oldest_first if job_id not in running}
+        own = [job_id for job_id, lease in free.items() if lease[0] == worker]
+        ended = [job_id for job_id, lease in free.items() if lease[2]]
         for job_id in own or ended:
             begun = self.held.pop(job_id)[1]
             if job_id in self.expired:
                 self.expired.remove(job_id)
-                return self.claim(worker)
+                return self.claim(worker, running, [at for at in oldest_first if at != job_id])
             self.held[job_id] = [worker, begun, False]
             return job_id, begun
         if not self.turns:
@@ -103,7 +110,7 @@ class Step:
 
 
 KINDS = (
-    *("accept", "accept", "accept", "repeat", "again", "claim", "claim", "lost claim", "begin"),
+    *("accept", "accept", "accept", "repeat", "again", "claim", "claim too", "lost claim", "begin"),
     *("answer", "answer", "fail", "crash", "end lease", "expire", "expire held", "withdraw", "age"),
     *("sweep", "stop", "force"),
 )
@@ -123,4 +130,6 @@ TELLING = (
     _of(("accept", 0), ("claim", 0), ("force", 1), ("begin", 0), ("answer", 0), ("repeat", 0)),
     _of(("accept", 0), ("age", 0), ("lost claim", 0), ("end lease", 0), ("sweep", 0)),
     _of(("accept", 0), ("age", 0), ("claim", 0), ("sweep", 0), ("answer", 0)),
+    # A worker with slots runs what it holds once, also after its lease.
+    _of(("accept", 0), ("claim", 0), ("claim too", 0), ("end lease", 0), ("claim too", 0)),
 )

@@ -1,5 +1,9 @@
-"""A run takes the same steps on Redis and on the model, and compares them after each."""
+"""A run takes the same steps on Redis and on the model, and compares them after each.
 
+Long because each step is done to both in one place.
+"""
+
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -9,7 +13,17 @@ import redis
 
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer
-from tests.property.queue_model import MOST, MOST_OWN, OLD_MS, PASSED, USERS, WORKERS, Model, Step
+from tests.property.queue_model import (
+    MOST,
+    MOST_OWN,
+    OLD_MS,
+    PASSED,
+    SLOTS,
+    USERS,
+    WORKERS,
+    Model,
+    Step,
+)
 from tests.queue_time import end_lease, expire, make_older
 from tinyllama.utils.queue import job_queue
 from tinyllama.utils.queue.errors import QueueFull, TooManyWaiting
@@ -25,8 +39,9 @@ class Run:
         self.now_us = 10**15
         self.queue = JobQueue(client, clock_us=self._clock)
         self.claims = {name: Claims(client, name, life_s=300) for name in workers}
-        self.in_hand: dict[str, Claim] = {}
+        self.in_hand: dict[str, list[Claim]] = {}
         self.answers: list[str] = []
+        self.claimed: list[str] = []
         self.accepted = 0
 
     def _clock(self) -> int:
@@ -45,15 +60,18 @@ class Run:
             case "again" if self.forgotten():
                 job_id = _chosen(self.forgotten(), step.which)
                 self.accept(job_id, self.model.owner[job_id])
-            case "claim" | "lost claim" | "crash":
+            case "claim too" if len(self.in_hand.get(worker, ())) == SLOTS:
+                pass
+            case "claim" | "claim too" | "lost claim" | "crash":
                 # A crashed worker forgets what it holds; a lost reply never tells it.
-                self.in_hand.pop(worker, None)
+                if step.kind != "claim too":
+                    self.in_hand.pop(worker, None)
                 if step.kind != "crash":
                     self.claim(worker, is_lost=step.kind == "lost claim")
             case "begin" if worker in self.in_hand:
-                self.begin(worker)
+                self.begin(worker, step.which)
             case "answer" | "fail" if worker in self.in_hand:
-                self.answer(worker, step.kind == "answer")
+                self.answer(worker, step.kind == "answer", step.which)
             case "end lease" if self.model.held:
                 job_id = _chosen(self.model.held, step.which)
                 self.model.held[job_id][2] = True
@@ -87,7 +105,7 @@ class Run:
 
     def forgotten(self) -> set[str]:
         """Ids of which Redis and the workers know nothing any more."""
-        in_hand = {claim.job_id for claim in self.in_hand.values()}
+        in_hand = {claim.job_id for claims in self.in_hand.values() for claim in claims}
         return self.model.gone - self.model.held.keys() - in_hand
 
     def repeat(self, which: int) -> None:
@@ -101,25 +119,37 @@ class Run:
 
     def claim(self, worker: str, *, is_lost: bool) -> None:
         """The model says which job, and how often it was begun."""
-        expected = self.model.claim(worker)
-        found = self.claims[worker].next()
+        running = tuple(claim.job_id for claim in self.in_hand.get(worker, ()))
+        expected = self.model.claim(worker, running, self.oldest_first())
+        found = self.claims[worker].next(running)
         assert (found and (found.job_id, found.begun)) == expected
         if found is not None and not is_lost:
             assert found.sub == self.model.owner[found.job_id]
-            self.in_hand[worker] = found
+            self.in_hand.setdefault(worker, []).append(found)
+            self.claimed.append(found.job_id)
 
-    def begin(self, worker: str) -> None:
+    def oldest_first(self) -> list[str]:
+        """What is held, by the server's time of acceptance; of one millisecond, by id."""
+        leases = {
+            str(key): json.loads(text) for key, text in self.client.hgetall("running").items()
+        }
+        return sorted(leases, key=lambda job_id: (leases[job_id]["accepted"], job_id))
+
+    def begin(self, worker: str, which: int) -> None:
         """Only who holds the job may begin it; twice is once."""
-        claim = self.in_hand[worker]
+        claim = self.in_hand[worker][which % len(self.in_hand[worker])]
         lease = self.model.held.get(claim.job_id)
         holds = lease is not None and lease[0] == worker
         assert self.claims[worker].begin(claim) is self.claims[worker].begin(claim) is holds
         if lease is not None and holds:
             lease[1], lease[2] = max(lease[1], claim.begun + 1), False
 
-    def answer(self, worker: str, is_done: bool) -> None:
+    def answer(self, worker: str, is_done: bool, which: int = 0) -> None:
         """The first answer stands; an owner was told one thing at most."""
-        claim = self.in_hand.pop(worker)
+        claims = self.in_hand[worker]
+        claim = claims.pop(which % len(claims))
+        if not claims:
+            del self.in_hand[worker]
         job_id = claim.job_id
         answer = Answer("done", worker) if is_done else Answer("failed", "model_timeout")
         is_first = self.claims[worker].answer(claim, answer)
@@ -287,7 +317,29 @@ def check_turns(server: RedisServer, before: list[Step], after: list[Step]) -> N
         for step in after:
             run.take(step)
         while "the-one" not in run.answers:
+            run.in_hand.pop("i-1", None)
             run.claim("i-1", is_lost=False)
             run.answer("i-1", is_done=True)
         jobs = run.answers[answered : run.answers.index("the-one") + 1]
         assert len(jobs) <= users_waiting + 1
+
+
+def check_turns_of_slots(server: RedisServer, before: list[Step], after: list[Step]) -> None:
+    """Send one prompt of a user of its own, and count the jobs that a worker with several slots
+    takes into its hands until it takes that one."""
+    with running(server, ("i-1",)) as run:
+        for step in before:
+            run.take(step)
+        if not run.accept("the-one", "zoe"):
+            assert len(run.model.waiting()) == MOST
+            return
+        users_waiting = len(run.model.turns)
+        earlier = len(run.claimed)
+        for step in after:
+            run.take(step)
+        while "the-one" not in run.claimed:
+            run.take(Step("answer", 0, 0))
+            run.take(Step("claim too", 0, 0))
+        taken = run.claimed[earlier : run.claimed.index("the-one") + 1]
+        # After a crash the worker takes what it held once more.
+        assert len(set(taken)) <= users_waiting + SLOTS

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from tests.processes import RedisServer
 from tests.property.queue_model import KINDS, TELLING, Step
-from tests.property.queue_run import check_agreement, check_turns
+from tests.property.queue_run import check_agreement, check_turns, check_turns_of_slots
 
 BUSY = ("accept", "accept", "accept", "claim", "lost claim", "begin", "answer", "answer", "crash")
+BUSY_SLOTS = (*BUSY, "claim too", "claim too", "claim too")
 
 
 def steps(kinds: tuple[str, ...], most: int) -> st.SearchStrategy[list[Step]]:
@@ -32,3 +33,16 @@ def test_one_prompt_waits_for_one_job_of_each_user(
     """The law of turns: while k users wait, who sends one prompt is answered after at most k + 1
     jobs, whatever the others send before and after, and however often the worker crashes."""
     check_turns(redis_server, before, after)
+
+
+@given(before=steps(BUSY_SLOTS, 40), after=steps(BUSY_SLOTS, 40))
+@example(
+    before=[Step("accept", 0, 0)] * 3 + [Step("claim too", 0, 0)] * 2,
+    after=[Step("accept", 1, 0)] * 3,
+)
+def test_one_prompt_waits_for_one_job_of_each_user_with_slots(
+    redis_server: RedisServer, before: list[Step], after: list[Step]
+) -> None:
+    """The law of turns with s slots: while k users wait, who sends one prompt is begun after at
+    most k + s jobs, those in hand included."""
+    check_turns_of_slots(redis_server, before, after)

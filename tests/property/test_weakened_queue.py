@@ -22,6 +22,7 @@ CHANGES: list[tuple[str, str, str]] = [
     ("claim", "redis.call('LINDEX', own, 0)", "redis.call('LINDEX', own, -1)"),
     ("claim", "lease.consumer == consumer or lease['until'] <= now", "lease.consumer == consumer"),
     ("claim", "lease.consumer == consumer or lease['until'] <= now", "lease['until'] <= now"),
+    ("claim", "not is_run and", ""),
     ("claim", "lease.consumer, lease['until'] = consumer, now", "lease['until'] = now"),
     ("begin", "math.max(lease.begun, attempt)", "lease.begun + 1"),
     ("begin", "or lease.consumer ~= consumer", ""),

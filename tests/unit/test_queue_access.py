@@ -70,7 +70,7 @@ def node(client: redis.Redis, admin: redis.Redis) -> None:
     first = worker.next()
     assert first is not None
     assert worker.begin(first) is True
-    assert worker.beat("i-1", first) is True
+    assert worker.beat("i-1", [first.job_id]) == []
     change_lease(admin, first.job_id, consumer="i-2", until=1)
     taken = worker.next()
     assert taken is not None

@@ -149,7 +149,7 @@ def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: r
     stopped = JobState("failed", error="node_stopped")
     assert [jobs.state("j1", "bob"), jobs.state("j2", "eve")] == [stopped, stopped]
     worker = Claims(redis_client, "i-1", life_s=300)
-    assert worker.beat("i-1", claim) is False
+    assert worker.beat("i-1", [claim.job_id]) == [claim.job_id]
     assert worker.answer(claim, Answer("done", "late")) is False
     assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
 

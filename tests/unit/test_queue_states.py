@@ -83,8 +83,8 @@ def test_state_answers_only_the_owner(
 def test_state_is_running_while_a_worker_holds_the_job_and_beats(
     jobs: JobQueue, redis_client: redis.Redis
 ) -> None:
-    """A job is `queued` again when its worker is gone or its lease has ended; `node_awake` is the
-    heartbeat, and the age counts from the acceptance all the while."""
+    """A job is `queued` again when its worker is gone or its lease has ended, and `loading` until
+    the worker has a model; `node_awake` is the heartbeat, the age counts from the acceptance."""
 
     def seen() -> tuple[str, bool]:
         state = jobs.state("j1", "ann")
@@ -97,6 +97,9 @@ def test_state_is_running_while_a_worker_holds_the_job_and_beats(
     until(lambda: jobs.state("j1", "ann").age_ms > 5, what="the job ages")  # type: ignore[union-attr]
     redis_client.set(HEARTBEAT, "i-1")
     assert seen() == ("queued", True)
+    redis_client.set(HEARTBEAT, "i-1 loading")
+    assert seen() == ("loading", True)
+    redis_client.set(HEARTBEAT, "i-1")
     claimed(redis_client)
     assert seen() == ("running", True)
     until(lambda: jobs.state("j1", "ann").age_ms > 10, what="the age goes on")  # type: ignore[union-attr]

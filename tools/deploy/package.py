@@ -65,12 +65,7 @@ PACKAGES = (
         ("tinyllama/utils", "node"),
         ("redis",),
         entry="from node.__main__ import main\n\nraise SystemExit(main())\n",
-        requirements=(
-            ("requirements.txt", "node.txt"),
-            ("model.txt", "model.txt"),
-            ("model-build.txt", "model-build.txt"),
-            ("model-weights.txt", "model-weights.txt"),
-        ),
+        requirements=(("requirements.txt", "node.txt"),),
     ),
 )
 

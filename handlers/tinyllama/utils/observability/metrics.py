@@ -25,16 +25,22 @@ class Metric(StrEnum):
     BUDGET_STOPS = "BudgetStops"
     OVERDUE_MACHINES = "OverdueMachines"
     SPEND_USD = "SpendUsd"
+    GPU_UTILIZATION = "GpuUtilization"
+    GPU_MEMORY_USED = "GpuMemoryUsed"
 
     @property
     def unit(self) -> str:
         """The unit by its name in CloudWatch."""
-        match self:
-            case Metric.QUEUE_AGE_SECONDS:
-                return "Seconds"
-            case Metric.SPEND_USD:
-                return "None"
-        return "Count"
+        return _UNITS.get(self, "Count")
+
+
+_UNITS = {
+    Metric.QUEUE_AGE_SECONDS: "Seconds",
+    Metric.SPEND_USD: "None",
+    Metric.GPU_UTILIZATION: "Percent",
+    # MiB, which CloudWatch has no name for.
+    Metric.GPU_MEMORY_USED: "Megabytes",
+}
 
 
 def emit(

@@ -51,11 +51,12 @@ class JobState:
     """Where a job stands.
 
     `running` only while a worker holds the job and beats; a job whose worker is gone is `queued`
-    again. `reply` is set with `done`, `error` (a public code) with `failed`, and `reason` where the
-    error has one. `age_ms`: since the job was accepted; 0 once it is answered.
+    again. `loading` while it waits for a worker that beats and whose model is not ready yet.
+    `reply` is set with `done`, `error` (a public code) with `failed`, and `reason` where the error
+    has one. `age_ms`: since the job was accepted; 0 once it is answered.
     """
 
-    status: Literal["queued", "running", "done", "failed"]
+    status: Literal["queued", "loading", "running", "done", "failed"]
     reply: str | None = None
     error: str | None = None
     reason: str | None = None
@@ -65,7 +66,7 @@ class JobState:
     @property
     def wants_node(self) -> bool:
         """True if the job is not answered, and a node that is started for it now may answer it."""
-        return self.status in ("queued", "running") and self.age_ms < WORTH_A_START_MS
+        return self.status in ("queued", "loading", "running") and self.age_ms < WORTH_A_START_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +219,11 @@ class JobQueue:
         document: dict[str, Any] = json.loads(reply or job or "{}")
         if document.get("sub") != sub:
             return None
-        node_awake = is_awake == 1
+        node_awake = is_awake != 0
         if reply is None:
-            status: Literal["queued", "running"] = "running" if is_held and is_awake else "queued"
-            return JobState(status, node_awake=node_awake, age_ms=age_ms)
+            return JobState(
+                _waiting_status(is_held, is_awake), node_awake=node_awake, age_ms=age_ms
+            )
         return JobState(
             document["status"],
             reply=document.get("reply"),
@@ -285,6 +287,14 @@ class JobQueue:
 
     def _now_us(self) -> str | int:
         return "" if self._clock_us is None else self._clock_us()
+
+
+def _waiting_status(is_held: int, is_awake: int) -> Literal["queued", "loading", "running"]:
+    """The status of a job without an answer, by `state.lua`."""
+    if is_held and is_awake:
+        # The heartbeat may be 2 s old: the model was ready when the worker claimed the job.
+        return "running"
+    return "loading" if is_awake == 2 else "queued"
 
 
 def _fingerprint(prompt: str, idle: int) -> str:

@@ -12,7 +12,8 @@ running          hash of the jobs that workers hold: id to a JSON object of cons
                  the lease, server, ms), accepted (as in `waiting`), begun (times), sub
 bell             list of at most one element, pushed by accept; a worker without a job blocks on it
 throttle:{sub}   times (us) of the requests that passed: at most 5 in 1 s and 20 in 60 s; 61 s
-node:heartbeat   10 s, refreshed by the worker
+node:heartbeat   10 s, refreshed by the worker: the node's id, with " loading" behind it until its
+                 model answers
 node:start       the lock of the request that looks for the node: empty for 28 s while it looks,
                  then for 2 s the outcome
 node:refused     300 s: the reason why there was no node to start at the last look that was refused
@@ -32,6 +33,8 @@ HEARTBEAT: Final = "node:heartbeat"
 START: Final = "node:start"
 ASKED: Final = "node:asked"
 REFUSAL: Final = "node:refused"
+LOADING: Final = " loading"
+"""What a heartbeat ends with while the model is loading."""
 JOB_OF: Final = "job:"
 REPLY_OF: Final = "reply:"
 WAITING_OF: Final = "waiting:"

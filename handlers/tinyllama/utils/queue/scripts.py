@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import redis
 
 _NAMES: Final = (
-    *("WAITING", "TURNS", "RUNNING", "BELL", "HEARTBEAT", "START", "ASKED"),
+    *("WAITING", "TURNS", "RUNNING", "BELL", "HEARTBEAT", "LOADING", "START", "ASKED"),
     *("JOB_OF", "REPLY_OF", "WAITING_OF", "THROTTLE_OF"),
 )
 _HERE: Final = "tinyllama.utils.queue"

@@ -2,7 +2,8 @@
 --
 -- ARGV    id, owner
 -- Returns {reply, job (JSON texts or nil), 1 if a worker holds it and its lease has not ended,
---          1 if a worker is awake, ms since it was accepted (0: it neither waits nor runs)}
+--          1 if a worker is awake, 2 if its model is loading, ms since it was accepted (0: it
+--          neither waits nor runs)}
 
 local id, sub = ARGV[1], ARGV[2]
 local now = now_ms()
@@ -17,4 +18,8 @@ if not accepted then
     end
 end
 local age_ms = accepted and math.max(0, now - tonumber(accepted)) or 0
-return {values[1], values[2], is_held, values[3] and 1 or 0, age_ms}
+local is_awake = 0
+if values[3] then
+    is_awake = string.sub(values[3], -#LOADING) == LOADING and 2 or 1
+end
+return {values[1], values[2], is_held, is_awake, age_ms}
