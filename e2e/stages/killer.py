@@ -25,9 +25,11 @@ def run(run: Run) -> str:
     wait_until(lambda: run.node_state() == "running", run.target.patience.node_s, "the node runs",
                logs=logs)  # fmt: skip
 
+    before = control(run, "node")
     would = guard(run, "rehearse")
     expect((len(would["done"]), would["failed"]), (BUILDERS + 3, []), "a rehearsal", logs=logs)
-    expect((run.node_state(), control(run, "node")), ("running", {}), "what it touched", logs=logs)
+    after = (run.node_state(), control(run, "node"))
+    expect(after, ("running", before), "what it touched", logs=logs)
 
     spend(run, 15.5)
     run.servers.play(Behaviour(refuses_end=builders[0]))

@@ -108,7 +108,7 @@ def _is_up(run: Run, case: str, limit_s: float = float("inf")) -> bool:
     with closing(run.servers.cache()) as cache:
 
         def state() -> str | None:
-            # Not by the API, where a GET would start a node that stopped itself. And the job's end is
+            # Not by the API, where a GET would start a node that stopped itself. The job's end is
             # recorded: a worker that is frozen before that looks busy for as long as a job lives.
             if cache.exists(f"reply:{sent.json['id']}") and run.servers.worker_is_idle():
                 return "up"
