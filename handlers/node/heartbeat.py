@@ -14,8 +14,9 @@ from node.claims import Claims
 from node.slots import Slots
 from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
+from tinyllama.utils.queue.answers import QueueDepth
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, QueueDepth
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_errors import translated_errors
 from tinyllama.utils.queue.redis_keys import HEARTBEAT
 

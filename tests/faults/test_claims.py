@@ -14,8 +14,9 @@ import redis
 from node.claims import Answer, Claim, Claims
 from tests.processes import RedisServer, until
 from tests.queue_time import change_lease, make_older
+from tinyllama.utils.queue.answers import JobState, QueueDepth
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, JobState, QueueDepth
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import RUNNING
 
 

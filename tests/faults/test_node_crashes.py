@@ -17,8 +17,9 @@ from node.claims import Claims
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, expires_after, until
 from tinyllama.utils.observability.logs import Level
+from tinyllama.utils.queue.answers import JobState
 from tinyllama.utils.queue.job_id import JobId, id_for_key
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import RUNNING
 
 MakeNode = Callable[..., Node]

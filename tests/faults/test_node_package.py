@@ -16,7 +16,8 @@ import pytest
 
 from tests.faults.parts import HANDLERS, Node
 from tests.processes import until
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 INSTALLED = [".lock", "boot.sh", "model.sh", "node.zip", "settings.json", "venv", "venv"]
 ENTRY = "from node.__main__ import main\n\nraise SystemExit(main())\n"

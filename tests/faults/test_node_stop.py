@@ -10,7 +10,8 @@ import redis
 
 from tests.faults.parts import ModelServer, Node
 from tests.processes import RedisServer, until
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 MakeNode = Callable[..., Node]
 

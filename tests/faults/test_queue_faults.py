@@ -20,9 +20,10 @@ from tests.faults.faulty_front import FAULTS, Fault, FaultyFront
 from tests.processes import RedisServer, until
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.queue import connection
+from tinyllama.utils.queue.answers import JobState
 from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import QueueAddress
 
 COMMANDS_COLD = 3

@@ -13,7 +13,8 @@ from node.readiness import Readiness
 from node.settings import ModelAddress
 from tests.faults.parts import ModelServer, Node
 from tests.processes import until
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 MakeNode = Callable[..., Node]
 

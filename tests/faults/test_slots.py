@@ -9,7 +9,8 @@ import redis
 from tests.faults.parts import ModelServer, Node, TlsFront
 from tests.processes import RedisServer, until
 from tests.queue_time import change_lease
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 MakeNode = Callable[..., Node]
 SLOTS = 3

@@ -26,7 +26,8 @@ from node.verdict import Limits, Reason
 from node.watchdog import Watchdog
 from tests.faults.parts import HANDLERS, ModelServer, Node
 from tests.processes import RedisServer, free_port, until
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 MakeNode = Callable[..., Node]
 FOR_EVER = ("--idle-min", "9999", "--queue-gone-min", "9999", "--stuck-min", "9999")

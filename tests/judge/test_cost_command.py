@@ -134,7 +134,7 @@ def test_without_a_path_it_prices_this_project(
         monkeypatch.chdir(folder)
         assert cost() == 0
         last = capsys.readouterr().out.splitlines()[-1]
-        assert last == "cost: PASS: idle 2.87 USD a month, active 0.716 an hour"
+        assert last == "cost: PASS: idle 2.94 USD a month, active 0.719 an hour"
 
 
 def test_picture_in_the_docs_is_the_bill_of_today(

@@ -50,13 +50,15 @@ def test_default_policy_does_not_pay_for_prices(tmp_path: Path) -> None:
 
 
 def test_our_bill_while_idle_is_the_volume() -> None:
-    """30 GiB of gp3, and what the signing keys' timer calls; ten alarms are free."""
+    """30 GiB of gp3, and what timers call; ten alarms are free."""
     deployment = Deployment(load(ROOT / "cloudformation" / "stack.yaml"), {"UseGpu": "false"}, {})
     found = bill(deployment, ours().cost, prices.load())
     parts = {line.resource.id: round(line.idle_month_usd, 3) for line in found.lines}
     assert {name: usd for name, usd in parts.items() if usd >= 0.001} == {
         "Node": 2.856,
         "SigningKeysFunction": 0.01,
+        "ResizeMotorFunction": 0.052,
+        "StopBuildBoxFunction": 0.016,
     }
 
 

@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from tinyllama.utils.queue.answers import JobState
 from tinyllama.utils.queue.errors import QueueFull, TooManyWaiting
-from tinyllama.utils.queue.job_queue import JobState
 
 USERS = ("ann", "bob", "eve k.", "dan")
 WORKERS = ("i-1", "i-2")

@@ -26,8 +26,9 @@ from tests.property.queue_model import (
 )
 from tests.queue_time import end_lease, expire, make_older
 from tinyllama.utils.queue import job_queue
+from tinyllama.utils.queue.answers import JobState
 from tinyllama.utils.queue.errors import QueueFull, TooManyWaiting
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 class Run:

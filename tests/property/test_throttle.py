@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.processes import RedisServer
+from tinyllama.utils.queue.answers import Acceptance
 from tinyllama.utils.queue.errors import RateLimited
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 
 SECOND_US = 1_000_000
 LIMITS = ((SECOND_US, 5), (60 * SECOND_US, 20))

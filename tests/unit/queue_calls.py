@@ -6,7 +6,8 @@ from collections.abc import Callable
 import redis
 
 from node.claims import Claim, Claims
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.answers import Acceptance
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import TURNS, WAITING, waiting_key
 
 NOW_MS = 1_700_000_000_000

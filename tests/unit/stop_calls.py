@@ -9,7 +9,7 @@ from tests.events import event
 from tests.unit.test_compute import launched
 from tinyllama.stop import app
 from tinyllama.utils.aws import compute
-from tinyllama.utils.queue.job_queue import JobState
+from tinyllama.utils.queue.answers import JobState
 
 STOPPED: Final = JobState("failed", error="node_stopped")
 FORCE: Final = '{"force": true}'

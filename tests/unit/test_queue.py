@@ -12,8 +12,9 @@ from tests.processes import expires_after
 from tests.queue_time import expire, make_older
 from tests.unit.queue_calls import NOW_MS, accept, claimed, contents, fill
 from tinyllama.utils.queue import job_queue
+from tinyllama.utils.queue.answers import Acceptance
 from tinyllama.utils.queue.errors import KeyReused, QueueFull, RateLimited, TooManyWaiting
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import HEARTBEAT, WAITING, waiting_key
 
 

@@ -9,9 +9,9 @@ from node.claims import Answer, Claims
 from tests.processes import until
 from tests.queue_time import change_lease, end_lease, expire, make_older
 from tests.unit.queue_calls import accept, claimed, contents
-from tinyllama.utils.queue import job_queue
+from tinyllama.utils.queue.answers import JobState, QueueDepth, Sweep
 from tinyllama.utils.queue.errors import RateLimited
-from tinyllama.utils.queue.job_queue import JobQueue, JobState, Sweep
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import HEARTBEAT, RUNNING
 
 
@@ -151,7 +151,7 @@ def test_stop_request_by_force_tells_every_owner(jobs: JobQueue, redis_client: r
     worker = Claims(redis_client, "i-1", life_s=300)
     assert worker.beat("i-1", [claim.job_id]) == [claim.job_id]
     assert worker.answer(claim, Answer("done", "late")) is False
-    assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
+    assert jobs.depth() == QueueDepth(0, 0, 0)
 
 
 def test_stop_request_is_limited_like_infer(jobs: JobQueue, redis_client: redis.Redis) -> None:

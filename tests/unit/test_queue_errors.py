@@ -9,8 +9,9 @@ import redis
 
 from tests.processes import RedisServer, free_port
 from tests.unit.queue_calls import accept, contents
+from tinyllama.utils.queue.answers import Acceptance
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 @pytest.fixture

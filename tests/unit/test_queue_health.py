@@ -15,9 +15,10 @@ from tests import contract, tokens
 from tests.events import event
 from tests.processes import free_port, until
 from tinyllama.queue_health import app
+from tinyllama.utils.queue.answers import QueueHealth
 from tinyllama.utils.queue.errors import QueueUnavailable
 from tinyllama.utils.queue.job_id import new_id
-from tinyllama.utils.queue.job_queue import JobQueue, QueueHealth
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import redis
 from tests.processes import expires_after, until
 from tests.queue_time import change_lease, end_lease, expire
 from tests.unit.queue_calls import accept, claimed
-from tinyllama.utils.queue import job_queue
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState, QueueDepth
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.queue.redis_keys import HEARTBEAT
 
 
@@ -113,7 +113,7 @@ def test_state_is_running_while_a_worker_holds_the_job_and_beats(
 def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis) -> None:
     """What waits, what is held, and since when; a job whose lease has ended waits, and one whose
     life has ended does neither."""
-    assert jobs.depth() == job_queue.QueueDepth(0, 0, 0)
+    assert jobs.depth() == QueueDepth(0, 0, 0)
     accept(jobs, "j1")
     accept(jobs, "j2")
     assert (jobs.depth().waiting, jobs.depth().in_flight) == (2, 0)
@@ -122,7 +122,7 @@ def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis
     assert (first.waiting, first.in_flight) == (1, 1)
     until(lambda: jobs.depth().oldest_age_ms > first.oldest_age_ms, what="the age grows")
     claimed(redis_client, "i-2")
-    assert jobs.depth() == job_queue.QueueDepth(0, 2, 0)
+    assert jobs.depth() == QueueDepth(0, 2, 0)
     end_lease(redis_client, "j1")
     abandoned = jobs.depth()
     assert (abandoned.waiting, abandoned.in_flight) == (1, 1)
@@ -130,7 +130,7 @@ def test_depth_tells_waiting_from_held(jobs: JobQueue, redis_client: redis.Redis
     change_lease(redis_client, "j1", accepted=1)
     accept(jobs, "j3")
     expire(redis_client, "j3", "ann")
-    assert jobs.depth() == job_queue.QueueDepth(0, 1, 0)
+    assert jobs.depth() == QueueDepth(0, 1, 0)
 
 
 def test_health_times_a_ping_and_counts(jobs: JobQueue) -> None:

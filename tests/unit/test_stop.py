@@ -15,7 +15,8 @@ from tests.unit.stop_calls import STOPPED, Told, admin, node, running, stopped
 from tests.unit.waking_calls import accepted
 from tinyllama.stop import app
 from tinyllama.utils.aws import compute
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.answers import JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,9 @@ from tests.unit.stop_calls import FORCE, STOPPED, admin, node, running, stopped,
 from tests.unit.waking_calls import OTHER, accepted
 from tinyllama.stop import app
 from tinyllama.utils.aws import compute
+from tinyllama.utils.queue.answers import JobState
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, JobState
+from tinyllama.utils.queue.job_queue import JobQueue
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,9 @@ from tests.unit.waking_calls import (
     grow_old,
     scheduled,
 )
+from tinyllama.utils.queue.answers import JobState, Sweep
 from tinyllama.utils.queue.errors import QueueUnavailable
-from tinyllama.utils.queue.job_queue import JobQueue, JobState, Sweep
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.waker import app, tick
 
 pytestmark = pytest.mark.usefixtures("waking")

@@ -21,9 +21,10 @@ from tinyllama.utils.http.responses import Event, Response, respond, serve
 from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue import job_id
+from tinyllama.utils.queue.answers import Acceptance
 from tinyllama.utils.queue.client import connect
 from tinyllama.utils.queue.errors import QueueDisabled, QueueUnavailable, RateLimited
-from tinyllama.utils.queue.job_queue import Acceptance, JobQueue
+from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import (
     ControlSettings,
     QueueAddress,

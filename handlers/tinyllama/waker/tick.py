@@ -3,7 +3,7 @@
 from typing import Final, Literal, NamedTuple
 
 from tinyllama.utils.aws.compute import REASONS, Reason
-from tinyllama.utils.queue.job_queue import Sweep
+from tinyllama.utils.queue.answers import Sweep
 from tinyllama.utils.waking.wake import Woken
 
 TELL_AFTER_MS: Final = 210_000
