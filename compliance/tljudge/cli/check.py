@@ -140,6 +140,7 @@ def _deployed(given: argparse.Namespace) -> "Report":
 
 def _templates(given: argparse.Namespace) -> "Report":
     from tljudge.decode.parameter_file import ParametersError, read_parameters
+    from tljudge.resolve.given import require_usable
     from tljudge.runner.cache import default_folder
     from tljudge.runner.check import check
 
@@ -159,6 +160,10 @@ def _templates(given: argparse.Namespace) -> "Report":
             f"check: no template in {', '.join(map(str, given.paths))}; "
             "name a template, or a folder that holds some"
         )
+    try:
+        require_usable(given.parameters, report.parameter_faults)
+    except ParametersError as error:
+        raise UsageError(f"check: {error}") from None
     return _with_baseline(report, given) if given.baseline or given.write_baseline else report
 
 

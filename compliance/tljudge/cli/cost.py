@@ -62,6 +62,7 @@ def _run(given: argparse.Namespace) -> int:
     from tljudge.decode.parameter_file import ParametersError, read_parameters
     from tljudge.engine import policy as policies
     from tljudge.formatters import cost_json, cost_table
+    from tljudge.resolve.given import require_usable
 
     paths, policy_file, parameter_file = given.paths, given.policy, given.parameters
     if not paths and given.clone is None:
@@ -91,6 +92,10 @@ def _run(given: argparse.Namespace) -> int:
             f"cost: no template in {', '.join(map(str, paths))}; "
             "name a template, or a folder that holds some"
         )
+    try:
+        require_usable(parameter_file, bill.parameter_faults)
+    except ParametersError as error:
+        raise UsageError(f"cost: {error}") from None
     if given.chart is not None:
         from tljudge.formatters import cost_chart
 

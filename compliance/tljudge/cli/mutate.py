@@ -124,14 +124,16 @@ def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
     try:
         if given.paths:
             parameters = read_parameters(given.parameters) if given.parameters else {}
-            return template_sets(given.paths, policies.load(given.policy), parameters)
+            policy = policies.load(given.policy)
+            return template_sets(given.paths, policy, parameters, given.parameters)
         clone = Path(os.path.relpath(given.clone))
         ours = clone / "cloudformation"
         policy = policies.load(given.policy or clone / "compliance/policy.toml")
-        parameters = read_parameters(given.parameters or ours / "parameters/dev.json")
+        parameter_file = given.parameters or ours / "parameters/dev.json"
+        parameters = read_parameters(parameter_file)
         fixtures = clone / FIXTURES
         return [
-            *template_sets([ours], policy, parameters),
+            *template_sets([ours], policy, parameters, parameter_file),
             *template_sets([fixtures], policies.load(fixtures / "policy.toml")),
         ]
     except (policies.PolicyError, ParametersError) as error:

@@ -85,12 +85,14 @@ class Report:
         errors: templates that could not be judged.
         summary: counts and lists, for the reports.
         files: the templates that were judged.
+        parameter_faults: lines about given parameters that no template of the run takes as they are.
     """
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    parameter_faults: list[str] = field(default_factory=list)
 
     def exit_code(self) -> int:
         """3 if a template could not be judged, else 1 if a finding is open, else 0."""

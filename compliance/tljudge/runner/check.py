@@ -18,6 +18,7 @@ from tljudge.engine.findings import Finding, Order, Problem, Report, order, tall
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule
 from tljudge.resolve.deployment import NESTED
+from tljudge.resolve.given import undeclared
 from tljudge.rules import ALL
 
 if TYPE_CHECKING:
@@ -75,7 +76,20 @@ def check(
     ]
     judged += run.judged([task for task in others if task[0].resolve() not in nested])
     run.close()
-    return _report(judged, policy, today)
+    report = _report(judged, policy, today)
+    report.parameter_faults = _parameter_faults(judged, report, paths, given or {})
+    return report
+
+
+def _parameter_faults(
+    judged: Sequence[Judged], report: Report, paths: Sequence[Path], given: Given
+) -> list[str]:
+    """Lines about given parameters; a template that could not be judged may declare any name."""
+    faults = sorted({line for result in judged for line in result.refused})
+    if report.files and not report.errors:
+        declared = {name for result in judged for name in result.declared}
+        faults += undeclared(given.get("Parameters", {}), declared, paths)
+    return faults
 
 
 class _Run:
