@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
+    files_read,
     require_existing,
     require_jobs,
     require_writable_place,
@@ -117,8 +118,11 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
                 f"check: --{option.replace('_', '-')} applies to templates only; a deployed stack "
                 "has its own parameters, so remove the option, and waive findings in the policy"
             )
-    for path in (given.output, given.write_baseline):
-        require_writable_place("check", path)
+    inputs = files_read(given.paths, given.policy, given.parameters)
+    require_writable_place("check", given.write_baseline, inputs)
+    inputs.append(("read as --baseline", given.baseline))
+    inputs.append(("written as --write-baseline", given.write_baseline))
+    require_writable_place("check", given.output, inputs)
 
 
 def _policy(given: argparse.Namespace) -> "Policy":

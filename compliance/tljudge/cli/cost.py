@@ -10,6 +10,7 @@ from typing import Any
 from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
+    files_read,
     require_existing,
     require_writable_place,
     write_text,
@@ -72,14 +73,19 @@ def _run(given: argparse.Namespace) -> int:
         policy_file = policy_file or _own(POLICY, given.clone)
         parameter_file = parameter_file or _own(PARAMETERS, given.clone)
     require_existing("cost", paths)
-    require_writable_place("cost", given.chart)
+    inputs = files_read(paths, policy_file, parameter_file)
+    require_writable_place("cost", given.chart, inputs)
+    if given.chart is not None and given.chart.suffix.lower() != ".svg":
+        raise UsageError(
+            f"cost: --chart {given.chart} is drawn as SVG; name a file that ends in .svg"
+        )
     try:
         policy = policies.load(policy_file)
         prices = price_files.load(policy.cost.prices)
         parameters = read_parameters(parameter_file) if parameter_file else {}
     except (policies.PolicyError, price_files.PricesError, ParametersError) as error:
         raise UsageError(f"cost: {error}") from None
-    region = given.region or policy.cost.region
+    region = policy.cost.region if given.region is None else given.region
     if region not in prices.regions:
         regions = ", ".join(prices.regions)
         raise UsageError(
