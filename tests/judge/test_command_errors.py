@@ -1,4 +1,7 @@
-"""A new user's mistakes: each is one line that says where, what was found, and what to do."""
+"""A new user's mistakes: each is one line that says where, what was found, and what to do.
+
+Long because one table shows the form of all lines side by side.
+"""
 
 import os
 import shutil
@@ -51,9 +54,6 @@ def here(tmp_path: Path) -> Path:
     (folder / "list.json").write_text("[1]")
     (folder / "key.json").write_text('{"Parameter": {}}')
     (folder / "value.json").write_text('{"Parameters": {"A": null}}')
-    (folder / "broken.yml").write_text("AWSTemplateFormatVersion: x\nResources: [\n")
-    (folder / "good.toml").write_text("[tags]\nrequired = []\n")
-    (folder / "good.json").write_text('{"Tags": {}}')
     return folder
 
 
@@ -148,58 +148,6 @@ def test_empty_path_is_not_the_current_folder(package: Path, here: Path, words: 
     where = words[-2] if len(words) > 2 else "PATH"
     expected = f"{words[0]}: argument {where}: is empty; name a file or a folder"
     assert tl(package, here, *words) == (2, "", expected + HELP.format(words[0]))
-
-
-OVERWRITES = {
-    "check none t.yaml --output {}": ("t.yaml", "is judged"),
-    "check . --output {}": ("t.yaml", "is a template, and would be lost"),
-    "check none --output {}": ("broken.yml", "is a template, and would be lost"),
-    "check . --policy good.toml --output {}": ("good.toml", "is read as --policy"),
-    "check . --parameters good.json --output ./{}": ("good.json", "is read as --parameters"),
-    "check . --baseline good.json --output {}": ("good.json", "is read as --baseline"),
-    "check . --write-baseline {}": ("t.yaml", "is a template, and would be lost"),
-    "check . --write-baseline new --output {}": ("new", "is written as --write-baseline"),
-    "cost . --chart {}": ("t.yaml", "is a template, and would be lost"),
-    "mutate --json {} .": ("t.yaml", "is a template, and would be lost"),
-    "mutate . --policy good.toml --json {}": ("good.toml", "is read as --policy"),
-}
-
-
-@pytest.mark.parametrize("words", OVERWRITES)
-def test_output_does_not_overwrite_an_input(package: Path, here: Path, words: str) -> None:
-    """Before any work: a word that was left out must not cost a template."""
-    (here / "link.yaml").unlink()
-    name, what = OVERWRITES[words]
-    before = (here / name).read_bytes() if (here / name).exists() else None
-    code, out, error = tl(package, here, *words.format(name).split())
-    command = words.split()[0]
-    path = "good.json" if "./" in words else name
-    assert (code, out, error) == (2, "", f"{command}: {path} {what}; name another file to write\n")
-    assert before is None or (here / name).read_bytes() == before
-
-
-@pytest.mark.parametrize("style", ["text", "json", "sarif", "junit", "github"])
-def test_output_replaces_the_report_of_an_earlier_run(
-    package: Path, here: Path, style: str
-) -> None:
-    """A report quotes templates, and is none."""
-    for name in ("report", "report.json"):
-        for _ in range(2):
-            words = ("check", "t.yaml", "--format", style, "--output", name)
-            assert tl(package, here, *words)[0] == 1
-
-
-def test_region_that_is_empty_is_refused(package: Path, here: Path) -> None:
-    """An unset shell variable must not mean the policy's region."""
-    code, out, error = tl(package, here, "cost", "t.yaml", "--region", "")
-    assert (code, out, error.count("\n")) == (2, "", 1)
-    assert error.startswith("cost: no prices for region '' in ")
-
-
-def test_stack_policy_of_a_pipeline_is_ignored(package: Path, here: Path) -> None:
-    """CodePipeline's file may hold one, and it changes no value."""
-    (here / "good.json").write_text('{"Tags": {}, "StackPolicy": {"Statement": []}}')
-    assert tl(package, here, "check", "t.yaml", "--parameters", "good.json")[0] == 1
 
 
 def test_unknown_format_lists_the_formats(package: Path, here: Path) -> None:

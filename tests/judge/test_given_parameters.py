@@ -91,7 +91,7 @@ def test_value_that_cloudformation_refuses_is_refused(
     """By the template's own declaration; a secret is not shown."""
     with pytest.raises(UsageError) as caught:
         run(command, "t.yaml", "--parameters", parameters(**{name: value}))
-    said = REFUSED[name, value]  # type: ignore[index]
+    said = REFUSED[name, value]
     assert str(caught.value) == f"{command}: p.txt: parameter {name} is {said}"
 
 

@@ -109,8 +109,11 @@ def _holds_template(path: Path) -> bool:
     except NotATemplate:
         return False
     except TemplateError:
-        is_small = path.stat().st_size <= MAX_BYTES
-        return path.suffix in SUFFIXES and is_small and is_meant_as_template(path)
+        if path.suffix not in SUFFIXES or path.stat().st_size > MAX_BYTES:
+            return False
+        # A report as text or XML may be called .json, too.
+        starts_as_json = path.suffix != ".json" or path.read_bytes().lstrip()[:1] == b"{"
+        return starts_as_json and is_meant_as_template(path)
     return False
 
 
