@@ -44,6 +44,14 @@ class Report:
         )
 
 
+def gap_lines(report: Report) -> list[str]:
+    """A line for each gap: what the target is missing, and what the smoke used instead."""
+    return [
+        f"gap: {gap['name']}: missing: {gap['lacks']}; instead: {gap['stand_in'] or 'nothing'}"
+        for gap in report.gaps
+    ]
+
+
 def failure_text(report: Report) -> str:
     """The stage that failed, why, the last lines of its logs, and where to look further."""
     failure: dict[str, Any] | None = report.failure

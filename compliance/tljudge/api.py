@@ -7,6 +7,7 @@ from tljudge.decode.parameter_file import Given, ParametersError, checked_parame
 from tljudge.decode.source import Source, Sources
 from tljudge.engine.findings import Finding, Problem, Report
 from tljudge.engine.policy import Policy, PolicyError, load
+from tljudge.resolve.given import require_usable
 from tljudge.runner.check import check
 
 __all__ = [
@@ -51,10 +52,13 @@ def judge_files(
         Findings, templates that could not be judged (`errors`), and counts (`summary`).
 
     Raises:
-        ParametersError: `parameters` has another form.
+        ParametersError: `parameters` has another form, names a parameter that no template takes, or
+            a value that a template refuses.
     """
     given = checked_parameters("parameters", dict(parameters or {}))
-    return check([Path(path) for path in paths], policy or load_policy(), given)
+    report = check([Path(path) for path in paths], policy or load_policy(), given)
+    require_usable("parameters", report.parameter_faults)
+    return report
 
 
 def judge_text(
@@ -76,13 +80,15 @@ def judge_text(
         As `judge_files`; if the text is not a template, the report has an error.
 
     Raises:
-        ParametersError: `parameters` has another form.
+        ParametersError: as for `judge_files`.
     """
     given = checked_parameters("parameters", dict(parameters or {}))
     source = Source.of(Path(file), text.encode("utf-8", "surrogatepass"))
-    return check(
+    report = check(
         [source.path],
         policy or load_policy(),
         given,
         sources=Sources([source]),
     )
+    require_usable("parameters", report.parameter_faults)
+    return report

@@ -229,7 +229,7 @@ def small(tmp_path: Path) -> Path:
     ("variable", "text", "said"),
     [
         ("TL_POLICY", "[logs]\nretention_days = [31]\n", "logs.retention_days has 31"),
-        ("TL_PARAMETERS", "[]", 'write {"Parameters": {...}, "Tags": {...}}'),
+        ("TL_PARAMETERS", "[]", 'is a list, not a mapping; write {"Parameters"'),
     ],
 )
 def test_fault_in_the_configuration_ends_the_run(
@@ -244,6 +244,19 @@ def test_fault_in_the_configuration_ends_the_run(
     (line,) = [line for line in done.stderr.splitlines() if "checkov_rules" in line]
     assert line.startswith(first)
     assert line.endswith("; nothing was judged")
+
+
+def test_misspelt_parameter_is_a_failed_record(small: Path, tmp_path: Path) -> None:
+    """The judge reads the templates too late to end the run; nothing counts as passed."""
+    (tmp_path / "one").mkdir()
+    shutil.copy(small / "off.yaml", tmp_path / "one")
+    (tmp_path / "p.json").write_text('{"Parameters": {"UseGpuu": "true"}}', "utf-8")
+    done = checkov(tmp_path / "one", TL_PARAMETERS=str(tmp_path / "p.json"))
+    (said,) = [one["check_name"] for one in reported(done, "failed")]
+    assert done.returncode == 1
+    assert f"TL_PARAMETERS: {tmp_path / 'p.json'}: no template in " in said
+    assert "takes a parameter 'UseGpuu'" in said
+    assert list(reported(done, "passed")) == []
 
 
 def test_fault_is_a_failed_record_where_checkov_forks(small: Path) -> None:

@@ -1,5 +1,6 @@
 """What a smoke says: the last line scripts read, the warning, the limit, the text of a failure."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from e2e import smoke as smoke_module
 from e2e.gaps.gap import Gap
 from e2e.progress import Progress
-from e2e.report import Report, StageResult, failure_text
+from e2e.report import Report, StageResult, failure_text, gap_lines
 from e2e.run import Run, StageFailed
 from e2e.smoke import Stage, smoke
 from e2e.targets.ministack import MiniStack
@@ -59,6 +60,15 @@ def _report(total_s: float, *, passed: bool = True) -> Report:
 def test_last_line_is_the_contract(report: Report, line: str) -> None:
     """Scripts read this line, so it is compared whole."""
     assert report.last_line() == line
+
+
+def test_gap_is_told_with_what_is_missing_and_what_stands_in(run: Run) -> None:
+    """A reader who knows no gap understands the line."""
+    report = replace(_report(1.0), gaps=tuple(asdict(gap) for gap in run.gaps))
+    assert gap_lines(report) == [
+        "gap: one: missing: something; instead: nothing",
+        "gap: two: missing: more; instead: a stand-in",
+    ]
 
 
 def test_smoke_over_its_limit_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,27 @@ def test_waiver_with_a_message_is_about_that_finding_only(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("rule", "message", "fix"),
+    [
+        ("TL_EGRES_1", "waives no rule that there is", "did you mean TL_EGRESS_1?"),
+        ("nothing", "waives no rule that there is", "remove it; `tl rules` lists the rules"),
+        ("TL_LIVE_1", "waives nothing", "remove it"),
+    ],
+)
+def test_waiver_of_no_rule_says_so(tmp_path: Path, rule: str, message: str, fix: str) -> None:
+    """Even where it names another file: no run will ever use it."""
+    file = "" if rule == "TL_LIVE_1" else "elsewhere.yaml"
+    mistake = replace(DEFAULT, waivers=(waiver(rule=rule, file=file),))
+    found = report(tmp_path, CLEAN, policy=mistake)
+    assert [(one.rule, one.message, one.fix) for one in found.findings] == [
+        ("TL_WAIVER_1", f"the waiver of {rule} {message}", fix)
+    ]
+
+
+WAIVER = "[[waivers]]\nrule='x'\nresource='x'\nreason='x'\n"
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         ("[logs", "correct the TOML"),
@@ -109,8 +130,17 @@ def test_waiver_with_a_message_is_about_that_finding_only(tmp_path: Path) -> Non
         ("[tags]\nrequired = 'x'\n", "a list of texts"),
         ('[[egress.allow]]\ncidr = "x"\nname = "n"\nreason = "r"\n', "write a CIDR"),
         ("tags = 3\n", "is not a table"),
-        ("\n[[waivers]]\nrule = 'x'\n", ":2: a waiver needs expires, reason, resource, rule"),
-        ("[[waivers]]\nrule='x'\nresource='x'\nreason='x'\nexpires='x'\n", "write a date"),
+        ("\n[[waivers]]\nrule = 'x'\n", ":2: no expires, reason, resource; a waiver needs "),
+        (WAIVER + "expires='x'\n", ":1: expires is 'x'; write a date alone"),
+        (
+            WAIVER + "expires=2027-01-31T10:00:00\n",
+            ":1: expires is 2027-01-31T10:00:00; write a date alone, without quotes or a time: ",
+        ),
+        (WAIVER + "expires=10:00:00\n", ":1: expires is 10:00:00; write a date alone"),
+        (WAIVER + "expires=2027-01-31\nresaon='x'\n", ":1: unknown key resaon; a waiver needs "),
+        (WAIVER + "expires=2027-01-31\nfile=''\n", ":1: file is empty; write a text"),
+        (WAIVER + "expires=2027-01-31\nmessage=3\n", ":1: message is 3; it takes a text"),
+        ("waivers = ['x']\n", ":1: waivers has 'x', which is no table; a waiver needs "),
     ],
 )
 def test_policy_error_says_where_and_what(tmp_path: Path, body: str, words: str) -> None:

@@ -1,4 +1,7 @@
-"""A new user's mistakes: each is one line that says where, what was found, and what to do."""
+"""A new user's mistakes: each is one line that says where, what was found, and what to do.
+
+Long because one table shows the form of all lines side by side.
+"""
 
 import os
 import shutil
@@ -45,6 +48,12 @@ def here(tmp_path: Path) -> Path:
     (folder / "latin.toml").write_bytes(b"# \xe9\n")
     (folder / "deep.toml").write_text("a = " + "[" * 100_000)
     (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "full.svg").symlink_to("/dev/full")
+    (folder / "bare").mkdir()
+    (folder / "empty.json").write_text("\n")
+    (folder / "list.json").write_text("[1]")
+    (folder / "key.json").write_text('{"Parameter": {}}')
+    (folder / "value.json").write_text('{"Parameters": {"A": null}}')
     return folder
 
 
@@ -62,6 +71,7 @@ def tl(
 
 HELP = "; `tl {} --help` shows what it takes\n"
 PATHS = "name a template, or a folder that holds some\n"
+FORM = 'write {{"Parameters": {{...}}, "Tags": {{...}}}}\n'
 MISTAKES: dict[str, str] = {
     "": "tl: no command; name one of check, rules, cost, mutate, or ask `tl --help`\n",
     "chek t.yaml": "tl: no command 'chek' here; did you mean check?\n",
@@ -74,8 +84,9 @@ MISTAKES: dict[str, str] = {
     "cost": "cost: no path given; name a template or a folder\n",
     "cost none": f"cost: no template in none; {PATHS}",
     "mutate": "mutate: no path given; name a template or a folder\n",
-    "mutate none": "mutate: no operator applies to these templates; "
-    "name another template or operator\n",
+    "mutate none": f"mutate: no template in none; {PATHS}",
+    "mutate bare": f"mutate: no template in bare; {PATHS}",
+    "--nope": "tl: unrecognized arguments: --nope; `tl --help` shows what it takes\n",
     "check --deployed X": "check: --deployed reads an account, which the installed package does "
     "not; run it in a clone of the repository: .venv/bin/tox run -e tl -- check --deployed STACK\n",
     "check t.yaml --output no/x": "check: no folder {here}/no to write into; make it first\n",
@@ -85,7 +96,7 @@ MISTAKES: dict[str, str] = {
     "check t.yaml --write-baseline none": "check: none is a folder; name a file to write\n",
     "cost t.yaml --chart no/x": "cost: no folder {here}/no to write into; make it first\n",
     "cost t.yaml --chart none": "cost: none is a folder; name a file to write\n",
-    "cost t.yaml --chart /dev/full": "cost: /dev/full: cannot be written: No space left on "
+    "cost t.yaml --chart full.svg": "cost: full.svg: cannot be written: No space left on "
     "device; name another file\n",
     "mutate t.yaml --json none": "mutate: none is a folder; name a file to write\n",
     "mutate t.yaml --operator no": "mutate: no operator 'no'; the table of `tl mutate PATH` lists "
@@ -107,6 +118,16 @@ MISTAKES: dict[str, str] = {
     "UTF-8\n",
     "check t.yaml --parameters deep.json": "check: deep.json: is nested too deep; name a parameter "
     "file\n",
+    "check t.yaml --parameters empty.json": f"check: empty.json: is empty; {FORM}",
+    "check t.yaml --parameters list.json": f"check: list.json: is a list, not a mapping; {FORM}",
+    "check t.yaml --parameters key.json": f"check: key.json: unknown key 'Parameter'; {FORM}",
+    "check t.yaml --parameters value.json": "check: value.json: Parameters maps names to texts or "
+    "numbers; 'A' has neither\n",
+    "check t.yaml --baseline empty.json": "check: empty.json: is empty; --write-baseline to "
+    "another file makes one\n",
+    "check t.yaml --baseline .": "check: .: cannot be read: Is a directory; name a file\n",
+    "cost t.yaml --chart a.png": "cost: --chart a.png is drawn as SVG; name a file that ends in "
+    ".svg\n",
     "check t.yaml --baseline latin.toml": "check: latin.toml: byte 2 is not UTF-8; save it as "
     "UTF-8\n",
 }
@@ -139,12 +160,26 @@ def test_unknown_format_lists_the_formats(package: Path, here: Path) -> None:
 
 
 def test_link_that_leads_nowhere_is_named_so(package: Path, here: Path) -> None:
-    """By every command that reads templates."""
+    """By every command that reads templates, on standard output."""
     said = "link.yaml:1: {}is a link that leads nowhere; mend or remove it"
     for command, prefix in (("check", "not judged: "), ("cost", ""), ("mutate", "")):
         code, out, error = tl(package, here, command, "link.yaml")
         assert code == 3
-        assert said.format(prefix) in out + error
+        assert said.format(prefix) in out
+        assert error == ""
+
+
+@pytest.mark.parametrize("command", ["check", "cost", "mutate"])
+def test_link_to_itself_is_one_error_of_its_own(package: Path, here: Path, command: str) -> None:
+    """The rest is judged where a command reports templates one by one."""
+    folder = here / "folder"
+    folder.mkdir()
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    shutil.copy(here / "t.yaml", folder)
+    code, out, _ = tl(package, here, command, "folder")
+    assert code == 3
+    assert "leads nowhere; mend or remove it" in " ".join(out.split())
+    assert ("1 template" in out) is (command == "check")
 
 
 def test_folder_that_cannot_be_listed_does_not_pass(package: Path, here: Path) -> None:

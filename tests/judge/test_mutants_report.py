@@ -156,5 +156,10 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     ):
         with pytest.raises(UsageError, match=words):
             command(*arguments)
+    said = f"mutate: {broken_one}:1: T: Type is not text"
     assert command(str(broken_one)) == 3
-    assert capsys.readouterr().err.startswith(f"mutate: {broken_one}:1: T: Type is not text")
+    assert capsys.readouterr().out.startswith(said)
+    # Where a program reads standard output as JSON, a person reads the line beside it.
+    assert command(str(broken_one), "--json") == 3
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.startswith(said)) == ("", True)

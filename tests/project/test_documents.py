@@ -141,3 +141,16 @@ def test_unknown_commands_are_noticed() -> None:
         "```sh\ntl none x\ntl check\n```\n"
     )
     assert _unknown(text) == ["tl none", "tox run -q -e lint,none", "make none"]
+
+
+def test_operators_table_has_each_code_that_a_job_may_fail_with() -> None:
+    """The conflicts of the API, and the failures of the node's model client."""
+    page = (ROOT / "docs" / "operations" / "epic-3-router.md").read_text("utf-8")
+    model = (ROOT / "handlers" / "node" / "model.py").read_text("utf-8")
+    errors = (ROOT / "handlers/tinyllama/utils/http/errors.py").read_text("utf-8")
+    codes = re.findall(r'^    code = "(\w+)"', model, re.MULTILINE)
+    assert len(codes) == 4
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    conflicts = re.findall(r'Row\(409, "(\w+)"', errors)
+    assert len(conflicts) == 3
+    assert [code for code in (*codes, *conflicts) if not any(f"`{code}`" in r for r in rows)] == []

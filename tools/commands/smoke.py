@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.progress import Progress
-from e2e.report import failure_text
+from e2e.report import failure_text, gap_lines
 from e2e.run import Run
 from e2e.smoke import smoke
 from e2e.targets.aws import Aws
@@ -102,11 +102,8 @@ def _run(given: argparse.Namespace) -> int:
         given.metrics.write_text(f"[{rows}]\n")
     if report.failure is not None:
         print(failure_text(report), file=sys.stderr)
-    for gap in report.gaps:
-        print(
-            f"gap: {gap['name']}: {gap['lacks']}; {gap['stand_in'] or 'nothing stands in'}",
-            file=sys.stderr,
-        )
+    for line in gap_lines(report):
+        print(line, file=sys.stderr)
     print(report.last_line())
     return 0 if report.passed else 1
 

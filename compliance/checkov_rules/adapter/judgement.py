@@ -14,6 +14,7 @@ from tljudge.decode.template import Template
 from tljudge.engine import policy as policies
 from tljudge.engine.findings import Finding, Report
 from tljudge.engine.policy import Policy
+from tljudge.resolve.given import require_usable
 from tljudge.rules import ALL
 from tljudge.runner.check import check
 
@@ -115,6 +116,9 @@ def judge(
         named: paths on the command line.
         policy: thresholds and waivers.
         given: `Parameters` and `Tags`, as in a parameter file.
+
+    Raises:
+        ConfigurationError: no template takes a given parameter, or one refuses its value.
     """
     paths = [Path(name) for name in broken]
     if root is None:
@@ -124,7 +128,12 @@ def judge(
     distinct: dict[str, Path] = {}
     for path in paths:
         distinct.setdefault(os.path.realpath(path), path)
-    return Judgement(root, check([*distinct.values()], policy, given), policy, given)
+    report = check([*distinct.values()], policy, given)
+    try:
+        require_usable(os.environ.get("TL_PARAMETERS"), report.parameter_faults)
+    except ParametersError as error:
+        raise ConfigurationError(f"TL_PARAMETERS: {error}") from None
+    return Judgement(root, report, policy, given)
 
 
 def _may_be_template(name: str) -> bool:

@@ -1,7 +1,8 @@
 """How `tl` reads what the user typed: a mistake is one line that says where it is."""
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,8 +49,6 @@ def require_existing(command: str, paths: Sequence[Path]) -> None:
     Raises:
         UsageError: there is no such file or folder.
     """
-    import os
-
     for path in paths:
         if not os.path.lexists(path):
             raise UsageError(
@@ -57,11 +56,18 @@ def require_existing(command: str, paths: Sequence[Path]) -> None:
             )
 
 
-def require_writable_place(command: str, path: Path | None) -> None:
-    """Refuse, before any work is done, a file to write that cannot be one.
+def require_writable_place(
+    command: str, path: Path | None, inputs: Iterable[tuple[str, Path | None]]
+) -> None:
+    """Refuse, before any work is done, a file to write that cannot be one, or that is an input.
+
+    Args:
+        command: its name, for the message.
+        path: the file to write; None for none.
+        inputs: what another file of this run is, for the message, and its path or None.
 
     Raises:
-        UsageError: its folder does not exist, or it is a folder itself.
+        UsageError: its folder does not exist, it is a folder itself, or what it holds is an input.
     """
     if path is None:
         return
@@ -71,6 +77,44 @@ def require_writable_place(command: str, path: Path | None) -> None:
         )
     if path.is_dir():
         raise UsageError(f"{command}: {path} is a folder; name a file to write")
+    for what, other in inputs:
+        if other is not None and os.path.realpath(path) == os.path.realpath(other):
+            raise UsageError(f"{command}: {path} is {what}; name another file to write")
+    if path.is_file() and _holds_template(path):
+        raise UsageError(
+            f"{command}: {path} is a template, and would be lost; name another file to write"
+        )
+
+
+def files_read(
+    paths: Sequence[Path], policy: Path | None, parameters: Path | None
+) -> list[tuple[str, Path | None]]:
+    """What `add_judged` declares, as `require_writable_place` takes its inputs."""
+    judged: list[tuple[str, Path | None]] = [("judged", path) for path in paths]
+    return [("read as --policy", policy), ("read as --parameters", parameters), *judged]
+
+
+def _holds_template(path: Path) -> bool:
+    """Whether a file is a template, even a broken one; a report of an earlier run is none."""
+    from tljudge.decode.errors import NotATemplate, TemplateError
+    from tljudge.decode.files import SUFFIXES
+    from tljudge.decode.loader import decode
+    from tljudge.decode.source import MAX_BYTES, Source, is_meant_as_template
+
+    try:
+        source = Source.read(path)
+        if source.may_be_template():
+            decode(source, None)
+            return True
+    except NotATemplate:
+        return False
+    except TemplateError:
+        if path.suffix not in SUFFIXES or path.stat().st_size > MAX_BYTES:
+            return False
+        # A report as text or XML may be called .json, too.
+        starts_as_json = path.suffix != ".json" or path.read_bytes().lstrip()[:1] == b"{"
+        return starts_as_json and is_meant_as_template(path)
+    return False
 
 
 def write_text(command: str, path: Path, text: str) -> None:

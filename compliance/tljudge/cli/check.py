@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
+    files_read,
     require_existing,
     require_jobs,
     require_writable_place,
@@ -117,8 +118,11 @@ def _reject_contradictions(given: argparse.Namespace) -> None:
                 f"check: --{option.replace('_', '-')} applies to templates only; a deployed stack "
                 "has its own parameters, so remove the option, and waive findings in the policy"
             )
-    for path in (given.output, given.write_baseline):
-        require_writable_place("check", path)
+    inputs = files_read(given.paths, given.policy, given.parameters)
+    require_writable_place("check", given.write_baseline, inputs)
+    inputs.append(("read as --baseline", given.baseline))
+    inputs.append(("written as --write-baseline", given.write_baseline))
+    require_writable_place("check", given.output, inputs)
 
 
 def _policy(given: argparse.Namespace) -> "Policy":
@@ -140,6 +144,7 @@ def _deployed(given: argparse.Namespace) -> "Report":
 
 def _templates(given: argparse.Namespace) -> "Report":
     from tljudge.decode.parameter_file import ParametersError, read_parameters
+    from tljudge.resolve.given import require_usable
     from tljudge.runner.cache import default_folder
     from tljudge.runner.check import check
 
@@ -159,6 +164,10 @@ def _templates(given: argparse.Namespace) -> "Report":
             f"check: no template in {', '.join(map(str, given.paths))}; "
             "name a template, or a folder that holds some"
         )
+    try:
+        require_usable(given.parameters, report.parameter_faults)
+    except ParametersError as error:
+        raise UsageError(f"check: {error}") from None
     return _with_baseline(report, given) if given.baseline or given.write_baseline else report
 
 

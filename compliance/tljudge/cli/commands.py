@@ -15,6 +15,7 @@ from tljudge.cli.clone import NO_CLONE, Clone
 from tljudge.cli.errors import UsageError
 
 NAMES = ("check", "rules", "cost", "mutate")
+_OPTIONS = ("-h", "--help", "--version", "--debug")
 _ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -31,6 +32,11 @@ def register(words: Sequence[str], subcommands: Any) -> None:
     clone = _clone()
     typed = next((word for word in words if not word.startswith("-")), None)
     offered = (*NAMES, *clone.commands)
+    unknown = [word for word in words if word.startswith("-") and word not in _OPTIONS]
+    if typed is None and unknown:
+        raise UsageError(
+            f"tl: unrecognized arguments: {' '.join(unknown)}; `tl --help` shows what it takes"
+        )
     if typed is None and not {"-h", "--help", "--version"} & set(words):
         raise UsageError(f"tl: no command; name one of {', '.join(offered)}, or ask `tl --help`")
     if typed is not None and typed not in offered:

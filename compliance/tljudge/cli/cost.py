@@ -10,6 +10,7 @@ from typing import Any
 from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
+    files_read,
     require_existing,
     require_writable_place,
     write_text,
@@ -62,6 +63,7 @@ def _run(given: argparse.Namespace) -> int:
     from tljudge.decode.parameter_file import ParametersError, read_parameters
     from tljudge.engine import policy as policies
     from tljudge.formatters import cost_json, cost_table
+    from tljudge.resolve.given import require_usable
 
     paths, policy_file, parameter_file = given.paths, given.policy, given.parameters
     if not paths and given.clone is None:
@@ -71,14 +73,19 @@ def _run(given: argparse.Namespace) -> int:
         policy_file = policy_file or _own(POLICY, given.clone)
         parameter_file = parameter_file or _own(PARAMETERS, given.clone)
     require_existing("cost", paths)
-    require_writable_place("cost", given.chart)
+    inputs = files_read(paths, policy_file, parameter_file)
+    require_writable_place("cost", given.chart, inputs)
+    if given.chart is not None and given.chart.suffix.lower() != ".svg":
+        raise UsageError(
+            f"cost: --chart {given.chart} is drawn as SVG; name a file that ends in .svg"
+        )
     try:
         policy = policies.load(policy_file)
         prices = price_files.load(policy.cost.prices)
         parameters = read_parameters(parameter_file) if parameter_file else {}
     except (policies.PolicyError, price_files.PricesError, ParametersError) as error:
         raise UsageError(f"cost: {error}") from None
-    region = given.region or policy.cost.region
+    region = policy.cost.region if given.region is None else given.region
     if region not in prices.regions:
         regions = ", ".join(prices.regions)
         raise UsageError(
@@ -91,6 +98,10 @@ def _run(given: argparse.Namespace) -> int:
             f"cost: no template in {', '.join(map(str, paths))}; "
             "name a template, or a folder that holds some"
         )
+    try:
+        require_usable(parameter_file, bill.parameter_faults)
+    except ParametersError as error:
+        raise UsageError(f"cost: {error}") from None
     if given.chart is not None:
         from tljudge.formatters import cost_chart
 

@@ -80,7 +80,8 @@ def _drop_output() -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="tl",
-        description="Judge CloudFormation templates; in a clone, also deploy, prove and destroy.",
+        description="Judge, price and mutate CloudFormation templates; in a clone, also package "
+        "the functions, smoke the whole system and measure it.",
         epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"tl {__version__}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tljudge.cli.arguments import (
     add_judged,
     existing_or_new,
+    files_read,
     require_existing,
     require_jobs,
     require_writable_place,
@@ -58,7 +59,11 @@ def register(subcommands: Any, clone: Clone) -> None:
     add_judged(parser, policy="thresholds and waivers")
     parser.add_argument("--operator", metavar="NAME", help="one fault, or one obfuscation of it")
     parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes (one for each processor)"
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes; 0 is one for each processor (0)",
     )
     parser.add_argument(
         "--json", nargs="?", const=Path("-"), type=existing_or_new, metavar="FILE",
@@ -78,12 +83,20 @@ def _run(given: argparse.Namespace) -> int:
     require_jobs("mutate", given.jobs, least=0)
     operators = _operators(given.operator)
     to_file = given.json if given.json is not None and given.json != Path("-") else None
-    require_writable_place("mutate", to_file)
+    inputs = files_read(given.paths, given.policy, given.parameters)
+    require_writable_place("mutate", to_file, inputs)
     try:
-        results = _with_progress(parallel_run(_template_sets(given), operators, given.jobs))
+        template_sets = _template_sets(given)
+        if not template_sets:
+            raise UsageError(
+                f"mutate: no template in {', '.join(map(str, given.paths))}; "
+                "name a template, or a folder that holds some"
+            )
+        results = _with_progress(parallel_run(template_sets, operators, given.jobs))
         score = scored(results, operators, EQUIVALENT)
     except (TemplateError, MutantError) as error:
-        print(f"mutate: {error}", file=sys.stderr)
+        # Where the other commands say it, unless a program reads standard output as JSON.
+        print(f"mutate: {error}", file=sys.stderr if given.json == Path("-") else sys.stdout)
         return 3
     if not score.mutants:
         raise UsageError(
@@ -124,14 +137,16 @@ def _template_sets(given: argparse.Namespace) -> "list[TemplateSet]":
     try:
         if given.paths:
             parameters = read_parameters(given.parameters) if given.parameters else {}
-            return template_sets(given.paths, policies.load(given.policy), parameters)
+            policy = policies.load(given.policy)
+            return template_sets(given.paths, policy, parameters, given.parameters)
         clone = Path(os.path.relpath(given.clone))
         ours = clone / "cloudformation"
         policy = policies.load(given.policy or clone / "compliance/policy.toml")
-        parameters = read_parameters(given.parameters or ours / "parameters/dev.json")
+        parameter_file = given.parameters or ours / "parameters/dev.json"
+        parameters = read_parameters(parameter_file)
         fixtures = clone / FIXTURES
         return [
-            *template_sets([ours], policy, parameters),
+            *template_sets([ours], policy, parameters, parameter_file),
             *template_sets([fixtures], policies.load(fixtures / "policy.toml")),
         ]
     except (policies.PolicyError, ParametersError) as error:

@@ -66,6 +66,7 @@ class Estimate:
         left: residues of the deleted stacks.
         complaints: reasons why the bill may be wrong.
         errors: templates that could not be read.
+        parameter_faults: lines about given parameters that no template takes as they are.
     """
 
     region: str
@@ -77,6 +78,7 @@ class Estimate:
     left: list[Residue] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    parameter_faults: list[str] = field(default_factory=list)
     templates: int = 0
     """How many templates were priced, those that another nests not counted."""
 

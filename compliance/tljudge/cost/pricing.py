@@ -19,6 +19,7 @@ from tljudge.engine.cost_policy import Ceiling
 from tljudge.engine.policy import Policy
 from tljudge.resolve.assertions import forbidden
 from tljudge.resolve.deployment import Deployment, Resource
+from tljudge.resolve.given import refused, undeclared
 from tljudge.resolve.scenarios import Choices, TooMany, Unreachable
 
 
@@ -43,6 +44,7 @@ def estimate(
     active: list[Line] = []
     deployments = _deployments(paths, given or {}, result)
     result.templates = len(deployments)
+    result.parameter_faults = _parameter_faults(deployments, given or {}, paths, result)
     for deployment in deployments:
         _price(deployment, policy, result, idle, active)
     result.rows.sort(key=lambda row: (-row.idle_month_usd - row.active_hour_usd, row.resource))
@@ -71,6 +73,18 @@ def _deployments(paths: Sequence[Path], given: Given, result: Estimate) -> list[
         for file in deployment.files.keys() - {deployment.root.template.file}
     }
     return [d for d in deployments if Path(d.root.template.file).resolve() not in nested]
+
+
+def _parameter_faults(
+    deployments: Sequence[Deployment], given: Given, paths: Sequence[Path], result: Estimate
+) -> list[str]:
+    parameters = given.get("Parameters", {})
+    templates = [deployment.root.template for deployment in deployments]
+    faults = [line for template in templates for line in refused(template, parameters)]
+    if templates and not result.errors:
+        declared = {name for template in templates for name in template.parameters}
+        faults += undeclared(parameters, declared, paths)
+    return faults
 
 
 @dataclass(slots=True)

@@ -4,10 +4,17 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import Scalar
 
 Given = Mapping[str, Mapping[str, Scalar]]
 """The content of a parameter file: `{"Parameters": {...}, "Tags": {...}}`, both optional."""
+
+
+_FORM = 'write {"Parameters": {...}, "Tags": {...}}'
+# CodePipeline's template configuration file may hold a stack policy, which changes no value.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/continuous-delivery-codepipeline-cfn-artifacts.html
+_IGNORED = ("StackPolicy",)
 
 
 class ParametersError(Exception):
@@ -15,13 +22,16 @@ class ParametersError(Exception):
 
 
 def read_parameters(path: Path) -> dict[str, dict[str, Scalar]]:
-    """Read `{"Parameters": {...}, "Tags": {...}}`; both are optional.
+    """Read `{"Parameters": {...}, "Tags": {...}}`; both are optional, and StackPolicy is ignored.
 
     Raises:
         ParametersError: the file cannot be read, or has another shape.
     """
     try:
-        body = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if not text.strip():
+            raise ParametersError(f"{path}: is empty; {_FORM}")
+        body = json.loads(text)
     except OSError as error:
         raise ParametersError(f"{path}: cannot be read: {error.strerror}; name a file") from None
     except UnicodeDecodeError as error:
@@ -45,12 +55,22 @@ def checked_parameters(where: str, body: object) -> dict[str, dict[str, Scalar]]
     Raises:
         ParametersError: it has another form.
     """
-    if not isinstance(body, dict) or not body.keys() <= {"Parameters", "Tags"}:
-        raise ParametersError(f'{where}: write {{"Parameters": {{...}}, "Tags": {{...}}}}')
+    if not isinstance(body, dict):
+        found = "a list" if isinstance(body, list) else shortened(json.dumps(body, default=str))
+        raise ParametersError(f"{where}: is {found}, not a mapping; {_FORM}")
+    given: dict[str, dict[str, Scalar]] = {}
     for section, values in body.items():
-        if not isinstance(values, dict) or not all(
-            isinstance(value, str | int | float) for value in values.values()
-        ):
+        if section in _IGNORED:
+            continue
+        if section not in ("Parameters", "Tags"):
+            raise ParametersError(f"{where}: unknown key {shortened(str(section))!r}; {_FORM}")
+        if not isinstance(values, dict):
             raise ParametersError(f"{where}: {section} maps names to texts or numbers")
-    given: dict[str, dict[str, Scalar]] = body
+        for name, value in values.items():
+            if not isinstance(value, str | int | float):
+                raise ParametersError(
+                    f"{where}: {section} maps names to texts or numbers; "
+                    f"{shortened(str(name))!r} has neither"
+                )
+        given[section] = values
     return given

@@ -76,6 +76,8 @@ def _no_file(path: Path) -> str:
     """Why the path cannot be read as a file, and what to do."""
     if path.is_symlink() and not path.exists():
         return "is a link that leads nowhere; mend or remove it"
+    if not os.path.lexists(path):
+        return "does not exist; name a template or a folder"
     if path.is_dir():
         with os.scandir(path):  # raises where the folder cannot be listed
             return "is a folder; name a template"

@@ -20,6 +20,7 @@ from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule, Verdict
 from tljudge.resolve.assertions import forbidden
 from tljudge.resolve.deployment import Deployment, Resource, Stack
+from tljudge.resolve.given import refused
 from tljudge.resolve.scenarios import Choices, Unreachable, following
 
 MAX_RUNS = 10_000
@@ -40,6 +41,8 @@ class Judged:
         not_covered: number of resources without a rule, by type.
         unknown_types: number of resources of unknown types, by type.
         not_followed: places of nested stacks whose templates are not local files.
+        declared: names of the template's parameters.
+        refused: lines about given parameter values that the template refuses.
         digest: digest of the file if its content and `files` decide the results; else empty.
     """
 
@@ -50,6 +53,8 @@ class Judged:
     not_covered: Counter[str] = field(default_factory=Counter)
     unknown_types: Counter[str] = field(default_factory=Counter)
     not_followed: list[str] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     digest: str = ""
 
 
@@ -105,7 +110,9 @@ class Judge:
             )
             return Judged(errors=[Problem(str(path), 1, message)])
         try:
-            return _Run(self, deployment, self._policy).result()
+            results = _Run(self, deployment, self._policy).result()
+            results.refused = refused(template, parameters)
+            return results
         finally:
             deployment.close()
 
@@ -141,6 +148,7 @@ class _Run:
         results = Judged(
             files=deployment.files,
             not_followed=deployment.not_followed,
+            declared=list(deployment.root.template.parameters),
             digest=deployment.root.template.digest,
         )
         for stack in deployment.stacks:

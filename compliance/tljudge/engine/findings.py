@@ -1,5 +1,6 @@
 """Results of a run: findings, templates that could not be judged, and waivers."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,8 @@ from tljudge.engine.policy import Policy, Waiver
 NOT_EXPANDED = "TL_TEMPLATE_1"
 WAIVER = "TL_WAIVER_1"
 BASELINE = "TL_BASELINE_1"
+_LIVE = ("TL_LIVE_1", "TL_LIVE_2")
+"""Rules of `tl check --deployed`, which a policy for templates may waive too."""
 GAVE_UP = "the rest was not judged"
 """The end of each message about a part of a template that no rule has judged."""
 # Messages name an unknown value by its place: `${Fn::Select((12, 5))}`.
@@ -85,12 +88,14 @@ class Report:
         errors: templates that could not be judged.
         summary: counts and lists, for the reports.
         files: the templates that were judged.
+        parameter_faults: given parameters that the templates of the run do not take.
     """
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    parameter_faults: list[str] = field(default_factory=list)
 
     def exit_code(self) -> int:
         """3 if a template could not be judged, else 1 if a finding is open, else 0."""
@@ -121,7 +126,11 @@ def order(finding: Finding) -> Order:
 
 
 def waive(
-    findings: Iterable[Finding], policy: Policy, files: set[str], today: date
+    findings: Iterable[Finding],
+    policy: Policy,
+    files: set[str],
+    today: date,
+    rules: Iterable[str] = (),
 ) -> list[Finding]:
     """Apply the waivers of a policy.
 
@@ -130,12 +139,19 @@ def waive(
         policy: its waivers are applied.
         files: paths of the judged templates; a waiver for another file is ignored.
         today: decides which waivers have expired.
+        rules: ids of all rules; a waiver of another one is a mistake. Empty: not looked into.
 
     Returns:
         The findings, waived ones marked, and a finding for each expired or useless waiver; sorted.
     """
     results = list(findings)
+    known = {*rules, NOT_EXPANDED, *_LIVE} if rules else set()
     for waiver in policy.waivers:
+        if known and waiver.rule not in known:
+            results.append(
+                _about(waiver, policy, "waives no rule that there is", _near(waiver, known))
+            )
+            continue
         if waiver.file and not any(_names(waiver, file) for file in files):
             continue
         if waiver.expires < today:
@@ -153,6 +169,11 @@ def waive(
         if not used:
             results.append(_about(waiver, policy, "waives nothing", "remove it"))
     return sorted(results, key=order)
+
+
+def _near(waiver: Waiver, known: set[str]) -> str:
+    near = difflib.get_close_matches(waiver.rule, sorted(known), n=1)
+    return f"did you mean {near[0]}?" if near else "remove it; `tl rules` lists the rules"
 
 
 def _names(waiver: Waiver, file: str) -> bool:

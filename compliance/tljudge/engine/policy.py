@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +255,31 @@ def _is_row(row: Any, types: dict[str, type]) -> bool:
     )
 
 
+_WAIVER_KEYS = ("expires", "reason", "resource", "rule")
+_WAIVER_OPTIONS = ("file", "message")
+
+
+def _wrong_waiver(row: Any) -> str:
+    """What is wrong with a waiver, and what to do; empty if nothing is."""
+    needs = f"a waiver needs {', '.join(_WAIVER_KEYS)}, and optional file and message"
+    if not isinstance(row, dict):
+        return f"waivers has {row!r}, which is no table; {needs}"
+    if unknown := [key for key in row if key not in (*_WAIVER_KEYS, *_WAIVER_OPTIONS)]:
+        return f"unknown key {unknown[0]}; {needs}"
+    if missing := [key for key in _WAIVER_KEYS if key not in row]:
+        return f"no {', '.join(missing)}; {needs}"
+    for key, value in row.items():
+        if key != "expires" and not isinstance(value, str):
+            return f"{key} is {value!r}; it takes a text, so quote the value"
+        if value == "":
+            return f"{key} is empty; write a text, or remove an optional key"
+    if type(row["expires"]) is not date:
+        expires = row["expires"]
+        shown = expires.isoformat() if isinstance(expires, date | time) else repr(expires)
+        return f"expires is {shown}; write a date alone, without quotes or a time: 2027-01-31"
+    return ""
+
+
 def _waivers(rows: Any, path: Path, text: str) -> tuple[Waiver, ...]:
     lines = [
         number
@@ -265,13 +290,7 @@ def _waivers(rows: Any, path: Path, text: str) -> tuple[Waiver, ...]:
     for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
         line = lines[index] if index < len(lines) else 1
         where = f"{path}:{line}"
-        keys = {"rule", "resource", "reason", "expires"}
-        if not isinstance(row, dict) or not keys <= row.keys() <= keys | {"file", "message"}:
-            wanted = f"{', '.join(sorted(keys))}, and optional file and message"
-            raise PolicyError(f"{where}: a waiver needs {wanted}")
-        if not all(isinstance(row[key], str) and row[key] for key in row if key != "expires"):
-            raise PolicyError(f"{where}: every key but expires takes a text; quote the values")
-        if type(row["expires"]) is not date:
-            raise PolicyError(f"{where}: expires is {row['expires']!r}; write a date: 2027-01-31")
+        if wrong := _wrong_waiver(row):
+            raise PolicyError(f"{where}: {wrong}")
         waivers.append(Waiver(**row, line=line))
     return tuple(waivers)

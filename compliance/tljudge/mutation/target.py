@@ -18,6 +18,7 @@ from tljudge.engine.policy import Policy
 from tljudge.mutation.edits import Body, Break, Part, as_body, as_rows, written
 from tljudge.mutation.edits import Path as Place
 from tljudge.resolve.deployment import Deployment
+from tljudge.resolve.given import refused, require_usable, undeclared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +97,22 @@ class TemplateSet:
 
 
 def template_sets(
-    paths: Sequence[Path], policy: Policy, given: Given | None = None
+    paths: Sequence[Path],
+    policy: Policy,
+    given: Given | None = None,
+    given_in: object = "parameters",
 ) -> list[TemplateSet]:
     """A template set for every template in `paths` that no other template nests.
 
+    Args:
+        paths: files and folders.
+        policy: thresholds and waivers.
+        given: `Parameters` and `Tags`, as in a parameter file.
+        given_in: the parameter file, for messages.
+
     Raises:
         TemplateError: a template cannot be read, or CloudFormation would reject it.
+        ParametersError: CloudFormation would refuse a given parameter.
     """
     deployments = []
     for file, named in templates(paths):
@@ -119,11 +130,17 @@ def template_sets(
         for stack in deployment.stacks
         if stack.parent is not None
     }
-    return [
-        _template_set(deployment, policy, given or {})
+    roots = [
+        deployment
         for deployment in deployments
         if Path(deployment.root.template.file).resolve() not in nested
     ]
+    parameters = (given or {}).get("Parameters", {})
+    declared = {name for root in roots for name in root.root.template.parameters}
+    faults = [line for root in roots for line in refused(root.root.template, parameters)]
+    if roots:
+        require_usable(given_in, [*faults, *undeclared(parameters, declared, paths)])
+    return [_template_set(deployment, policy, given or {}) for deployment in roots]
 
 
 def _template_set(deployment: Deployment, policy: Policy, given: Given) -> TemplateSet:

@@ -52,10 +52,13 @@ def read(path: Path) -> list[Entry]:
     """
     try:
         text = path.read_text("utf-8")
+        if not text.strip():
+            raise BaselineError(f"{path}: is empty; --write-baseline to another file makes one")
         body = json.loads(text)
     except OSError as error:
         raise BaselineError(
-            f"{path}: cannot be read: {error.strerror}; --write-baseline makes one"
+            f"{path}: cannot be read: {error.strerror}; "
+            + ("name a file" if path.is_dir() else "--write-baseline makes one")
         ) from None
     except UnicodeDecodeError as error:
         raise BaselineError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None

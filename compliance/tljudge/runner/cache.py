@@ -195,6 +195,8 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         "not_covered": judged.not_covered,
         "unknown_types": judged.unknown_types,
         "not_followed": judged.not_followed,
+        "declared": judged.declared,
+        "refused": judged.refused,
     }
 
 
@@ -207,4 +209,6 @@ def _from_json(body: dict[str, Any]) -> Judged:
         not_covered=Counter(body["not_covered"]),
         unknown_types=Counter(body["unknown_types"]),
         not_followed=body["not_followed"],
+        declared=body["declared"],
+        refused=body["refused"],
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from os.path import realpath  # Path.resolve raises for a link that leads to itself
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tljudge.engine.findings import Finding, Order, Problem, Report, order, tall
 from tljudge.engine.policy import Policy
 from tljudge.engine.rule import Rule
 from tljudge.resolve.deployment import NESTED
+from tljudge.resolve.given import undeclared
 from tljudge.rules import ALL
 
 if TYPE_CHECKING:
@@ -63,19 +65,32 @@ def check(
         (parents if run.look(path, named) else others).append((path, named))
     judged_parents = list(zip(parents, run.judged(parents), strict=True))
     nested = {
-        Path(file).resolve()
+        realpath(file)
         for (path, _), result in judged_parents
         for file in result.files
         if file != str(path)
     }
     # A nested template is judged as part of its parent: its own run adds its errors only.
     judged = [
-        Judged(errors=result.errors) if path.resolve() in nested else result
+        Judged(errors=result.errors) if realpath(path) in nested else result
         for (path, _), result in judged_parents
     ]
-    judged += run.judged([task for task in others if task[0].resolve() not in nested])
+    judged += run.judged([task for task in others if realpath(task[0]) not in nested])
     run.close()
-    return _report(judged, policy, today)
+    report = _report(judged, policy, today)
+    report.parameter_faults = _parameter_faults(judged, report, paths, given or {})
+    return report
+
+
+def _parameter_faults(
+    judged: Sequence[Judged], report: Report, paths: Sequence[Path], given: Given
+) -> list[str]:
+    """Lines about given parameters; a template that could not be judged may declare any name."""
+    faults = sorted({line for result in judged for line in result.refused})
+    if report.files and not report.errors:
+        declared = {name for result in judged for name in result.declared}
+        faults += undeclared(given.get("Parameters", {}), declared, paths)
+    return faults
 
 
 class _Run:
@@ -163,7 +178,9 @@ def _report(judged: Iterable[Judged], policy: Policy, today: date) -> Report:
         counts.update(result.counts)
         not_covered.update(result.not_covered)
         unknown_types.update(result.unknown_types)
-    findings = waive([by_identity[key] for key in sorted(by_identity)], policy, files, today)
+    rules = [rule.id for rule in ALL]
+    findings = [by_identity[key] for key in sorted(by_identity)]
+    findings = waive(findings, policy, files, today, rules)
     errors = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.message))
     summary = {
         "templates": len(files),
