@@ -151,7 +151,8 @@ import sys, threading
 from node import model, worker
 from node.__main__ import main
 
-worker.STALL_S = 0.5
+# Longer than an idle worker waits for the bell.
+worker.STALL_S = 2.5
 
 def ask(address, prompt, deadline_s):
     threading.Event().wait(60)

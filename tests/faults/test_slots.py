@@ -80,6 +80,7 @@ def test_crash_with_several_jobs_loses_none(
     worker.start()
     done(jobs, *"abcd")
     assert model.calls == {"a": 2, "b": 2, "c": 2, "d": 1}
+    until(lambda: len(worker.events("job")) == 4, what="a line for each")
     order = [str(line["id"]) for line in worker.events("job")]
     assert sorted(order) == list("abcd")
     if slots_after == 1:
@@ -190,7 +191,8 @@ import sys, threading
 from node import model, worker
 from node.__main__ import main
 
-worker.STALL_S = 0.5
+# Longer than an idle worker waits for the bell.
+worker.STALL_S = 2.5
 ask = model.ask
 
 def ask_or_hang(address, prompt, deadline_s):

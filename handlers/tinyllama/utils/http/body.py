@@ -197,12 +197,12 @@ def _prompt(members: Mapping[str, object]) -> Prompt:
 def _known(members: Mapping[str, object], name: str, known: tuple[str, ...]) -> str:
     if name not in members:
         raise InvalidBody(name, BodyReason.MISSING)
-    value = members[name]
-    if not isinstance(value, str):
+    text = members[name]
+    if not isinstance(text, str):
         raise InvalidBody(name, BodyReason.NOT_TEXT)
-    if value not in known:
+    if text not in known:
         raise InvalidBody(name, BodyReason.NOT_KNOWN)
-    return value
+    return text
 
 
 def _force(members: Mapping[str, object]) -> bool:
