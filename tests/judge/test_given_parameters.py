@@ -1,6 +1,9 @@
 """Parameters that no deployment could have are refused: what is ignored would pass unseen."""
 
 import json
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,63 @@ def test_value_that_cloudformation_refuses_is_refused(
         run(command, "t.yaml", "--parameters", parameters(**{name: value}))
     said = REFUSED[name, value]
     assert str(caught.value) == f"{command}: p.txt: parameter {name} is {said}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("(a+)+b", "a" * 60),
+        ("(a|a){1,99}b", "a" * 60),
+        ("(a*)*b", "a" * 4000),
+        ("a*a*a*a*a*a*a*a*b", "a" * 200),
+        ("(a?){60}b", "a" * 30),
+    ],
+)
+def test_pattern_that_takes_for_ever_refuses_nothing(pattern: str, value: str) -> None:
+    """A template may come from anybody, and its parameter file with it."""
+    Path("t.yaml").write_text(
+        TEMPLATE.replace('"[a-z]+", MinLength: 2, MaxLength: 4', f'"{pattern}"')
+    )
+    began = time.process_time()
+    assert run("check", "t.yaml", "--parameters", parameters(Name=value)) == 0
+    assert time.process_time() - began < 5
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+def test_pattern_is_decided_for_short_values_in_another_thread() -> None:
+    """A thread cannot be told to end; 16 characters are over soon, or the value is let pass."""
+    said = []
+
+    def judge(name: str) -> None:
+        try:
+            judge_text(TEMPLATE, parameters={"Parameters": {"Word": name}})
+            said.append("")
+        except ParametersError as error:
+            said.append(str(error).partition(";")[0])
+
+    for name in ("A" * 16, "A" * 17):
+        thread = threading.Thread(target=judge, args=(name,))
+        thread.start()
+        thread.join()
+    assert said == ["parameters: parameter Word is a value that template.yaml:7 refuses", ""]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        ("[^@ ]+@[^@ ]+[.][^@ ]+", "somebody.with.a.name@mail.example.org", "somebody at home"),
+        ("([0-9]{1,3}[.]){3}[0-9]{1,3}/[0-9]{1,2}", "10.0.255.255/24", "10.0.255.255"),
+        ("arn:aws:sns:[a-z0-9-]+:[0-9]{12}:.+", "arn:aws:sns:eu-central-1:111122223333:x", "arn:x"),
+    ],
+)
+def test_pattern_in_use_is_decided(pattern: str, good: str, bad: str) -> None:
+    """An address of mail, a range of addresses, an ARN."""
+    Path("t.yaml").write_text(
+        TEMPLATE.replace('"[a-z]+", MinLength: 2, MaxLength: 4', f'"{pattern}"')
+    )
+    assert run("check", "t.yaml", "--parameters", parameters(Name=good)) == 0
+    with pytest.raises(UsageError, match="admits"):
+        run("check", "t.yaml", "--parameters", parameters(Name=bad))
 
 
 def test_values_that_a_deployment_may_have_pass() -> None:

@@ -6,13 +6,20 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-sectio
 """
 
 import difflib
+import signal
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from types import FrameType
 
 from tljudge.decode.errors import shortened
 from tljudge.decode.nodes import Map, Node, Scalar, as_text, is_static
 from tljudge.decode.parameter_file import ParametersError
 from tljudge.decode.template import Template
 from tljudge.resolve.parameters import admits, number
+
+PATTERN_S = 0.5
+"""CPU seconds for one value and its AllowedPattern."""
+_SHORT = 16
 
 
 def undeclared(given: Iterable[str], declared: Iterable[str], paths: Iterable[object]) -> list[str]:
@@ -94,9 +101,38 @@ def _refusal(declared: Map[Node], kind: str, text: str) -> str:
         return _number_refusal(declared, text)
     if not _is_within(declared, "MinLength", "MaxLength", len(text)):
         return f"{_bounds(declared, 'MinLength', 'MaxLength')} characters"
-    if not admits(declared, text):
+    if not _admits_in_time(declared, text):
         return f"what AllowedPattern {shortened(as_text(declared['AllowedPattern']))} admits"
     return ""
+
+
+def _admits_in_time(declared: Map[Node], text: str) -> bool:
+    """Whether AllowedPattern admits a text; one that takes more than `PATTERN_S` admits it, too.
+
+    A pattern may be written to take for ever, and only the main thread can end it. Another thread
+    decides a text of at most `_SHORT` characters, and lets a longer one pass.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return len(text) > _SHORT or admits(declared, text)
+    before = signal.signal(signal.SIGVTALRM, _give_up)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, PATTERN_S)
+        try:
+            return admits(declared, text)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    except _TooSlow:
+        return True
+    finally:
+        signal.signal(signal.SIGVTALRM, before)
+
+
+class _TooSlow(Exception):
+    pass
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise _TooSlow
 
 
 def _number_refusal(declared: Map[Node], text: str) -> str:
