@@ -14,6 +14,7 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 
 test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 17 minutes).
 	@echo "make: two suites at a time; each says how it ended, and shows its output if it failed" >&2
+	@.venv/bin/tox run -qq -e handlers,ministack --notest
 	@.venv/bin/tox run-parallel -p 2 --parallel-no-spinner -m test
 
 # It holds what it was made with. An interpreter that is named, and is another, makes it anew.
