@@ -78,12 +78,13 @@ def test_queue_that_does_not_answer_forbids_what_is_not_forced(
     monkeypatch.setattr(JobQueue, "stop_jobs", silent)
     assert asked(STOP) == SILENT
     status, told = asked(FORCED)
-    assert (status, told["state"], ec2.state) == (202, "stopping", "stopping")
+    assert (status, told["state"]) == (202, "stopping")
+    assert "StopInstances" in ec2.asked
 
 
 def test_administrator_is_limited_too(redis_client: redis.Redis, ec2: Ec2) -> None:
     """The 21st request of a minute is 429, and EC2 is not asked for it."""
-    now_us = int(redis_client.time()[0]) * 1_000_000 - 10_000_000  # type: ignore[index]
+    now_us = int(redis_client.time()[0]) * 1_000_000 - 10_000_000
     earlier = " ".join(str(now_us + number) for number in range(20))
     redis_client.set("throttle:admin-1", earlier)
     assert asked(STOP)[0] == 429
@@ -98,7 +99,7 @@ def test_node_can_be_stopped_while_there_is_no_queue(
         monkeypatch.setenv(f"TL_QUEUE_{name}", "")
     ec2.state = "running"
     assert asked(STOP)[0] == 202
-    assert ec2.state == "stopping"
+    assert "StopInstances" in ec2.asked
 
 
 def test_stack_without_a_node_is_told(ec2: Ec2, control: Control) -> None:
@@ -123,7 +124,7 @@ def test_step_that_breaks_is_left_to_the_motor(
         status, told = asked(UP)
     assert (status, told["state"]) == (202, "stopping")
     tick()
-    assert ec2.state == "stopping"
+    assert "StopInstances" in ec2.asked
 
 
 def test_table_that_does_not_answer_begins_nothing(control: Control, ec2: Ec2) -> None:
