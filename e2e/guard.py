@@ -53,11 +53,16 @@ def states(run: Run, ids: list[str]) -> list[str]:
     return [found[own] for own in ids]
 
 
-def spend(run: Run, usd: float) -> None:
-    """Let the emulated Budget say that this was spent; it tells its topics, and they the guard."""
+def month_budget(run: Run) -> str:
+    """The name of the month's budget, which CloudFormation makes up."""
     function = run.outputs["GuardFunction"]
     settings = run.client("lambda").get_function_configuration(FunctionName=function)
-    name = settings["Environment"]["Variables"]["TL_BUDGET"]
+    return str(settings["Environment"]["Variables"]["TL_BUDGET"])
+
+
+def spend(run: Run, usd: float) -> None:
+    """Let the emulated Budget say that this was spent; it tells its topics, and they the guard."""
+    name = month_budget(run)
     where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
     with closing(connection):

@@ -240,6 +240,20 @@ ALL: tuple[Sabotage, ...] = (
         "",
     ),
     Sabotage(
+        "the dashboard asks for a metric without its dimension",
+        "metric data",
+        _REPORT,
+        '"ResizeRequests", "Action", "resize", ',
+        '"ResizeRequests", ',
+    ),
+    Sabotage(
+        "the killer's stops are not counted",
+        "killer's data",
+        "handlers/tinyllama/stop_build_box/app.py",
+        "        metrics.emit(guard.settings.stack, Metric.BUDGET_STOPS)\n",
+        "        pass\n",
+    ),
+    Sabotage(
         "the mail may not read the budgets",
         "report",
         _REPORT,

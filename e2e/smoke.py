@@ -112,6 +112,7 @@ STAGES = (
     Stage("metric data", metric_data.run, servers=True),
     Stage("stop", stop.run),
     Stage("killer", killer.run, life=True, servers=True),
+    Stage("killer's data", metric_data.run_again, life=True, servers=True),
     Stage("gpu off", gpu_off.run, life=True),
     Stage("destroy", destroy.run, life=True),
     Stage("verify", verify.run, life=True),

@@ -6,7 +6,8 @@ user-data names, fetches the package with the instance's role, checks its hash, 
 and the watchdog of it. Powering off is a SIGTERM to this process.
 
 `watchdog.json` in the folder of all machines, if it is there at a boot, holds a list of options for
-that boot's watchdog, such as `["--minute-s", "0.1"]`.
+that boot's watchdog, such as `["--minute-s", "0.1"]`. `install-fails` there names the step at which
+installing fails; the boot after it is gone installs, and powers off.
 """
 
 import base64
@@ -28,6 +29,7 @@ from typing import Any
 RESTART_AFTER_CRASH_S, RESTART_AFTER_S = 0.2, 5.0
 """systemd starts a unit again also if it has not crashed; after a crash, sooner here than there."""
 WATCHDOG_OPTIONS = "watchdog.json"
+INSTALL_FAILS, NOT_INSTALLED = "install-fails", "not-installed"
 ACTIVITY = "activity.json"
 """What the node's worker keeps for its watchdog, in the folder of its machine."""
 SETTINGS_NAME = re.compile(r"TL_SETTINGS_PARAMETER=[\"']?(/[\w./-]+)")
@@ -41,11 +43,12 @@ def main() -> None:
     named = SETTINGS_NAME.search(boot["userData"])
     if named is None:
         sys.exit("machine: the user-data names no TL_SETTINGS_PARAMETER; nothing to run")
-    if boot["firstBoot"]:
-        return
     state_dir = Path(boot["stateDir"]) / instance_id
     state_dir.mkdir(parents=True, exist_ok=True)
     session = boto3.Session()
+    if boot["firstBoot"] or (state_dir / NOT_INSTALLED).exists():
+        _install(session, boot, state_dir)
+        return
     parameter = session.client("ssm", endpoint_url=boot["endpoint"]).get_parameter(Name=named[1])
     settings = json.loads(parameter["Parameter"]["Value"])
     package = _package(session, boot["endpoint"], settings["package"], state_dir)
@@ -80,6 +83,29 @@ def main() -> None:
             unit.end()
         for thread in units:
             thread.join(0.2)
+
+
+def _install(session: Any, boot: dict[str, Any], state_dir: Path) -> None:
+    """Install, or fail at the step that a test has named: the metrics are those of user-data."""
+    fails, mark = state_dir.parent / INSTALL_FAILS, state_dir / NOT_INSTALLED
+    if not fails.exists():
+        mark.unlink(missing_ok=True)
+        return
+    mark.touch()
+    step = fails.read_text()
+    namespace = re.findall(r"--namespace [\"']?(TinyLlama/[\w-]+)", boot["userData"])[0]
+    cloudwatch = session.client("cloudwatch", endpoint_url=boot["endpoint"])
+    for metric, name, value in (
+        ("InstallFailures", "Step", step),
+        ("AutoStops", "Reason", "installation"),
+    ):
+        counted = {
+            "MetricName": metric,
+            "Dimensions": [{"Name": name, "Value": value}],
+            "Unit": "Count",
+            "Value": 1,
+        }
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[counted])
 
 
 def _power_off_command() -> str:

@@ -24,7 +24,7 @@ import trustme
 
 from e2e.gaps import budget_history, code_cache, instance_behaviour
 from e2e.gaps.catalogue import GAPS
-from e2e.gaps.machine import ACTIVITY, WATCHDOG_OPTIONS
+from e2e.gaps.machine import ACTIVITY, INSTALL_FAILS, WATCHDOG_OPTIONS
 from e2e.targets.target import Patience
 from tools.deploy.clients import Clients
 from tools.processes import ProcessFailed, ProcessGroup, free_port, listening, require_free
@@ -174,6 +174,15 @@ class MiniStack:
     def set_watchdog(self, *options: str) -> None:
         """Give the watchdog these options from a machine's next boot on; none: those of EC2."""
         (self._running().folder / "machines" / WATCHDOG_OPTIONS).write_text(json.dumps(options))
+
+    def fail_installing(self, step: str | None) -> None:
+        """Let a node's installation fail at this step from now on; with None, let it work."""
+        path = self._running().folder / "machines" / INSTALL_FAILS
+        path.parent.mkdir(exist_ok=True)
+        if step is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(step)
 
     def _signal_worker(self, how: signal.Signals) -> None:
         pid_file = next((self._running().folder / "machines").glob("*/worker.pid"))

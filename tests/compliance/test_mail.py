@@ -29,14 +29,14 @@ def test_claim_ends_after_the_function_and_before_the_next_try() -> None:
 def test_budgets_only_count() -> None:
     """No alert and no action, which could cost; fixed names, which therefore never collide."""
     budgets = REPORT.resources("AWS::Budgets::Budget")
-    assert len(budgets) == 7
+    assert len(budgets) == 6
     for logical_id, budget in budgets.items():
         given = properties(budget)
         assert set(given) == {"Budget", "ResourceTags"}, logical_id
         assert given["Budget"]["BudgetName"]["Fn::Sub"].startswith("${Name}-report-")
         assert given["Budget"]["CostTypes"] == {"IncludeCredit": False, "IncludeRefund": False}
     units = [properties(budget)["Budget"]["TimeUnit"] for budget in budgets.values()]
-    assert units == ["MONTHLY", "DAILY", *["MONTHLY"] * 5]
+    assert units == ["DAILY", *["MONTHLY"] * 5]
     assert not list(REPORT.resources("AWS::Budgets::BudgetsAction"))
 
 
@@ -50,4 +50,15 @@ def test_function_may_view_each_budget_that_it_reads() -> None:
         s for s in policy_statements(REPORT.body) if s["Action"] == "budgets:ViewBudget"
     )
     assert {arn["Fn::Sub"].split(":budget/")[1] for arn in statement["Resource"]} == read
-    assert {f"${{{logical_id}}}" for logical_id in REPORT.resources("AWS::Budgets::Budget")} == read
+    own = {f"${{{logical_id}}}" for logical_id in REPORT.resources("AWS::Budgets::Budget")}
+    assert own | {"${MonthBudget}"} == read
+
+
+def test_month_is_read_from_the_budget_of_the_guard() -> None:
+    """One budget counts the month; its credits are left out, as the mail says."""
+    (budget,) = named("guard.yaml").resources("AWS::Budgets::Budget").values()
+    assert properties(budget)["Budget"]["TimeUnit"] == "MONTHLY"
+    assert properties(budget)["Budget"]["CostTypes"]["IncludeCredit"] is False
+    assert named("guard.yaml").body["Outputs"]["MonthBudget"]["Value"] == {"Ref": "Budget"}
+    given = properties(named("stack.yaml").body["Resources"]["Report"])["Parameters"]
+    assert given["MonthBudget"] == {"Fn::GetAtt": "Guard.Outputs.MonthBudget"}

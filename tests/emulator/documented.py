@@ -66,7 +66,8 @@ def run_script(
     """Run a script of a page; a command that fails ends it.
 
     Args:
-        folder: an empty folder; `build/stack.yaml` is the packaged template, as after packaging.
+        folder: an empty folder; it gets the project's `docs`, and `build/stack.yaml` as after
+            packaging.
         variables: what the page tells its reader to set, such as `TOKEN`.
     """
     programs = folder / "programs"
@@ -75,6 +76,7 @@ def run_script(
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *words])} "$@"\n')
         program.chmod(0o755)
+    (folder / "docs").symlink_to(ROOT / "docs")
     (folder / "build").mkdir()
     (folder / "build" / "stack.yaml").write_text(run.packaged)
     return subprocess.run(

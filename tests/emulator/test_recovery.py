@@ -1,6 +1,7 @@
 """Every recovery runbook recovers: the fault is made, and its commands are run as they stand."""
 
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,11 +66,39 @@ def test_stuck_node(run: Run, account: MiniStack, tmp_path: Path) -> None:
     answered(run, "after the restart")
 
 
+def test_failed_installation(account: MiniStack, tmp_path: Path) -> None:
+    """A new stack whose node's first boot fails; the next start, by the commands, installs."""
+    name = f"tl-test-{secrets.token_hex(3)}"
+    run = Run(target=account, name=name, source=ROOT, handlers_python=handlers_python())
+    account.fail_installing("package")
+    try:
+        deploy.run(run)
+    finally:
+        account.fail_installing(None)
+    try:
+        sign_in.run(run)
+        wait_until(lambda: run.node_state() == "stopped", PATIENCE_S, "the node stops")
+        # No agent runs on a local machine: this is what it ships on EC2.
+        logs, stream = run.client("logs"), run.outputs["NodeId"] + "/user-data"
+        where = {"logGroupName": f"/ec2/node/{run.name}", "logStreamName": stream}
+        logs.create_log_stream(**where)
+        said = {"timestamp": int(time.time() * 1000), "message": "step: package failed with 1"}
+        logs.put_log_events(**where, logEvents=[said])
+        script = commands(PAGE, "The installation failed")
+        done = run_script(script, run, account, tmp_path)
+        assert done.returncode == 0, done.stderr
+        first, second, *_, last = done.stdout.splitlines()
+        assert (first, second, last) == ("package", "step: package failed with 1", "1")
+        answered(run, "after the installation")
+    finally:
+        destroy.run(run)
+
+
 def test_every_section_is_tested() -> None:
     """A runbook that nobody runs is a promise."""
     text = (OPERATIONS / PAGE).read_text("utf-8")
     sections = {line[3:] for line in text.splitlines() if line.startswith("## ")}
-    source = Path(__file__).read_text("utf-8")
+    source = "".join(test.read_text("utf-8") for test in Path(__file__).parent.glob("test_*.py"))
     assert {name for name in sections if f'"{name}"' not in source} == set()
 
 

@@ -1,12 +1,9 @@
 """A resize on a deployed stack: an update does not undo it, the documented command does."""
 
 import json
-import re
 import secrets
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +11,9 @@ from e2e.gaps.instance_behaviour import Behaviour
 from e2e.run import Run, wait_until
 from e2e.stages import deploy, destroy, sign_in
 from e2e.targets.ministack import MiniStack
+from tests.emulator.documented import commands, run_script
 from tools.deploy.environments import ROOT, handlers_python
 
-PAGE = ROOT / "docs" / "operations" / "epic-5-compute-node.md"
 PATIENCE_S = 30
 UP = {"action": "resize", "target": "g4dn.xlarge", "force": True}
 
@@ -58,24 +55,18 @@ def node_type(run: Run) -> str:
     return found
 
 
-def documented_revert(run: Run) -> dict[str, str]:
-    """Run the page's command as it stands, with its one output filled in."""
-    (line,) = re.findall(r"^aws (lambda invoke .*)$", PAGE.read_text(), re.MULTILINE)
-    words = shlex.split(re.sub(r"\$\(output (\w+)\)", lambda m: run.outputs[m[1]], line))
-    done = subprocess.run(
-        [sys.executable, "-m", "awscli", *words],
-        cwd=ROOT,
-        env={"PATH": "", "AWS_CONFIG_FILE": "/dev/null", **run.target.cli_environment()},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def documented_revert(run: Run, account: MiniStack, folder: Path) -> dict[str, str]:
+    """Run the page's command as it stands."""
+    script = commands("recovery.md", "A resize has to be taken back")
+    done = run_script(script, run, account, folder)
     assert done.returncode == 0, done.stderr
     said: dict[str, str] = json.JSONDecoder().raw_decode(done.stdout)[0]
     return said
 
 
-def test_update_keeps_a_resize_and_the_documented_command_takes_it_back(run: Run) -> None:
+def test_update_keeps_a_resize_and_the_documented_command_takes_it_back(
+    run: Run, account: MiniStack, tmp_path: Path
+) -> None:
     """Up, an update of the stack that reaches the node's template, and down again."""
     assert ends(run, resize(run, UP)) == "done"
     cloudformation = run.client("cloudformation")
@@ -99,20 +90,22 @@ def test_update_keeps_a_resize_and_the_documented_command_takes_it_back(run: Run
 
     wait_until(updated, PATIENCE_S, "the update ends")
     assert node_type(run) == "g4dn.xlarge"
-    said = documented_revert(run)
+    said = documented_revert(run, account, tmp_path)
     assert said["target"] == "t3.small"
     assert ends(run, said["operation"]) == "done"
     assert node_type(run) == "t3.small"
 
 
-def test_documented_command_takes_back_what_is_under_way(run: Run, account: MiniStack) -> None:
+def test_documented_command_takes_back_what_is_under_way(
+    run: Run, account: MiniStack, tmp_path: Path
+) -> None:
     """Its function is gone, and no event comes: the old type stays."""
     resize(run, {"action": "start"})
     wait_until(lambda: run.node_state() == "running", PATIENCE_S, "the node runs")
     account.play(Behaviour(stopping_s=1, events=False))
     try:
         operation = resize(run, UP)
-        said = documented_revert(run)
+        said = documented_revert(run, account, tmp_path)
     finally:
         account.play(Behaviour())
     assert (said["operation"], said["reason"]) == (operation, "reverted")

@@ -1,27 +1,19 @@
-"""Each command of the runbook works as it stands, on a deployed stack."""
+"""After a kill, the runbook's commands read why, lift it, and turn the queue on again."""
 
 import re
 import secrets
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from e2e.guard import control, guard, launch, states
 from e2e.run import Run
 from e2e.stages import deploy, destroy
 from e2e.targets.ministack import MiniStack
+from tests.emulator.documented import commands, run_script
 from tools.deploy.environments import ROOT, handlers_python
-
-PAGE = (ROOT / "docs" / "operations" / "epic-6-operations.md").read_text()
-RECOVERY = PAGE.split("### Recovery")[1].split("\n## ")[0]
-GUARD, *STEPS = re.findall(r"^ *```bash\n *(.*?)\n *```$", RECOVERY, re.MULTILINE | re.DOTALL)
-OUTPUT = (
-    'output() { aws cloudformation describe-stacks --stack-name "$STACK" --output text '
-    "--query \"Stacks[0].Outputs[?OutputKey=='$1'].OutputValue\"; }"
-)
 
 
 @pytest.fixture(scope="module")
@@ -34,36 +26,33 @@ def deployed(account: MiniStack) -> Iterator[Run]:
     destroy.run(run)
 
 
-def _say(run: Run, command: str, bin_path: Path) -> str:
-    aws = bin_path / "aws"
-    aws.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m awscli "$@"\n')
-    aws.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "-euc", f"{OUTPUT}\n{GUARD}\n{command}"],
-        env={
-            "PATH": f"{bin_path}:/usr/bin:/bin",
-            "AWS_CONFIG_FILE": "/dev/null",
-            "STACK": run.name,
-            **run.target.cli_environment(),
-        },
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_runbook_recovers(deployed: Run, tmp_path: Path) -> None:
-    """Rehearse, read, kill, wait, lift: each step, in the page's order."""
-    rehearse, why, spent, kill, status, lift = STEPS
-    assert "would: turn the queue off" in _say(deployed, rehearse, tmp_path)
-    assert "latchedAt" not in _say(deployed, why, tmp_path)
-    assert "latched: nothing starts the node" in _say(deployed, kill, tmp_path)
-    assert "an operator asked for it" in _say(deployed, why, tmp_path)
+def test_runbook_recovers(deployed: Run, account: MiniStack, tmp_path: Path) -> None:
+    """Rehearse, read, kill again, wait, lift, turn on: the words of each step, in this order."""
+    guard(deployed, "kill")
     deploy.settled(deployed, "UPDATE_COMPLETE")
-    assert _say(deployed, status, tmp_path).strip() == "UPDATE_COMPLETE"
-    _say(deployed, spent, tmp_path)
-    assert '"lifted": true' in _say(deployed, lift, tmp_path)
-    assert "latchedAt" not in _say(deployed, why, tmp_path)
-    assert "untilUsd" in _say(deployed, spent, tmp_path)
+    assert use_gpu(deployed) == "false"
+    assert "latchedAt" in control(deployed, "node")
+    (late,) = launch(deployed, "builder")
+    script = commands("recovery.md", "The killer fired")
+    done = run_script(script, deployed, account, tmp_path)
+    assert done.returncode == 0, done.stderr
+    steps = [
+        '"would: ',
+        "an operator asked for it",
+        late,
+        '"lifted": true',
+        "Successfully created/updated stack",
+    ]
+    said = re.escape(steps[0]) + "".join(f".*{re.escape(step)}" for step in steps[1:])
+    assert re.search(said, done.stdout, re.DOTALL), done.stdout
+    assert states(deployed, [late]) == ["terminated"]
+    assert use_gpu(deployed) == "true"
+    assert "latchedAt" not in control(deployed, "node")
+    assert control(deployed, f"spend#{datetime.now(UTC):%Y-%m}")["untilUsd"] == "26"
+
+
+def use_gpu(run: Run) -> str:
+    """The parameter as the stack has it."""
+    (stack,) = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"]
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    return str(given["UseGpu"])

@@ -7,7 +7,8 @@ from tinyllama.stop_build_box.settings import GuardSettings
 
 MOST_SUBJECT = 100
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
-RUNBOOK = "docs/operations/epic-6-operations.md, section Budget and killer"
+AFTER_A_KILL = "docs/operations/recovery.md, section The killer fired"
+BEFORE_A_KILL = "docs/operations/epic-6-operations.md, section Budget and killer"
 
 
 def of_outcome(sns: Any, settings: GuardSettings, headline: str, outcome: Outcome) -> None:
@@ -17,7 +18,7 @@ def of_outcome(sns: Any, settings: GuardSettings, headline: str, outcome: Outcom
         "",
         *_listed("Done", outcome.done),
         *_listed("Did not work, and is tried again by the meter", outcome.failed),
-        f"What to do: {RUNBOOK}.",
+        f"What to do: {AFTER_A_KILL}.",
     ]
     _publish(sns, settings, headline, "\n".join(lines))
 
@@ -27,7 +28,7 @@ def of_warning(sns: Any, settings: GuardSettings, spent_usd: float, limit_usd: f
     headline = f"{spent_usd:.2f} of {settings.budget_usd:g} USD are spent"
     text = (
         f"{headline} this month. At {limit_usd:g} USD everything that bills by the hour is turned "
-        f"off.\nWhat to do: {RUNBOOK}."
+        f"off.\nWhat to do: {BEFORE_A_KILL}."
     )
     _publish(sns, settings, headline, text)
 

@@ -27,6 +27,9 @@ class Metric(StrEnum):
     SPEND_USD = "SpendUsd"
     GPU_UTILIZATION = "GpuUtilization"
     GPU_MEMORY_USED = "GpuMemoryUsed"
+    # The node's shell sends these two: user-data in node.yaml, and handlers/node/model.sh.
+    INSTALL_FAILURES = "InstallFailures"
+    MODEL_FAILURES = "ModelFailures"
 
     @property
     def unit(self) -> str:
