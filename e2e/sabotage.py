@@ -308,6 +308,7 @@ ALL: tuple[Sabotage, ...] = (
         "handlers/tinyllama/stop/app.py",
         "    _refuse_while_in_use(current, claims.sub, force=force)\n",
         "",
+        also=(("handlers/tinyllama/stop/app.py", "        ask_again()\n", ""),),
     ),
     Sabotage(
         "every user may force a stop",
