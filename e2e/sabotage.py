@@ -285,8 +285,8 @@ ALL: tuple[Sabotage, ...] = (
         "worker leaves what it held before it crashed",
         "worker crash",
         "handlers/node/claim.lua",
-        "if lease.consumer == consumer or lease['until'] <= now then",
-        "if lease.consumer ~= consumer and lease['until'] <= now then",
+        "(lease.consumer == consumer or lease['until'] <= now) then",
+        "(lease.consumer ~= consumer and lease['until'] <= now) then",
     ),
     Sabotage(
         "one slot only",

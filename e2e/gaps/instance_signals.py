@@ -8,9 +8,10 @@ SOON_S = 0.01
 
 
 def install() -> None:
-    """Tell IAM the type of an instance that is to be started."""
+    """Tell IAM the type of an instance that is to be started; an event that comes late makes no
+    log group."""
     from ministack.core import iam_actions
-    from ministack.services import ec2
+    from ministack.services import ec2, lambda_svc
 
     known = iam_actions.request_tag_context
 
@@ -24,6 +25,14 @@ def install() -> None:
         return context
 
     iam_actions.request_tag_context = with_type
+    write = lambda_svc._emit_lambda_logs
+
+    def write_while_it_is_there(func: Any, *given: Any, **named: Any) -> None:
+        # No role may create a group: what a function says after its stack is deleted is lost.
+        if (func.get("config") or func).get("FunctionName") in lambda_svc._functions:
+            write(func, *given, **named)
+
+    lambda_svc._emit_lambda_logs = write_while_it_is_there
 
 
 def emit(instance_id: str, state: str) -> None:

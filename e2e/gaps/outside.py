@@ -50,6 +50,21 @@ NO_SERVERS = (
         stand_in=None,
     ),
     Gap(
+        name="report",
+        lacks="budgets whose figures a test sets: the morning's mail is not tested",
+        stand_in=None,
+    ),
+    Gap(
+        name="metric-data",
+        lacks="data of metrics within a minute: the dashboard's lines are not tested",
+        stand_in=None,
+    ),
+    Gap(
+        name="killer's-data",
+        lacks="data of metrics within a minute: the killer's line is not tested",
+        stand_in=None,
+    ),
+    Gap(
         name="killer",
         lacks="a Budget whose spend a test sets: the killer is not tested",
         stand_in=None,

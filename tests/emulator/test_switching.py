@@ -89,15 +89,20 @@ def test_every_alarm_publishes_to_the_topic(deployed: Run) -> None:
     run = deployed
     topic = run.outputs["AlarmTopic"]
     alarms = run.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{run.name}-")
+    names = (
+        *("access-log-volume", "api-5xx", "enqueue-failures", "killer-fired", "queue-health"),
+        *("redis-memory", "router-p95", "running-too-long", "waker"),
+    )
     assert {alarm["AlarmName"]: alarm["AlarmActions"] for alarm in alarms["MetricAlarms"]} == {
-        f"{run.name}-access-log-volume": [topic],
-        f"{run.name}-queue-health": [topic],
-        f"{run.name}-waker": [topic],
+        f"{run.name}-{name}": [topic] for name in names
     }
     sns = run.client("sns")
     policy = json.loads(sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"])
-    (statement,) = policy["Statement"]
-    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    (statement,) = (
+        one
+        for one in policy["Statement"]
+        if one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    )
     assert statement["Condition"]["ArnLike"]["aws:SourceArn"].endswith(f":alarm:{run.name}-*")
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 

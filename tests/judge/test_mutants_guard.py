@@ -70,7 +70,7 @@ def test_waiver_of_a_whole_rule_hides_what_is_new() -> None:
     wide = replace(ours(), waivers=tuple(replace(one, message="") for one in ours().waivers))
     found = scored(run(our_templates(wide), operators, RULES, today=TODAY), operators, ())
     assert {one.resource for one in found.of("survived")} == {
-        "QueueHealthRole", "RouterRole", "StopRole", "WakerRole",
+        "QueueHealthRole", "ResizeRole", "RouterRole", "StopRole", "WakerRole",
     }  # fmt: skip
 
 
