@@ -12,7 +12,7 @@ smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this m
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
-test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 17 minutes).
+test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 25 minutes).
 	@echo "make: two suites at a time; each says how it ended, and shows its output if it failed" >&2
 	@.venv/bin/tox run -qq -e handlers,ministack --notest
 	@.venv/bin/tox run-parallel -p 2 --parallel-no-spinner -m test

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,24 +24,20 @@ def package(template: Path, bucket: str, environment: Mapping[str, str]) -> str:
     Raises:
         UsageError: the CLI failed; has its own message.
     """
-    with tempfile.TemporaryDirectory(prefix="tl-package-") as folder:
-        packaged = Path(folder) / "stack.yaml"
-        command = [sys.executable, "-m", "awscli", "cloudformation", "package"]
-        command += ["--template-file", str(template), "--s3-bucket", bucket]
-        command += ["--output-template-file", str(packaged)]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        quiet = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-        try:
-            done = programs.run(
-                command, limit_s=LIMIT_S, environment={**clean, **quiet, **environment}
-            )
-        except subprocess.TimeoutExpired:
-            raise UsageError(
-                f"package: the AWS CLI did not end within {LIMIT_S} s; look at the endpoint"
-            ) from None
-        if done.returncode != 0:
-            raise UsageError(f"package: the AWS CLI failed: {done.stderr.strip()}")
-        return packaged.read_text("utf-8")
+    # To its standard output, as a file would stay behind when this process is killed.
+    command = [sys.executable, "-m", "awscli", "cloudformation", "package"]
+    command += ["--template-file", str(template), "--s3-bucket", bucket]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    quiet = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    try:
+        done = programs.run(command, limit_s=LIMIT_S, environment={**clean, **quiet, **environment})
+    except subprocess.TimeoutExpired:
+        raise UsageError(
+            f"package: the AWS CLI did not end within {LIMIT_S} s; look at the endpoint"
+        ) from None
+    if done.returncode != 0:
+        raise UsageError(f"package: the AWS CLI failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def parameters(path: Path) -> tuple[dict[str, str], dict[str, str]]:
