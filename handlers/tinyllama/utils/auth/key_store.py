@@ -103,15 +103,10 @@ class KeyStore:
 
     def _read(self, now: float) -> KeyDocument:
         settings = self._settings
-        request = {
-            "TableName": settings.keys_table,
-            "Key": {"id": {"S": ITEM_ID}},
-            "ConsistentRead": True,
-        }
         try:
-            answer = dynamodb.call(
-                "GetItem",
-                request,
+            item = dynamodb.get_item(
+                settings.keys_table,
+                ITEM_ID,
                 url=settings.dynamodb_url,
                 region=settings.region,
                 credentials=self._credentials,
@@ -119,7 +114,7 @@ class KeyStore:
             )
         except dynamodb.DynamoDbFailed as error:
             raise KeysUnavailable(str(error)) from error
-        document = from_item(answer.get("Item"), issuer=settings.issuer)
+        document = from_item(item, issuer=settings.issuer)
         if not document.is_usable(now):
             raise KeysUnavailable("the stored keys are too old")
         return document

@@ -75,6 +75,25 @@ def call(
     return _members(content, action)
 
 
+def get_item(
+    table: str,
+    item_id: str,
+    *,
+    url: str,
+    region: str,
+    credentials: Callable[[], sigv4.Credentials],
+    now: float,
+) -> object:
+    """Read the item whose key `id` this is, as it is now; None if there is none.
+
+    Raises:
+        DynamoDbFailed
+    """
+    request = {"TableName": table, "Key": {"id": {"S": item_id}}, "ConsistentRead": True}
+    answer = call("GetItem", request, url=url, region=region, credentials=credentials, now=now)
+    return answer.get("Item")
+
+
 def _members(content: bytes, action: str) -> Mapping[str, object]:
     if len(content) > MAX_ANSWER_BYTES:
         raise DynamoDbFailed(f"{action}: answer too large")

@@ -43,15 +43,21 @@ def read_hold(
     Raises:
         ControlUnavailable
     """
-    request = {
-        "TableName": settings.table,
-        "Key": {"id": {"S": ITEM_ID}},
-        "ConsistentRead": True,
-    }
+    return hold_of(read_item(settings, now=now, credentials=credentials), now=now)
+
+
+def read_item(
+    settings: ControlSettings, *, now: float, credentials: Callable[[], sigv4.Credentials]
+) -> object:
+    """Read the item; None if there is none yet.
+
+    Raises:
+        ControlUnavailable
+    """
     try:
-        answer = dynamodb.call(
-            "GetItem",
-            request,
+        return dynamodb.get_item(
+            settings.table,
+            ITEM_ID,
             url=settings.dynamodb_url,
             region=settings.region,
             credentials=credentials,
@@ -59,7 +65,6 @@ def read_hold(
         )
     except dynamodb.DynamoDbFailed as error:
         raise ControlUnavailable(f"control table: {error}") from error
-    return hold_of(answer.get("Item"), now=now)
 
 
 def hold_of(item: object, *, now: float) -> Hold | None:

@@ -10,13 +10,12 @@ from typing import Final
 
 from tinyllama.utils.aws import dynamodb, sigv4
 from tinyllama.utils.aws.errors import AwsError
-from tinyllama.utils.control.hold import ITEM_ID, ControlUnavailable
+from tinyllama.utils.control.hold import ITEM_ID, ControlUnavailable, read_item
 from tinyllama.utils.control.operation import Operation, attributes, operation_of
 from tinyllama.utils.settings import ControlSettings
 
 MAIL_LEASE_S: Final = 60
 """How long one that mails keeps others from it; after that it has died, and the next one mails."""
-_KEY: Final = {"id": {"S": ITEM_ID}}
 _FREE: Final = "(attribute_not_exists(resizeState) OR resizeState IN (:done, :failed))"
 _MAY_START: Final = "attribute_not_exists(latchedAt)"
 
@@ -51,7 +50,7 @@ class ControlTable:
 
     def read(self) -> Control:
         """Read the operation and the latch."""
-        item = self._call("GetItem", {"Key": _KEY, "ConsistentRead": True}).get("Item")
+        item = read_item(self.settings, now=self.clock(), credentials=self.credentials)
         return Control(operation_of(item), isinstance(item, Mapping) and "latchedAt" in item)
 
     def begin(self, operation: Operation) -> None:
@@ -127,24 +126,20 @@ class ControlTable:
         expression = "SET " + ", ".join(f"{name} = :new{name}" for name in sets)
         if removed:
             expression += " REMOVE " + ", ".join(removed)
-        self._call(
-            "UpdateItem",
-            {
-                "Key": _KEY,
-                "UpdateExpression": expression,
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": {
-                    **values,
-                    **{f":new{name}": value for name, value in sets.items()},
-                },
+        request = {
+            "TableName": self.settings.table,
+            "Key": {"id": {"S": ITEM_ID}},
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {
+                **values,
+                **{f":new{name}": value for name, value in sets.items()},
             },
-        )
-
-    def _call(self, action: str, request: Mapping[str, object]) -> Mapping[str, object]:
+        }
         try:
-            return dynamodb.call(
-                action,
-                {"TableName": self.settings.table, **request},
+            dynamodb.call(
+                "UpdateItem",
+                request,
                 url=self.settings.dynamodb_url,
                 region=self.settings.region,
                 credentials=self.credentials,
