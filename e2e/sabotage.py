@@ -306,7 +306,7 @@ ALL: tuple[Sabotage, ...] = (
         "stop asks nobody",
         "stop in use",
         "handlers/tinyllama/stop/app.py",
-        "    _refuse_while_in_use(current, claims.sub, force=force)\n",
+        "    ask()\n",
         "",
         also=(("handlers/tinyllama/stop/app.py", "        ask_again()\n", ""),),
     ),
@@ -321,7 +321,7 @@ ALL: tuple[Sabotage, ...] = (
         "a stop tells no owner",
         "stop in use",
         "handlers/tinyllama/stop/app.py",
-        "    _tell_owners(current, claims.sub, force=force)\n",
+        '    tell_owners(current.queue, claims.sub, force=force, route="POST /stop")\n',
         "",
     ),
     Sabotage(

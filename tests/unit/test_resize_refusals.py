@@ -8,6 +8,7 @@ import boto3
 import pytest
 import redis
 
+from node.claims import Claims
 from tests import loopback
 from tests.ec2 import Ec2
 from tests.unit.resize_calls import DOWN, START, STOP, UP, Control, asked, control_table, read, tick
@@ -247,8 +248,6 @@ def test_job_that_runs_forbids_a_resize(
     jobs: JobQueue, redis_client: redis.Redis, ec2: Ec2
 ) -> None:
     """Also the administrator's own; force ends it."""
-    from node.claims import Claims
-
     ec2.state = "running"
     accepted(jobs)
     assert Claims(redis_client, "i-1", life_s=300).next() is not None
@@ -256,3 +255,36 @@ def test_job_that_runs_forbids_a_resize(
     status, told = asked(UP[:-1] + ', "force": true}')
     assert status == 202
     assert read(told["id"])[1]["target"] == "g4dn.xlarge"
+
+
+@pytest.mark.parametrize("body", [UP, STOP])
+def test_node_that_starts_is_not_stopped_under_the_job_it_takes(
+    body: str, ec2: Ec2, control: Control
+) -> None:
+    """It would be stopped as soon as it runs; only force wants that."""
+    ec2.state = "pending"
+    assert asked(body) == (409, {"error": "node_starting"})
+    assert control.control is None
+    assert asked(body[:-1] + ', "force": true}')[0] == 202
+
+
+def test_job_that_begins_while_the_node_is_looked_for_forbids_a_resize(
+    jobs: JobQueue,
+    redis_client: redis.Redis,
+    ec2: Ec2,
+    control: Control,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question is put again before anything is written, and the throttle counts once."""
+    ec2.state = "running"
+    real = compute.find_node
+
+    def find_late(*given: Any, **named: Any) -> compute.Node | None:
+        accepted(jobs)
+        assert Claims(redis_client, "i-1", life_s=300).next() is not None
+        return real(*given, **named)
+
+    monkeypatch.setattr(compute, "find_node", find_late)
+    assert asked(UP) == (409, {"error": "node_in_use"})
+    assert (control.control, ec2.state) == (None, "running")
+    assert len(str(redis_client.get("throttle:admin-1")).split()) == 1

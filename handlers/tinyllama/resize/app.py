@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from tinyllama.utils.auth.key_store import KeyStore
@@ -24,11 +24,11 @@ from tinyllama.utils.http import body
 from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.body import ResizeRequest
 from tinyllama.utils.http.errors import ApiError, to_api_error
+from tinyllama.utils.http.node_in_use import refuse_while_in_use, tell_owners
 from tinyllama.utils.http.responses import Event, Response, note, respond, serve
 from tinyllama.utils.observability import logs, metrics
 from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.client import connect
-from tinyllama.utils.queue.errors import QueueUnavailable, RateLimited
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import ControlSettings, Settings, read_queue
 
@@ -68,15 +68,25 @@ def resize(event: Event) -> Response:
     metrics.emit(
         current.settings.stack, Metric.RESIZE_REQUESTS, dimensions={"Action": request.action}
     )
+    settings = current.settings
+    ask = partial(
+        refuse_while_in_use, current.queue, settings.stack, sub, force=request.force, also_own=True
+    )
     if request.action != "start":
-        _refuse_while_in_use(current, sub, force=request.force)
-    node = _node(current.settings)
+        ask()
+    node = compute.require_node(ec2(), project=settings.project, stack=settings.stack)
+    if request.action != "start":
+        if node.state == "pending" and not request.force:
+            # It would be stopped as soon as it runs, under a job that it takes until then.
+            raise ApiError("node_starting")
+        # Finding the node takes up to some seconds, in which a worker may have begun a job.
+        ask(is_counted=False)
     operation = _new(request, node, sub)
     note(operation=operation.id)
     _begin(current.table, operation)
     reached = _first_steps(current, operation, node)
     if request.action == "stop" and reached.reason is None:
-        _tell_owners(current, sub, force=request.force)
+        tell_owners(current.queue, sub, force=request.force, route="POST /resize")
     if reached.reason is not None:
         raise ApiError("node_unavailable", fields={"reason": reached.reason, "id": reached.id})
     note(outcome=reached.state)
@@ -151,34 +161,6 @@ def _administrator(event: Event, current: Setup) -> str:
     return claims.sub
 
 
-def _refuse_while_in_use(current: Setup, sub: str, *, force: bool) -> None:
-    """Throttle, and refuse if a job runs, or if one of others waits.
-
-    Raises:
-        RateLimited
-        ApiError: `node_in_use`; `queue_unavailable`, which force passes over.
-    """
-    if current.queue is None:
-        return
-    try:
-        is_free = current.queue.stop_request(sub, force=force)
-        if not is_free or not (force or current.queue.depth().in_flight == 0):
-            raise ApiError("node_in_use")
-    except RateLimited:
-        metrics.emit(current.settings.stack, Metric.API_RATE_LIMIT_BREACHES)
-        raise
-    except QueueUnavailable as error:
-        if not force:
-            raise ApiError("queue_unavailable", why=error.code) from error
-
-
-def _node(settings: Settings) -> compute.Node:
-    node = compute.find_node(ec2(), project=settings.project, stack=settings.stack)
-    if node is None:
-        raise compute.NodeUnavailable("none")
-    return node
-
-
 def _new(request: ResizeRequest, node: compute.Node, sub: str) -> Operation:
     """The operation, at its beginning; ended at once if the node is of the wanted type."""
     state: State = "starting" if request.action == "start" else "stopping"
@@ -227,13 +209,3 @@ def _first_steps(current: Setup, operation: Operation, node: compute.Node) -> Op
         why = f"steps are left to the motor: {str(error) or type(error).__name__}"
         logs.write("WARNING", route="POST /resize", operation=operation.id, why=why)
         return operation
-
-
-def _tell_owners(current: Setup, sub: str, *, force: bool) -> None:
-    """Fail the jobs that the stop ends, as POST /stop does."""
-    if current.queue is None:
-        return
-    try:
-        current.queue.stop_jobs(sub, force=force)
-    except QueueUnavailable as error:
-        logs.write("WARNING", route="POST /resize", why=f"jobs are not told: {error.code}")

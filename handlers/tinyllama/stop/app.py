@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from tinyllama.utils.auth.key_store import KeyStore
@@ -18,11 +18,9 @@ from tinyllama.utils.aws.sigv4 import from_environment
 from tinyllama.utils.http import body
 from tinyllama.utils.http.authentication import ADMINS, authenticate
 from tinyllama.utils.http.errors import ApiError
+from tinyllama.utils.http.node_in_use import refuse_while_in_use, tell_owners
 from tinyllama.utils.http.responses import Event, Response, respond, serve
-from tinyllama.utils.observability import logs, metrics
-from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue.client import connect
-from tinyllama.utils.queue.errors import QueueUnavailable, RateLimited
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import Settings, read_queue
 
@@ -55,13 +53,13 @@ def stop(event: Event) -> Response:
     force = body.parse_stop(event.get("body"), event.get("isBase64Encoded") is True)
     if force and ADMINS not in claims.groups:
         raise ApiError("forbidden")
-    _refuse_while_in_use(current, claims.sub, force=force)
-    is_stopped = _is_stopped(
-        current.settings,
-        # Finding the node takes up to some seconds, in which somebody may have sent a prompt.
-        lambda: _refuse_while_in_use(current, claims.sub, force=force, is_counted=False),
+    ask = partial(
+        refuse_while_in_use, current.queue, current.settings.stack, claims.sub, force=force
     )
-    _tell_owners(current, claims.sub, force=force)
+    ask()
+    # Finding the node takes up to some seconds, in which somebody may have sent a prompt.
+    is_stopped = _is_stopped(current.settings, partial(ask, is_counted=False))
+    tell_owners(current.queue, claims.sub, force=force, route="POST /stop")
     return respond(200 if is_stopped else 202, {"status": "stopped" if is_stopped else "stopping"})
 
 
@@ -88,27 +86,6 @@ def ec2() -> "EC2Client":
     return compute.client(setup().settings.keys.region)
 
 
-def _refuse_while_in_use(current: Setup, sub: str, *, force: bool, is_counted: bool = True) -> None:
-    """Throttle the user, and refuse if a job of others waits or runs.
-
-    Raises:
-        RateLimited
-        ApiError: `node_in_use`; `queue_unavailable`, which an administrator's force passes over.
-    """
-    if current.queue is None:
-        return
-    try:
-        if not current.queue.stop_request(sub, force=force, is_counted=is_counted):
-            raise ApiError("node_in_use")
-    except RateLimited:
-        metrics.emit(current.settings.stack, Metric.API_RATE_LIMIT_BREACHES)
-        raise
-    except QueueUnavailable as error:
-        if not force:
-            # Whatever of the throttle was written: of the jobs, nothing was.
-            raise ApiError("queue_unavailable", why=error.code) from error
-
-
 def _is_stopped(settings: Settings, ask_again: Callable[[], None]) -> bool:
     """Stop the node if it runs; True if it was stopped already.
 
@@ -119,7 +96,7 @@ def _is_stopped(settings: Settings, ask_again: Callable[[], None]) -> bool:
         NodeUnavailable: there is no node, EC2 refused, or it did not say what it does.
         ApiError: `node_starting`, as a node cannot be stopped until it runs.
     """
-    node = _node(settings)
+    node = compute.require_node(ec2(), project=settings.project, stack=settings.stack)
     if node.state == "pending":
         raise ApiError("node_starting")
     if node.state == "running":
@@ -129,24 +106,7 @@ def _is_stopped(settings: Settings, ask_again: Callable[[], None]) -> bool:
         except compute.WrongState as error:
             raise ApiError("node_starting", why="restarted meanwhile") from error
         except compute.Unclear as error:
-            if _node(settings).state in ("running", "pending"):
+            now = compute.require_node(ec2(), project=settings.project, stack=settings.stack)
+            if now.state in ("running", "pending"):
                 raise compute.NodeUnavailable("unconfirmed", str(error)) from error
     return node.state == "stopped"
-
-
-def _node(settings: Settings) -> compute.Node:
-    node = compute.find_node(ec2(), project=settings.project, stack=settings.stack)
-    if node is None:
-        raise compute.NodeUnavailable("none")
-    return node
-
-
-def _tell_owners(current: Setup, sub: str, *, force: bool) -> None:
-    """Fail the jobs that the stop ends. Jobs that a silent queue keeps have the node started again,
-    and are answered then."""
-    if current.queue is None:
-        return
-    try:
-        current.queue.stop_jobs(sub, force=force)
-    except QueueUnavailable as error:
-        logs.write("WARNING", route="POST /stop", why=f"jobs are not told: {error.code}")

@@ -134,6 +134,18 @@ def _nodes(ec2: "EC2Client", project: str, stack: str) -> dict[str, Node]:
     return nodes
 
 
+def require_node(ec2: "EC2Client", *, project: str, stack: str) -> Node:
+    """Find the stack's node.
+
+    Raises:
+        NodeUnavailable: as `find_node`; also if there is none.
+    """
+    node = find_node(ec2, project=project, stack=stack)
+    if node is None:
+        raise NodeUnavailable("none")
+    return node
+
+
 def start(ec2: "EC2Client", node: Node) -> bool:
     """Start the node; True only if this call started it, so that each start is counted once.
 
