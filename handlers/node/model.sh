@@ -136,6 +136,7 @@ run() {
     layers=(--n-gpu-layers 999)
   fi
   confined || fail confinement "${slice} does not keep the server from other addresses; not started"
+  # A container that a crash left has the name; that there is none is as good.
   docker rm --force tinyllama-model >/dev/null 2>&1 || true
   say "starting ${image}, ${slots} slots of ${context} tokens${gpu:+, on the GPU}"
   exec docker run --rm --name tinyllama-model --pull never --cgroup-parent "${slice}" \

@@ -27,6 +27,7 @@ STALL_S = 30.0
 """A step of the worker takes less: a read of the queue, an attempt to begin or to publish."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 _TWIN_WAIT_S = 0.05
+"""Between two looks at another slot, which is rarely waited for at all."""
 
 
 class Worker:

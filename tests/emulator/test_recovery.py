@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +15,6 @@ from tools.deploy.environments import ROOT, handlers_python
 
 PAGE = "recovery.md"
 PATIENCE_S = 60
-
-
-@pytest.fixture(scope="module")
-def run(account: MiniStack) -> Iterator[Run]:
-    """Our stack with its users signed in."""
-    name = f"tl-test-{secrets.token_hex(3)}"
-    run = Run(target=account, name=name, source=ROOT, handlers_python=handlers_python())
-    deploy.run(run)
-    sign_in.run(run)
-    yield run
-    destroy.run(run)
 
 
 def answered(run: Run, prompt: str) -> None:

@@ -1,32 +1,15 @@
 """A resize on a deployed stack: an update does not undo it, the documented command does."""
 
 import json
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from e2e.gaps.instance_behaviour import Behaviour
 from e2e.run import Run, wait_until
-from e2e.stages import deploy, destroy, sign_in
 from e2e.targets.ministack import MiniStack
 from tests.emulator.documented import commands, run_script
-from tools.deploy.environments import ROOT, handlers_python
 
 PATIENCE_S = 30
 UP = {"action": "resize", "target": "g4dn.xlarge", "force": True}
-
-
-@pytest.fixture(scope="module")
-def run(account: MiniStack) -> Iterator[Run]:
-    """Our stack with its users signed in."""
-    name = f"tl-test-{secrets.token_hex(3)}"
-    run = Run(target=account, name=name, source=ROOT, handlers_python=handlers_python())
-    deploy.run(run)
-    sign_in.run(run)
-    yield run
-    destroy.run(run)
 
 
 def resize(run: Run, body: dict[str, object]) -> str:

@@ -2,7 +2,6 @@
 their own roles and cache users, on an EC2 whose `pending` and `stopping` last for a while."""
 
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,25 +14,12 @@ from e2e import metrics
 from e2e.gaps.instance_behaviour import Behaviour
 from e2e.gaps.model_server import reply_to
 from e2e.run import Run, wait_until
-from e2e.stages import deploy, destroy, sign_in
 from e2e.targets.ministack import MiniStack
-from tools.deploy.environments import ROOT, handlers_python
 
 Way = Literal["POST", "GET", "schedule"]
 SLOW = Behaviour(pending_s=0.5, stopping_s=1.5)
 SCHEDULED = json.loads((Path(__file__).parents[1] / "fixtures/events/scheduled.json").read_text())
 PATIENCE_S = 30
-
-
-@pytest.fixture(scope="module")
-def run(account: MiniStack) -> Iterator[Run]:
-    """Our stack with its users signed in."""
-    name = f"tl-test-{secrets.token_hex(3)}"
-    run = Run(target=account, name=name, source=ROOT, handlers_python=handlers_python())
-    deploy.run(run)
-    sign_in.run(run)
-    yield run
-    destroy.run(run)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import redis
@@ -32,11 +33,15 @@ def full(node: MakeNode, jobs: JobQueue, model: ModelServer, **options: object) 
     return worker
 
 
+def _is(jobs: JobQueue, job_id: str, wanted: JobState) -> bool:
+    return jobs.state(job_id, job_id) == wanted
+
+
 def done(jobs: JobQueue, *job_ids: str) -> None:
     """Wait until each is answered with its own reply."""
     for job_id in job_ids:
         wanted = JobState("done", reply=f"reply to {job_id}")
-        until(lambda: jobs.state(job_id, job_id) == wanted, what=f"the reply to {job_id}")  # noqa: B023
+        until(partial(_is, jobs, job_id, wanted), what=f"the reply to {job_id}")
 
 
 def test_as_many_jobs_run_as_there_are_slots(

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from node.activity import FILE, Recorder
+from node.boot import Boot
 from node.settings import ModelAddress, NodeSettings
 from node.stopping import Stopper
 from node.verdict import Limits, Reason
@@ -368,6 +369,11 @@ def test_prompt_that_comes_while_the_stop_is_counted_keeps_the_machine_on(
     assert (len(aws.metrics()), off.exists()) == (1, True)
 
 
+def _up_for(seconds: float) -> Boot:
+    """A boot that began so long ago."""
+    return Boot("this", time.clock_gettime(time.CLOCK_BOOTTIME) - seconds)
+
+
 @pytest.mark.parametrize(("jobs", "is_stopped"), [((0, 0), True), ((0, 1), False), ((1, 0), False)])
 def test_watchdog_looks_again_before_an_idle_stop(
     jobs: tuple[int, int],
@@ -378,17 +384,15 @@ def test_watchdog_looks_again_before_an_idle_stop(
 ) -> None:
     """By the queue's word of that moment."""
     _call(aws, monkeypatch)
-    machine, off = Clock(), tmp_path / "off"
-    machine.up_s = 60.0
-    Recorder(tmp_path, machine).end(5)  # type: ignore[arg-type]
-    machine.up_s = 360.0
+    off = tmp_path / "off"
+    Recorder(tmp_path, _up_for(60)).end(5)
     seen = iter([(0, 0), jobs])
     stopper = Stopper(["touch", str(off)], lambda: "i-1")
     settings = NodeSettings(
         "test", "eu-central-1", None, ModelAddress("http://127.0.0.1:1", "tiny"), 300
     )
     ask, limits = (lambda _: next(seen)), Limits()
-    Watchdog(machine, tmp_path, lambda: settings, ask, stopper, limits).look()  # type: ignore[arg-type]
+    Watchdog(_up_for(361), tmp_path, lambda: settings, ask, stopper, limits).look()
     assert off.exists() is is_stopped
 
 

@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 import redis
 from moto import mock_aws
@@ -12,6 +14,9 @@ from tests import loopback, tokens
 from tests.ec2 import Ec2
 from tinyllama.utils.aws import compute, dynamodb
 from tinyllama.utils.queue.job_queue import JobQueue
+
+if TYPE_CHECKING:
+    from tests.unit.resize_calls import Control
 
 STACK = "tinyllama-dev"
 PROJECT = "tinyllama"
@@ -95,6 +100,25 @@ def router(
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws(config={"core": {"mock_credentials": False}}):
         yield
+
+
+@pytest.fixture
+def resize_control(
+    function_environment: dict[str, str],
+    key_table: loopback.Endpoint,
+    redis_client: redis.Redis,
+    ec2: Ec2,
+    monkeypatch: pytest.MonkeyPatch,
+) -> "Iterator[Control]":
+    """Resize and its motor with their variables, an EC2, a topic, and the control table."""
+    from tests.unit.resize_calls import control_table
+    from tinyllama.resize import app
+
+    monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
+    with control_table(key_table) as table:
+        topic = boto3.client("sns").create_topic(Name="tinyllama-dev-alarms")["TopicArn"]
+        monkeypatch.setenv("TL_ALARM_TOPIC", topic)
+        yield table
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The figures of mornings, one for each case that the mail has a text for."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from tinyllama.cost_summary.figures import Absent, Figures, Latch, Meter, Service
 
@@ -17,19 +19,21 @@ NO_SERVICES = tuple(Service(one.name, Absent.NOT_YET) for one in SERVICES)
 METER = Meter(USD("12.0749"), datetime(2026, 11, 25, 5, 55, tzinfo=UTC))
 
 
-def morning(**changes: object) -> Figures:
+NORMAL = Figures(
+    stack="tinyllama-dev",
+    today=date(2026, 11, 25),
+    amount_usd=USD(20),
+    yesterday=USD("0.804"),
+    month=USD("12.304"),
+    forecast=USD("15.4"),
+    services=SERVICES,
+    meter=METER,
+)
+
+
+def morning(**changes: Any) -> Figures:
     """A normal day, changed."""
-    given: dict[str, object] = {
-        "stack": "tinyllama-dev",
-        "today": date(2026, 11, 25),
-        "amount_usd": USD(20),
-        "yesterday": USD("0.804"),
-        "month": USD("12.304"),
-        "forecast": USD("15.4"),
-        "services": SERVICES,
-        "meter": METER,
-    }
-    return Figures(**(given | changes))  # type: ignore[arg-type]
+    return replace(NORMAL, **changes)
 
 
 def unknown(why: Absent, **changes: object) -> Figures:

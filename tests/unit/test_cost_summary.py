@@ -22,9 +22,9 @@ FIRST = datetime(2026, 12, 1, 6, tzinfo=UTC)
 UNKNOWN = "not known yet"
 
 
-def at(*day: int) -> int:
+def at(year: int, month: int, day: int) -> int:
     """The first second of a UTC day."""
-    return int(datetime(*day, tzinfo=UTC).timestamp())  # type: ignore[misc,arg-type]
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp())
 
 
 @pytest.fixture

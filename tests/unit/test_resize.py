@@ -7,7 +7,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -25,13 +24,11 @@ from tests.unit.resize_calls import (
     Control,
     Told,
     asked,
-    control_table,
     read,
     tick,
 )
 from tests.unit.stop_calls import STOPPED, user
 from tests.unit.waking_calls import OTHER, accepted
-from tinyllama.resize import app
 from tinyllama.resize_motor import app as motor
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.control import hold
@@ -42,23 +39,14 @@ from tinyllama.utils.settings import ControlSettings
 
 
 @pytest.fixture(autouse=True)
-def control(
-    function_environment: dict[str, str],
-    key_table: loopback.Endpoint,
-    redis_client: redis.Redis,
-    ec2: Ec2,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Control]:
-    """Both functions with their variables, the control table, and a topic with one reader."""
-    monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
-    with control_table(key_table) as table:
-        topic = boto3.client("sns").create_topic(Name="tinyllama-dev-alarms")["TopicArn"]
-        queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
-        arn = "arn:aws:sqs:eu-central-1:123456789012:mail"
-        boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        monkeypatch.setenv("TL_ALARM_TOPIC", topic)
-        monkeypatch.setenv("TEST_MAILBOX", queue)
-        yield table
+def control(resize_control: Control, monkeypatch: pytest.MonkeyPatch) -> Control:
+    """Both functions and their table; a queue reads what they mail."""
+    queue = boto3.client("sqs").create_queue(QueueName="mail")["QueueUrl"]
+    arn = "arn:aws:sqs:eu-central-1:123456789012:mail"
+    topic = os.environ["TL_ALARM_TOPIC"]
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("TEST_MAILBOX", queue)
+    return resize_control
 
 
 def mails() -> list[str]:

@@ -1,19 +1,17 @@
 """Resize where something stands in the way: the body, the queue, the node, the table, the latch."""
 
 import json
-from collections.abc import Iterator
+import os
 from typing import Any
 
-import boto3
 import pytest
 import redis
 
 from node.claims import Claims
 from tests import loopback
 from tests.ec2 import Ec2
-from tests.unit.resize_calls import DOWN, START, STOP, UP, Control, asked, control_table, read, tick
+from tests.unit.resize_calls import DOWN, START, STOP, UP, Control, asked, read, tick
 from tests.unit.waking_calls import accepted
-from tinyllama.resize import app
 from tinyllama.resize_motor import app as motor
 from tinyllama.utils.aws import compute
 from tinyllama.utils.aws.sigv4 import Credentials
@@ -30,19 +28,9 @@ SILENT = (503, {"error": "queue_unavailable"})
 
 
 @pytest.fixture(autouse=True)
-def control(
-    function_environment: dict[str, str],
-    key_table: loopback.Endpoint,
-    redis_client: redis.Redis,
-    ec2: Ec2,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Control]:
-    """Both functions with their variables, the control table, and a topic that nobody reads."""
-    monkeypatch.setattr(app, "connect", lambda *_, **__: redis_client)
-    with control_table(key_table) as table:
-        topic = boto3.client("sns").create_topic(Name="tinyllama-dev-alarms")["TopicArn"]
-        monkeypatch.setenv("TL_ALARM_TOPIC", topic)
-        yield table
+def control(resize_control: Control) -> Control:
+    """Both functions and their table."""
+    return resize_control
 
 
 def silent(*_: object, **__: object) -> Any:
@@ -195,7 +183,9 @@ def test_motor_that_is_overtaken_leaves_it_to_the_other(
 def test_mail_of_an_operation_that_is_no_longer_there_is_not_noted(control: Control) -> None:
     """Another operation has taken its place."""
     table = ControlTable(
-        ControlSettings(loopback.CONTROL_TABLE, "eu-central-1", loopback_url()),
+        ControlSettings(
+            loopback.CONTROL_TABLE, "eu-central-1", os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
+        ),
         clock=lambda: 1.0,
         credentials=lambda: Credentials(
             loopback.ACCESS_KEY, loopback.SECRET_KEY, loopback.SESSION_TOKEN
@@ -207,13 +197,6 @@ def test_mail_of_an_operation_that_is_no_longer_there_is_not_noted(control: Cont
     control.put(resizeId={"S": "another"})
     with pytest.raises(Overtaken):
         table.note_mail(operation, 1)
-
-
-def loopback_url() -> str:
-    """The endpoint that the functions use."""
-    import os
-
-    return os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ keeps others in the same item.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyllama.stop_build_box.meter import month_began, month_of
 from tinyllama.utils.control.hold import ITEM_ID
@@ -117,7 +117,7 @@ class Ledger:
         """Update an item; False if the condition does not hold."""
         from botocore.exceptions import ClientError
 
-        optional: dict[str, object] = {}
+        optional: dict[str, Any] = {}
         if values:
             optional["ExpressionAttributeValues"] = values
         if condition:
@@ -127,7 +127,7 @@ class Ledger:
                 TableName=self.table,
                 Key={"id": {"S": item_id}},
                 UpdateExpression=update,
-                **optional,  # type: ignore[arg-type]
+                **optional,
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == REFUSED:

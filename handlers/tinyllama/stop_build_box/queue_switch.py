@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.literals import CapabilityType
 
 SWITCH = "UseGpu"
 
@@ -18,7 +19,7 @@ class Switch:
     """The root stack: its parameters by name, and what it is doing."""
 
     parameters: tuple[str, ...]
-    capabilities: tuple[str, ...]
+    capabilities: "tuple[CapabilityType, ...]"
     is_on: bool
     is_busy: bool
 
@@ -49,5 +50,5 @@ def turn_off(cloudformation: "CloudFormationClient", stack: str, switch: Switch)
             else {"ParameterKey": name, "UsePreviousValue": True}
             for name in switch.parameters
         ],
-        Capabilities=switch.capabilities,  # type: ignore[arg-type]
+        Capabilities=switch.capabilities,
     )
