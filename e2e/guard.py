@@ -3,6 +3,7 @@
 import http.client
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,7 +62,19 @@ def month_budget(run: Run) -> str:
 
 
 def spend(run: Run, usd: float) -> None:
-    """Let the emulated Budget say that this was spent; it tells its topics, and they the guard."""
+    """Let the emulated Budget say that this was spent; it tells its topics, and they the guard.
+
+    On the first of a month the guard takes that for the sum of the last one, and believes its own
+    meter alone; so the meter says it too.
+    """
+    today = datetime.now(UTC)
+    if today.day == 1:
+        run.client("dynamodb").update_item(
+            TableName=f"{run.name}-control",
+            Key={"id": {"S": f"spend#{today:%Y-%m}"}},
+            UpdateExpression="SET usd = :usd",
+            ExpressionAttributeValues={":usd": {"N": str(usd)}},
+        )
     name = month_budget(run)
     where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)

@@ -118,7 +118,7 @@ def _back_without_capacity(run: Run, admin: str, mailbox: str) -> None:
     wanted = f"{run.name}: resize of the node failed: no_capacity"
     expect(_mails(run, mailbox), [wanted], "the mails", logs=logs)
     seen = wait_until(
-        lambda: emitted(run, "resize-motor", "ResizeFailures"),
+        lambda: emitted(run, "resize-motor", "ResizeFailures") or None,
         run.target.patience.logs_s,
         "the metric ResizeFailures",
         logs=logs,

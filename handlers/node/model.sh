@@ -92,14 +92,23 @@ fetch_image() {
   timeout 1500 docker pull --quiet "$1" >/dev/null || fail image "$1 cannot be pulled"
 }
 
+download() {
+  curl --fail --silent --show-error --location --proto '=https' --retry 3 --max-time 1500 \
+    --max-filesize "${weights_bytes}" --continue-at - --output "${weights}.part" "${url}"
+}
+
 fetch_weights() {
   [[ -f "${weights}" ]] && return
-  local received
+  local received code=0
   say "downloading the weights, ${weights_bytes} bytes"
-  # What an interrupted download left is gone on with.
-  curl --fail --silent --show-error --location --proto '=https' --retry 3 --max-time 1500 \
-    --max-filesize "${weights_bytes}" --continue-at - --output "${weights}.part" "${url}" \
-    || fail weights "the weights cannot be downloaded"
+  # What an interrupted download left is gone on with. A server that cannot do that (33) begins anew.
+  download || code=$?
+  if ((code == 33)); then
+    rm -f "${weights}.part"
+    code=0
+    download || code=$?
+  fi
+  ((code == 0)) || fail weights "the weights cannot be downloaded"
   received="$(sha256sum "${weights}.part" | cut -d ' ' -f 1)"
   if [[ "${received}" != "${sha256}" ]]; then
     rm -f "${weights}.part"

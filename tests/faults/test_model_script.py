@@ -1,6 +1,7 @@
 """model.sh with stubs for docker, the GPU and the network: what is fetched, refused and started.
 
 There is no Docker here: the arguments are seen, the server is not. tools/try_gpu.sh tries it.
+Long because the stubs of a whole machine stand beside what is asked of them.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ STUBS = {
 esac
 """,
     "curl": """while [ "$1" != --output ]; do shift; done
+[ -e "$MACHINE/no-ranges" ] && [ -e "$2" ] && exit 33
 [ ! -e "$MACHINE/no-network" ] && cat "$MACHINE/published" >"$2"
 """,
     "df": 'echo Avail; cat "$MACHINE/free"\n',
@@ -181,6 +183,16 @@ def test_install_says_what_it_cannot_fetch(missing: str, reason: str, machine: M
     (machine.root / missing).touch()
     assert machine.model("install").returncode == 1
     assert machine.reasons() == [reason]
+
+
+def test_install_begins_anew_where_a_server_cannot_go_on(machine: Machine) -> None:
+    """curl's own code for that, on what an interrupted download left."""
+    (machine.root / "models").mkdir()
+    (machine.root / "models" / f"{SHA256}.gguf.part").write_bytes(WEIGHTS[:2])
+    (machine.root / "no-ranges").touch()
+    assert machine.model("install").returncode == 0
+    assert len(machine.calls("curl")) == 2
+    assert machine.files() == [f"{SHA256}.gguf"]
 
 
 def test_install_removes_the_weights_of_an_earlier_setting(installed: Machine) -> None:

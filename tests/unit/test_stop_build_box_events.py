@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.guard_calls import ALERT, BUDGET_TOPIC, TABLE, World, call, later, made_world
-from tinyllama.stop_build_box import app, clients
+from tinyllama.stop_build_box import app, clients, meter, queue_switch
+from tinyllama.stop_build_box.meter import is_first_day
 from tinyllama.stop_build_box.request import BadEvent, parse
 
 
@@ -180,3 +183,77 @@ def test_wrong_setting_is_named(
 def test_failure_without_a_code_has_its_type() -> None:
     """For errors that are none of AWS."""
     assert clients.code_of(TimeoutError("s3cr3t")) == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("day", "is_first"), [((2026, 12, 1), True), ((2026, 12, 2), False), ((2026, 11, 30), False)]
+)
+def test_first_day_is_one_of_utc(day: tuple[int, int, int], is_first: bool) -> None:
+    """From its first second to its last."""
+    began = int(datetime(*day, tzinfo=UTC).timestamp())
+    assert [is_first_day(began + by) for by in (0, 86_399)] == [is_first, is_first]
+
+
+def test_sum_of_the_last_month_kills_nothing_on_the_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS may still tell it: neither the sum nor the Budget's late message is believed, and the
+    month's one warning is not spent on it. The meter is believed."""
+    monkeypatch.setattr(meter, "is_first_day", lambda _: True)
+    (node,) = world.launch("gpu-node")
+    world.bill(24)
+    assert call({"action": "meter"})["verdict"] == "fine"
+    assert call(ALERT)["verdict"] == "fine"
+    assert (world.mails(), world.states()[node]) == ([], "running")
+    assert call({"action": "lift"})["lifted"] is True
+    guard, now = app.setup(), int(time.time())
+    guard.ledger.add(guard.ledger.month(now), 21.0, now)
+    assert call(ALERT)["verdict"] == "kill"
+    assert world.states()[node] == "stopped"
+
+
+def test_trouble_is_mailed_when_it_is_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update that is refused, tick after tick, is told once; then why it is refused now."""
+    said = ["ValidationError"]
+
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": said[-1], "Message": "m"}}, "UpdateStack")
+
+    monkeypatch.setattr(queue_switch, "turn_off", refuse)
+    call({"action": "kill"})
+    assert len(world.mails()) == 1
+    for _ in range(3):
+        call({"action": "meter"})
+    assert world.mails() == []
+    said.append("AccessDenied")
+    for _ in range(3):
+        seen = call({"action": "meter"})
+    assert [line for line in seen["failed"] if "AccessDenied" in line] == seen["failed"]
+    assert world.mails() == ["budget killer: the node is latched"]
+
+
+def test_update_that_is_begun_is_not_called_done(world: World) -> None:
+    """The line says what the stack was before, so that a rollback shows in the next mail."""
+    done = call({"action": "kill"})["done"]
+    assert "begin to turn the queue off (CREATE_COMPLETE before)" in done
+
+
+@pytest.mark.fault(
+    fault="the control table is gone",
+    place="the month's money is spent",
+    user_sees="503 `node_unavailable`, `refused`",
+    lost="nothing",
+    recovers="everything is off; the mail says that it could not latch",
+)
+@pytest.mark.parametrize("event", [ALERT, {"action": "meter"}, {"action": "kill"}])
+def test_killer_needs_no_table(event: object, world: World) -> None:
+    """Neither the count nor the latch: the Budget's word is enough."""
+    (node,) = world.launch("gpu-node")
+    world.bill(21.4)
+    world.dynamodb.delete_table(TableName=TABLE)
+    seen = call(event)
+    assert [line for line in seen["failed"] if line.startswith("latch: ")] == seen["failed"]
+    assert (world.states()[node], world.is_queue_on()) == ("stopped", False)
+    assert len(world.mails()) == 1

@@ -9,13 +9,14 @@ operator calls it to rehearse, to kill and to lift.
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from tinyllama.stop_build_box import clients as aws
 from tinyllama.stop_build_box import fleet, mail, meter, prices, queue_switch
-from tinyllama.stop_build_box.killer import Killer, Outcome, end_all, report
+from tinyllama.stop_build_box.killer import Killer, Outcome, end_all, of_aws, report
 from tinyllama.stop_build_box.ledger import Ledger, Month
 from tinyllama.stop_build_box.request import Action, BadEvent, Request, parse
 from tinyllama.stop_build_box.settings import GuardSettings
@@ -83,8 +84,13 @@ def setup() -> Guard:
 
 def _meter(guard: Guard, request: Request, now_s: int) -> Answer:
     """Count what was spent since the last tick, act on it; while latched, keep everything off."""
-    month, why_not_counted = _counted(guard, now_s)
-    billed_usd, why_unknown = _billed(guard)
+    billed_usd, why_unknown = _billed(guard, now_s)
+    try:
+        month, why_not_counted = _counted(guard, now_s)
+    except of_aws():
+        if meter.verdict(billed_usd or 0.0, budget_usd=guard.settings.budget_usd) != "kill":
+            raise
+        return _kill(guard, f"AWS says that {billed_usd:.2f} USD are spent", now_s)
     spent = max(month.usd, billed_usd or 0.0)
     verdict = meter.verdict(spent, budget_usd=guard.settings.budget_usd, until_usd=month.until_usd)
     seen: Answer = {"meterUsd": round(month.usd, 4), "billedUsd": billed_usd, "verdict": verdict}
@@ -134,13 +140,16 @@ def _sight(guard: Guard) -> meter.Sight:
     )
 
 
-def _billed(guard: Guard) -> tuple[float | None, str]:
-    """What the Budget says was spent, in USD; None and why, if it cannot be read.
+def _billed(guard: Guard, now_s: int) -> tuple[float | None, str]:
+    """What the Budget says was spent, in USD; None and why, if it cannot be read, or may still be
+    the sum of the last month.
 
     The meter goes on without it: our own count is the one that is minutes old.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    if meter.is_first_day(now_s):
+        return None, "the month has just begun"
     try:
         answer = guard.clients.budgets.describe_budget(
             AccountId=guard.settings.account, BudgetName=guard.settings.budget
@@ -152,9 +161,13 @@ def _billed(guard: Guard) -> tuple[float | None, str]:
 
 
 def _alert(guard: Guard, request: Request, now_s: int) -> Answer:
-    """The Budget's message: kill, unless a lift allowed more this month, which it cannot know."""
-    month = guard.ledger.month(now_s)
-    if month.until_usd is not None:
+    """The Budget's message: kill, unless it may be of the last month, or a lift allowed more this
+    month, which it cannot know."""
+    try:
+        is_lifted = guard.ledger.month(now_s).until_usd is not None
+    except of_aws():
+        is_lifted = False
+    if is_lifted or meter.is_first_day(now_s):
         return _meter(guard, request, now_s)
     return _kill(guard, "the Budget says that 105 % are spent", now_s)
 
@@ -163,10 +176,19 @@ def _kill(guard: Guard, why: str, now_s: int) -> Answer:
     outcome = guard.killer.kill(why, now_s)
     if outcome.is_news:
         metrics.emit(guard.settings.stack, Metric.BUDGET_STOPS)
-    if outcome.is_news or not guard.ledger.is_told():
+    if outcome.is_news or _told(guard) != outcome.trouble:
         _tell(guard, f"budget killer: {why}", outcome)
-        guard.ledger.note_told()
+        with suppress(*of_aws()):
+            guard.ledger.note_told(outcome.trouble)
     return report(outcome)
+
+
+def _told(guard: Guard) -> str | None:
+    """What was mailed of this latch; None also if it cannot be read: better twice than never."""
+    try:
+        return guard.ledger.told()
+    except of_aws():
+        return None
 
 
 def _overdue(guard: Guard, request: Request, now_s: int) -> Answer:
@@ -201,7 +223,7 @@ def _lift(guard: Guard, request: Request, now_s: int) -> Answer:
         BadEvent: it does not, and the next tick would kill again; or it is not said how far to go.
     """
     month = guard.ledger.month(now_s)
-    spent = max(month.usd, _billed(guard)[0] or 0.0)
+    spent = max(month.usd, _billed(guard, now_s)[0] or 0.0)
     until = request.until_usd if request.until_usd is not None else month.until_usd
     limit = meter.limit_usd(guard.settings.budget_usd, until)
     if spent >= limit:

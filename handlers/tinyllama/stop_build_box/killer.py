@@ -16,6 +16,8 @@ from tinyllama.stop_build_box.ledger import Ledger
 from tinyllama.stop_build_box.settings import GuardSettings
 from tinyllama.utils.aws.errors import AwsError
 
+BUSY = "queue: the stack is being changed; the next tick tries again"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -27,8 +29,13 @@ class Outcome:
 
     @property
     def is_news(self) -> bool:
-        """Whether to mail: not for a repetition that finds nothing to do, or fails once more."""
+        """Whether to mail: not for a repetition that finds nothing to do."""
         return self.is_new or bool(self.done)
+
+    @property
+    def trouble(self) -> str:
+        """What failed, but for a stack that is being changed: mailed when it is another."""
+        return "; ".join(line for line in self.failed if line != BUSY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Killer:
         is_new, failed = False, Tried()
         try:
             is_new = self.ledger.latch(why, now_s)
-        except _of_aws() as error:
+        except of_aws() as error:
             failed = Tried(failed=(f"latch: {code_of(error)}",))
         steps = (self._machines, self._addresses, self._queue)
         tried = [failed, *(_guarded(step) for step in steps)]
@@ -91,9 +98,10 @@ class Killer:
         if not switch.is_on:
             return Tried()
         if switch.is_busy:
-            return Tried(failed=("queue: the stack is being changed; the next tick tries again",))
+            return Tried(failed=(BUSY,))
         turn_off = partial(queue_switch.turn_off, cloudformation, stack, switch)
-        return fleet.each({"turn the queue off (UseGpu=false)": turn_off})
+        # Only accepted, not done: the status tells how the last try ended.
+        return fleet.each({f"begin to turn the queue off ({switch.status} before)": turn_off})
 
     def _queue_rehearsed(self) -> Tried:
         switch = queue_switch.look(self.clients.cloudformation, self.settings.stack)
@@ -121,12 +129,13 @@ def _guarded(step: Callable[[], Tried]) -> Tried:
     """A step that cannot even look is a failure of that step alone."""
     try:
         return step()
-    except _of_aws() as error:
+    except of_aws() as error:
         name = getattr(step, "func", step).__name__.strip("_")
         return Tried(failed=(f"{name}: {code_of(error)}",))
 
 
-def _of_aws() -> tuple[type[Exception], ...]:
+def of_aws() -> tuple[type[Exception], ...]:
+    """What a call to AWS raises."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (ClientError, BotoCoreError, AwsError)

@@ -94,14 +94,14 @@ class Ledger:
         """Let the node be started again."""
         self._write(ITEM_ID, "REMOVE latchedAt, latchedWhy, latchedTold", {})
 
-    def is_told(self) -> bool:
-        """Whether the mail of the latch was sent."""
-        return "latchedTold" in self._item(ITEM_ID)
+    def told(self) -> str | None:
+        """What the last mail of the latch said did not work; None if none was sent."""
+        return self._item(ITEM_ID).get("latchedTold")
 
-    def note_told(self) -> None:
-        """The mail was sent: no repetition sends it again."""
-        told = {":yes": {"N": "1"}}
-        self._write(ITEM_ID, "SET latchedTold = :yes", told, "attribute_exists(latchedAt)")
+    def note_told(self, trouble: str) -> None:
+        """The mail was sent: no repetition that fails in the same way sends it again."""
+        told = {":told": {"S": trouble}}
+        self._write(ITEM_ID, "SET latchedTold = :told", told, "attribute_exists(latchedAt)")
 
     def _item(self, item_id: str) -> dict[str, str]:
         """The numbers and strings of an item; empty if there is none."""

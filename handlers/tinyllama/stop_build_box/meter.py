@@ -40,6 +40,11 @@ def month_of(now_s: float) -> str:
     return strftime("%Y-%m", gmtime(now_s))
 
 
+def is_first_day(now_s: float) -> bool:
+    """Whether it is the first of a month in UTC, when AWS may still tell the last one's sum."""
+    return gmtime(now_s).tm_mday == 1
+
+
 def month_began(now_s: float) -> int:
     """When the month of `now_s` began, in seconds since the epoch."""
     moment = gmtime(now_s)

@@ -21,7 +21,12 @@ class Switch:
     parameters: tuple[str, ...]
     capabilities: "tuple[CapabilityType, ...]"
     is_on: bool
-    is_busy: bool
+    status: str
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the stack refuses an update, because another one has not ended."""
+        return self.status.endswith("_IN_PROGRESS")
 
 
 def look(cloudformation: "CloudFormationClient", stack: str) -> Switch:
@@ -35,7 +40,7 @@ def look(cloudformation: "CloudFormationClient", stack: str) -> Switch:
         parameters=tuple(parameters),
         capabilities=tuple(found.get("Capabilities", [])),
         is_on=parameters.get(SWITCH) == "true",
-        is_busy=found["StackStatus"].endswith("_IN_PROGRESS"),
+        status=found["StackStatus"],
     )
 
 
