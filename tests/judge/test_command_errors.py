@@ -307,6 +307,8 @@ def test_interrupted_among_many_files(package: Path, here: Path, name: str) -> N
     with subprocess.Popen(
         [*TL, "check", "many", "--no-cache", "--jobs", "2"], cwd=here, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        # A shell's background job has Ctrl-C ignored, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         until = time.monotonic() + 60
