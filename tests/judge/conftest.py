@@ -1,4 +1,4 @@
-"""A cache of this run's own, and a report over names that break out of every format."""
+"""A cache of this run's own, the mutation run, and a report over names that break every format."""
 
 import json
 from dataclasses import replace
@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.judge.factory import DEFAULT, TAGS, TODAY, of_type, template
+from tests.judge.mutant_sets import fixtures, our_templates
 from tests.judge.report_rows import NAMES, hostile
 from tljudge.engine.findings import Report
 from tljudge.engine.policy import Waiver
+from tljudge.mutation import ALL
+from tljudge.mutation.equivalents import EQUIVALENT
+from tljudge.mutation.parallel_run import parallel_run
+from tljudge.mutation.score import Score, scored
 from tljudge.runner import baseline
 from tljudge.runner.check import check
 
@@ -21,6 +26,12 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def score() -> Score:
+    """The whole mutation run, every operator everywhere it fits; it takes minutes."""
+    return scored(parallel_run([*our_templates(), *fixtures()], ALL), ALL, EQUIVALENT)
 
 
 @pytest.fixture

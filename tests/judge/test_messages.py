@@ -34,8 +34,9 @@ def trust(principal: Any) -> dict[str, Any]:
          "TL_IAM_4",
          ["passes a role and allows ec2:RunInstances, which runs code under it",
           "passes a role to any service: no condition on iam:PassedToService"]),
-        (policy("iam:attach*", "arn:aws:iam::111122223333:role/r"), "TL_IAM_4",
-         ["allows iam:AttachGroupPolicy, which can widen its own permissions"]),
+        (policy(["iam:attach*", "iam:GetRole"], "arn:aws:iam::111122223333:role/r"), "TL_IAM_4",
+         ["allows iam:attach* on arn:aws:iam::111122223333:role/r, "
+          "which can widen its own permissions"]),
         (trust(OTHER_ACCOUNT), "TL_IAM_6",
          ["trusts everybody in account 111122223333; no condition on sts:ExternalId"]),
         (trust({"AWS": "*"}), "TL_IAM_6",

@@ -22,9 +22,7 @@ from tljudge.decode.loader import load
 from tljudge.engine import policy as policies
 from tljudge.mutation import ALL
 from tljudge.mutation import report as report
-from tljudge.mutation.equivalents import EQUIVALENT
-from tljudge.mutation.parallel_run import parallel_run
-from tljudge.mutation.score import Score, scored
+from tljudge.mutation.score import Score
 from tljudge.mutation.target import (
     broken,
     long_form,
@@ -32,13 +30,6 @@ from tljudge.mutation.target import (
 )
 from tljudge.rules import ALL as RULES
 from tljudge.runner.check import check
-
-
-@pytest.fixture(scope="module")
-def score() -> Score:
-    """The whole run: every operator, everywhere it fits."""
-    return scored(parallel_run([*our_templates(), *fixtures()], ALL), ALL, EQUIVALENT)
-
 
 # ---- the run ----
 

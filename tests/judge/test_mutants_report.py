@@ -9,21 +9,13 @@ import pytest
 
 from tests.judge import commands
 from tests.judge.factory import of_type, template
-from tests.judge.mutant_sets import ROOT, fixtures, operator_of, our_templates
+from tests.judge.mutant_sets import ROOT, operator_of
 from tljudge.cli.clone import Clone
 from tljudge.cli.errors import UsageError
 from tljudge.mutation import ALL
 from tljudge.mutation import report as report
-from tljudge.mutation.equivalents import EQUIVALENT, Equivalent
-from tljudge.mutation.parallel_run import parallel_run
+from tljudge.mutation.equivalents import Equivalent
 from tljudge.mutation.score import Mutant, Score, scored
-
-
-@pytest.fixture(scope="module")
-def score() -> Score:
-    """The whole run: every operator, everywhere it fits."""
-    return scored(parallel_run([*our_templates(), *fixtures()], ALL), ALL, EQUIVALENT)
-
 
 # ---- arguments for survivors ----
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, Path, as_body, as_rows
+from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, Path, as_body, as_rows, mappings
 from tljudge.mutation.obfuscations import IF, ON, Site, obfuscated, plain, switch
 from tljudge.mutation.operator import Operator
 from tljudge.mutation.target import MutationTarget
@@ -69,7 +69,7 @@ def _added(kind: str, body: Body, **more: Part) -> Callable[[MutationTarget], It
 def _types(target: MutationTarget) -> Iterator[Site]:
     """The type of each instance, in its own properties or in its launch template."""
     for path, settings in _machines(target):
-        if "InstanceType" in settings:
+        if "InstanceType" in settings and _is_launched(target, path):
             yield Site((*path, "InstanceType"), "g5.48xlarge", settings["InstanceType"])
 
 
@@ -81,6 +81,15 @@ def _machines(target: MutationTarget) -> Iterator[tuple[Path, Body]]:
         settings = properties.get("LaunchTemplateData")
         if isinstance(settings, dict):
             yield ("Resources", logical_id, "Properties", "LaunchTemplateData"), settings
+
+
+def _is_launched(target: MutationTarget, path: Path) -> bool:
+    """Whether the stack runs what is declared here; a template that others launch bills nothing."""
+    return path[-1] != "LaunchTemplateData" or any(
+        {"Ref": path[1]} in as_body(body["LaunchTemplate"]).values()
+        for _, body in mappings(target.body["Resources"])
+        if "LaunchTemplate" in body
+    )
 
 
 def _set(kind: str, bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
@@ -97,6 +106,8 @@ def _set(kind: str, bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
 def _volumes(bad: Body) -> Callable[[MutationTarget], Iterator[Break]]:
     def apply(target: MutationTarget) -> Iterator[Break]:
         for site in _disks(target):
+            if not _is_launched(target, site.path[:4]):
+                continue
             yield tuple(Edit((*site.path[:-1], name), value) for name, value in bad.items())
 
     return apply

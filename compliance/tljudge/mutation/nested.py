@@ -1,5 +1,6 @@
 """Operators that move a resource with a fault into a nested template, or add such a template."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from tljudge.mutation.edits import GONE, Body, Break, Edit, Part, as_body, mappings, written
@@ -75,11 +76,25 @@ def _reading(body: Body, logical_id: str, outputs: Body) -> Part:
         attribute = str(named[1])
         outputs[attribute] = {"Value": {"Fn::GetAtt": [INSIDE, attribute]}}
         return {"Fn::GetAtt": [STACK, f"Outputs.{attribute}"]}
-    text = body.get("Fn::Sub") if list(body) == ["Fn::Sub"] else None
-    if isinstance(text, str) and f"${{{logical_id}}}" in text:
-        outputs["Ref"] = {"Value": {"Ref": INSIDE}}
-        return {"Fn::Sub": text.replace(f"${{{logical_id}}}", f"${{{STACK}.Outputs.Ref}}")}
-    return None
+    return _substituted(body, logical_id, outputs) if list(body) == ["Fn::Sub"] else None
+
+
+def _substituted(body: Body, logical_id: str, outputs: Body) -> Part:
+    """The same as `_reading`, for `${Id}` and `${Id.Attribute}` in an Fn::Sub."""
+    given = body["Fn::Sub"]
+    text, *values = given if isinstance(given, list) else [given]
+
+    def output(reference: re.Match[str]) -> str:
+        attribute = reference["attribute"]
+        value: Part = {"Fn::GetAtt": [INSIDE, attribute]} if attribute else {"Ref": INSIDE}
+        outputs[attribute or "Ref"] = {"Value": value}
+        return f"${{{STACK}.Outputs.{attribute or 'Ref'}}}"
+
+    pattern = rf"\$\{{{re.escape(logical_id)}(?:\.(?P<attribute>[^}}]+))?\}}"
+    replaced, references = re.subn(pattern, output, str(text))
+    if not references:
+        return None
+    return {"Fn::Sub": [replaced, *values] if values else replaced}
 
 
 def _redirected_dependencies(target: MutationTarget, logical_id: str) -> Iterator[Edit]:

@@ -1,7 +1,7 @@
 """TL_IAM_3: every allowed resource is named, if the action supports resource-level permissions."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tljudge.data import unscoped_actions
 from tljudge.engine.policy import Policy
@@ -41,7 +41,7 @@ def _judged(statement: Statement, policy: Policy) -> Iterator[Verdict]:
     narrowed = bounded_by(statement, "resourcetag", *policy.narrowing_keys)
     if narrowed:
         return
-    named = _listed(limitable) or "all but NotAction"
+    named = listed(limitable) or "all but NotAction"
     for value, mark, surely in broad:
         if surely and narrowed is False:
             yield fail(f"allows {named} on {display(value)}", mark)
@@ -63,10 +63,10 @@ def is_broad(arn: str) -> bool:
     return parts[2] not in NO_KIND and len(names) > 1 and not names[1].strip("*?")
 
 
-def _listed(actions: list[Value]) -> str:
-    """The actions as the template writes them; all, so that a waiver covers only these."""
-    more = f" and {len(actions) - MOST_NAMED} more" if len(actions) > MOST_NAMED else ""
-    names = sorted((display(action) for action in actions), key=str.lower)
+def listed(values: Sequence[Value]) -> str:
+    """Actions or ARNs as the template writes them; all, so that a waiver covers only these."""
+    more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
+    names = sorted((display(value) for value in values), key=str.lower)
     return ", ".join(names[:MOST_NAMED]) + more
 
 

@@ -8,7 +8,7 @@ from tljudge.resolve.deployment import Resource
 from tljudge.resolve.values import display, for_matching, why
 from tljudge.resources.statements import IDENTITY, Statement, bounded_by, same_principal, statements
 from tljudge.resources.wildcards import matches
-from tljudge.rules.iam.resources_are_named import is_broad
+from tljudge.rules.iam.resources_are_named import is_broad, listed
 
 PASSES = "iam:PassRole"
 # A principal that may pass a role runs code under it by each of these actions.
@@ -61,11 +61,7 @@ def check(resource: Resource, policy: Policy) -> Iterator[Verdict]:
         mark = next((at for _, at in statement.values("Action")), statement.mark)
         if _covers(mine, PASSES):
             yield from _passing(statement, mark, runs)
-        for name in ESCALATES:
-            if _covers(mine, name):
-                if bounded_by(statement, "iam:PolicyARN", "iam:PermissionsBoundary") is not True:
-                    yield fail(f"allows {name}, which can widen its own permissions", mark)
-                break
+        yield from _widening(statement, mark)
 
 
 def _covers(actions: set[str], name: str) -> bool:
@@ -87,6 +83,17 @@ def _passing(statement: Statement, mark: tuple[int, int], runs: list[str]) -> It
         yield fail("passes a role to any service: no condition on iam:PassedToService", mark)
     if runs:
         yield fail(f"passes a role and allows {runs[0]}, which runs code under it", mark)
+
+
+def _widening(statement: Statement, mark: tuple[int, int]) -> Iterator[Verdict]:
+    actions = [
+        value
+        for value, _ in statement.values("Action")
+        if any(_covers({for_matching(value, "?").lower()}, name) for name in ESCALATES)
+    ]
+    if actions and bounded_by(statement, "iam:PolicyARN", "iam:PermissionsBoundary") is not True:
+        on = listed([value for value, _ in statement.values("Resource")]) or "all but NotResource"
+        yield fail(f"allows {listed(actions)} on {on}, which can widen its own permissions", mark)
 
 
 RULE = Rule(
