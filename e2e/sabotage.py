@@ -334,7 +334,7 @@ ALL: tuple[Sabotage, ...] = (
     Sabotage(
         "no permission for the waker to start the node",
         "stopping",
-        _QUEUE,
+        "cloudformation/waker.yaml",
         "Action: ec2:StartInstances",
         "Action: ec2:DescribeInstanceStatus",
     ),
@@ -474,12 +474,12 @@ ALL: tuple[Sabotage, ...] = (
         "endpoint bills without a GPU",
         "gpu off",
         "cloudformation/stack.yaml",
-        """      TemplateURL: ./network.yaml
+        """      TemplateURL: ./queue.yaml
       Parameters:
         Name: !Ref AWS::StackName
         UseGpu: !Ref UseGpu
 """,
-        """      TemplateURL: ./network.yaml
+        """      TemplateURL: ./queue.yaml
       Parameters:
         Name: !Ref AWS::StackName
         UseGpu: "true"

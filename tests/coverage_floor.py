@@ -7,6 +7,7 @@ what it traces, so the test files in `untraced` run without it: they take long a
 the others do not. Whoever chooses tests is told the number, and no floor is held.
 """
 
+import os
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -44,15 +45,17 @@ class Floor:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Trace the test, or not."""
-        is_traced = not item.path.name.startswith(self._untraced)
-        if not is_traced:
-            self._coverage.stop()
+        """Trace the test and the processes that it starts, or neither."""
+        if not item.path.name.startswith(self._untraced):
+            return (yield)
+        self._coverage.stop()
+        # By this variable coverage starts in a process of the test.
+        told = os.environ.pop("COVERAGE_PROCESS_CONFIG")
         try:
             return (yield)
         finally:
-            if not is_traced:
-                self._coverage.start()
+            os.environ["COVERAGE_PROCESS_CONFIG"] = told
+            self._coverage.start()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

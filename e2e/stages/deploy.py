@@ -34,16 +34,20 @@ def run(run: Run) -> str:
     return f"{count} resources in {len(nested(run, run.name)) + 1} stacks"
 
 
-def settled(run: Run, wanted: str) -> dict[str, str]:
-    """Wait until no operation of the root stack is in progress; returns its outputs.
+def settled(run: Run, wanted: str, name: str = "") -> dict[str, str]:
+    """Wait until no operation of a stack is in progress, of the root stack if none is named.
+
+    Returns:
+        The root stack's outputs.
 
     Raises:
         StageFailed: it ended in another state; names the first resource that failed and why.
     """
     cloudformation = run.client("cloudformation")
+    name = name or run.name
 
     def status() -> str | None:
-        state: str = cloudformation.describe_stacks(StackName=run.name)["Stacks"][0]["StackStatus"]
+        state: str = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
         return None if state.endswith("_IN_PROGRESS") else state
 
     seen = wait_until(
@@ -53,7 +57,7 @@ def settled(run: Run, wanted: str) -> dict[str, str]:
         raise StageFailed(
             f"the stack is {seen}: {first_failure(run)}",
             logs=("ministack",),
-            look=f"aws cloudformation describe-stack-events --stack-name {run.name}",
+            look=f"aws cloudformation describe-stack-events --stack-name {name}",
         )
     return outputs(run)
 

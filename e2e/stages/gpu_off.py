@@ -11,8 +11,7 @@ def run(run: Run) -> str:
     """Cache and endpoint go; /infer answers 503 `queue_unavailable`, /queue-health 503 `off`."""
     parameters, tags = run.settings()
     billing = ids_of(run, "AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
-    if not _is_off(run):
-        _turn_off(run, parameters, tags)
+    _turn_off(run, parameters, tags)
     settled(run, "UPDATE_COMPLETE")
     cache, ec2 = run.client("elasticache"), run.client("ec2")
     caches = set(ids(cache, LISTINGS["replication-group"]))
@@ -41,15 +40,6 @@ def run(run: Run) -> str:
     expect(run.api.ask("GET", "/ping", token).status, 200, "GET /ping", logs=logs)
     expect(run.node_state(), "stopped", "the node")
     return "no cache, no interface endpoint; the API answers"
-
-
-def _is_off(run: Run) -> bool:
-    """Whether the killer has turned the queue off before."""
-    (found,) = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"]
-    return {"ParameterKey": "UseGpu", "ParameterValue": "false"} in [
-        {key: given[key] for key in ("ParameterKey", "ParameterValue")}
-        for given in found["Parameters"]
-    ]
 
 
 def _turn_off(run: Run, parameters: dict[str, str], tags: dict[str, str]) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from e2e.gaps.instance_behaviour import Behaviour
 from e2e.guard import as_tags, control, guard, launch, spend, states
 from e2e.run import Run, StageFailed, expect, wait_until
-from e2e.stages.deploy import settled
+from e2e.stages.deploy import every_resource, settled
 
 # One more than a page of the function's look holds.
 BUILDERS = 21
 
 
 def run(run: Run) -> str:
-    """Rehearse, warn, kill by the Budget's message, kill again, lift; leaves the queue off."""
+    """Rehearse, warn, kill by the Budget's message, kill again, lift; leaves the queue's stack off."""
     logs = (run.function_log("stop-build-box"), "ministack")
     mails = _mails(run)
     builders = launch(run, "builder", BUILDERS)
@@ -44,8 +44,7 @@ def run(run: Run) -> str:
                logs=logs)  # fmt: skip
     kept = {a["AllocationId"] for a in run.client("ec2").describe_addresses()["Addresses"]}
     expect(kept & {loose, attached}, {attached}, "addresses kept", logs=logs)
-    settled(run, "UPDATE_COMPLETE")
-    expect(_use_gpu(run), "false", "UseGpu", logs=logs)
+    _queue_is_off(run, logs)
     answer = run.api.infer(run.users["operator"].token, "is there money")
     expect(answer.status, 503, "a prompt", logs=logs)
 
@@ -128,8 +127,22 @@ def _mails(run: Run) -> Any:
     return count
 
 
-def _use_gpu(run: Run) -> str:
-    (stack,) = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"]
+def _queue_is_off(run: Run, logs: tuple[str, ...]) -> None:
+    """Its stack was updated by itself: cache and endpoint are gone, the root stack was not touched."""
+    (queue,) = (
+        row["PhysicalResourceId"]
+        for row in every_resource(run, run.name, deep=False)
+        if row["LogicalResourceId"] == "Queue"
+    )
+    settled(run, "UPDATE_COMPLETE", queue)
+    expect(_use_gpu(run, queue), "false", "UseGpu of the queue's stack", logs=logs)
+    expect(_use_gpu(run, run.name), "true", "UseGpu of the root stack", logs=logs)
+    left = [row["LogicalResourceId"] for row in every_resource(run, queue, deep=False)]
+    expect(left, [], "what the queue's stack holds", logs=logs)
+
+
+def _use_gpu(run: Run, name: str) -> str:
+    (stack,) = run.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     given = {p["ParameterKey"]: p.get("ParameterValue", "") for p in stack["Parameters"]}
     return str(given["UseGpu"])
 

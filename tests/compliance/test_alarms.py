@@ -126,13 +126,14 @@ def test_health_alarm_and_its_schedule_come_and_go_together() -> None:
     queue = named("queue.yaml")
     alarm = queue.resources("AWS::CloudWatch::Alarm")["QueueHealthAlarm"]
     schedule = queue.resources("AWS::Events::Rule")["QueueHealthSchedule"]
-    function = queue.resources("AWS::Lambda::Function")["QueueHealthFunction"]
-    assert [one.get("Condition") for one in (alarm, schedule, function)] == [
-        "UseGpu",
-        "UseGpu",
-        None,
-    ]
-    assert alarm["DependsOn"] == ["Queue", "QueueHealthSchedulePermission"]
+    checks = named("queue_health.yaml")
+    function = checks.resources("AWS::Lambda::Function")["QueueHealthFunction"]
+    permission = checks.resources("AWS::Lambda::Permission")["QueueHealthSchedulePermission"]
+    gates = [one.get("Condition") for one in (alarm, schedule, function, permission)]
+    assert gates == ["UseGpu", "UseGpu", None, None]
+    assert alarm["DependsOn"] == ["Queue", "QueueHealthSchedule"]
+    rule = properties(permission)["SourceArn"]["Fn::Sub"].split(":rule/")[1]
+    assert rule == properties(schedule)["Name"]["Fn::Sub"]
     given: Any = properties(schedule)
     assert (given["ScheduleExpression"], given["State"]) == ("rate(1 minute)", "ENABLED")
     # Not by reference: the function waits for the cache, and the first checks must not.

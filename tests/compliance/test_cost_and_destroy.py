@@ -143,6 +143,8 @@ def test_nothing_bills_while_use_gpu_is_false() -> None:
         "edge.yaml",
         "router.yaml",
         "queue.yaml",
+        "queue_health.yaml",
+        "waker.yaml",
         "resize.yaml",
         "node.yaml",
         "guard.yaml",
@@ -162,9 +164,10 @@ def test_what_bills_is_the_queue_and_the_endpoint() -> None:
         for logical_id, resource in template.body["Resources"].items()
         if bills(resource)
     }
-    assert found == {("network.yaml", "Ec2Endpoint")} | {
+    assert found == {
         ("queue.yaml", logical_id)
         for logical_id in (
+            "Ec2Endpoint",
             "Queue",
             "QueueParameters",
             "QueueSubnets",
@@ -249,10 +252,10 @@ def test_nothing_survives_a_destroy(template: Template) -> None:
             "queue.yaml Queue: DeletionPolicy must be Delete",
         ),
         (
-            "network.yaml",
-            "    UpdateReplacePolicy: Delete\n",
-            "",
-            "network.yaml Ec2Endpoint: UpdateReplacePolicy must be Delete",
+            "queue.yaml",
+            "VPCEndpoint\n    Condition: UseGpu\n    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n",
+            "VPCEndpoint\n    Condition: UseGpu\n    DeletionPolicy: Delete\n",
+            "queue.yaml Ec2Endpoint: UpdateReplacePolicy must be Delete",
         ),
         (
             "edge.yaml",

@@ -124,7 +124,7 @@ def test_turning_the_queue_off_waits_for_no_function() -> None:
     before, after = Deployment(True), Deployment(False)
     deleted = before.resources.keys() - after.resources.keys()
     assert {place for place in deleted if is_slow(before.resources[place])} == set()
-    assert {("queue.yaml", "Queue"), ("network.yaml", "Ec2Endpoint")} <= deleted
+    assert {("queue.yaml", "Queue"), ("queue.yaml", "Ec2Endpoint")} <= deleted
     assert switched_off() == []
 
 
@@ -144,7 +144,7 @@ def test_deleting_the_stack_while_on_would_wait() -> None:
         found
     )
     assert {line.split(":")[0] for line in found} >= {
-        "network.yaml Ec2Endpoint",
+        "queue.yaml Ec2Endpoint",
         "queue.yaml Queue",
     }
 
@@ -153,14 +153,14 @@ def test_deleting_the_stack_while_on_would_wait() -> None:
     ("name", "before", "after"),
     [
         (
-            "queue.yaml",
+            "queue_health.yaml",
             "  QueueHealthFunction:\n    Type: AWS::Lambda::Function\n",
             "  QueueHealthFunction:\n    Type: AWS::Lambda::Function\n    Condition: UseGpu\n",
         ),
         (
             ROOT,
-            "  Queue:\n    Type: AWS::CloudFormation::Stack\n",
-            "  Queue:\n    Type: AWS::CloudFormation::Stack\n    Condition: UseGpu\n",
+            "  QueueHealth:\n    Type: AWS::CloudFormation::Stack\n",
+            "  QueueHealth:\n    Type: AWS::CloudFormation::Stack\n    Condition: UseGpu\n",
         ),
     ],
 )
@@ -170,6 +170,6 @@ def test_function_that_goes_with_the_queue_is_found(name: str, before: str, afte
     assert text.count(before) == 1
     broken = {name: read(text.replace(before, after), name)}
     late_ones = switched_off(broken)
-    for place in ("queue.yaml Queue", "network.yaml Ec2Endpoint"):
+    for place in ("queue.yaml Queue", "queue.yaml Ec2Endpoint"):
         why = "bills until Lambda has released the interfaces of QueueHealthFunction"
         assert f"{place}: {why}" in late_ones

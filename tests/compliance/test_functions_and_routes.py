@@ -132,8 +132,8 @@ def test_functions_are_those_we_know() -> None:
         ("router.yaml", "tinyllama.stop.app.handler"),
         ("resize.yaml", "tinyllama.resize.app.handler"),
         ("resize.yaml", "tinyllama.resize_motor.app.handler"),
-        ("queue.yaml", "tinyllama.queue_health.app.handler"),
-        ("queue.yaml", "tinyllama.waker.app.handler"),
+        ("queue_health.yaml", "tinyllama.queue_health.app.handler"),
+        ("waker.yaml", "tinyllama.waker.app.handler"),
         ("report.yaml", "tinyllama.cost_summary.app.handler"),
     }
 

@@ -82,13 +82,13 @@ def test_private_subnets_have_no_default_route() -> None:
     ("name", "before", "after", "findings"),
     [
         (
-            "network.yaml",
+            "queue.yaml",
             "          CidrIp: 127.0.0.1/32",
             "          CidrIp: 0.0.0.0/0",
             ["Ec2EndpointSecurityGroup: egress to the whole internet"],
         ),
         (
-            "network.yaml",
+            "queue.yaml",
             "          CidrIp: 127.0.0.1/32",
             '          CidrIpv6: "::/0"',
             ["Ec2EndpointSecurityGroup: egress to the whole internet"],
@@ -104,8 +104,8 @@ def test_private_subnets_have_no_default_route() -> None:
         ),
         (
             "queue.yaml",
-            "      SecurityGroupEgress:\n",
-            "      SecurityGroupEgresses:\n",
+            "      SecurityGroupEgress:\n        - Description: The NAT range",
+            "      SecurityGroupEgresses:\n        - Description: The NAT range",
             ["QueueSecurityGroup: no egress declared, so AWS allows all"],
         ),
         (

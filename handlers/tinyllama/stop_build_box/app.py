@@ -132,11 +132,12 @@ def _counted(guard: Guard, now_s: int) -> tuple[Month, str]:
 def _sight(guard: Guard) -> meter.Sight:
     """What bills now."""
     known = prices.of_region(guard.settings.region, prices.table())
-    switch = queue_switch.look(guard.clients.cloudformation, guard.settings.stack)
+    caches = queue_switch.caches(guard.clients.elasticache, guard.settings.queue_stack)
+    endpoints = queue_switch.endpoints(guard.clients.ec2, guard.settings.stack)
     machines = fleet.find(guard.clients.ec2, guard.settings)
     return meter.Sight(
         [meter.Running(known.machine(one.instance_type), one.launched_s) for one in machines],
-        known.steady(is_queue_on=switch.is_on),
+        known.steady(caches=len(caches), endpoints=len(endpoints)),
     )
 
 

@@ -20,6 +20,7 @@ class Clients:
     ec2: "EC2Client"
     dynamodb: "DynamoDBClient"
     cloudformation: "CloudFormationClient"
+    elasticache: Any
     budgets: Any
     sns: Any
 
@@ -35,7 +36,7 @@ def make(region: str) -> Clients:
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
     )
     session: Any = boto3.Session(region_name=region)
-    services = ("ec2", "dynamodb", "cloudformation", "budgets", "sns")
+    services = ("ec2", "dynamodb", "cloudformation", "elasticache", "budgets", "sns")
     return Clients(**{name: session.client(name, config=config) for name in services})
 
 

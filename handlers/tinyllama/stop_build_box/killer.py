@@ -16,7 +16,7 @@ from tinyllama.stop_build_box.ledger import Ledger
 from tinyllama.stop_build_box.settings import GuardSettings
 from tinyllama.utils.aws.errors import AwsError
 
-BUSY = "queue: the stack is being changed; the next tick tries again"
+BUSY = "queue: its stack is being changed; the next tick tries again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,34 @@ class Killer:
         )
 
     def _queue(self) -> Tried:
-        cloudformation, stack = self.clients.cloudformation, self.settings.stack
-        switch = queue_switch.look(cloudformation, stack)
-        if not switch.is_on:
-            return Tried()
+        cloudformation, queue_stack = self.clients.cloudformation, self.settings.queue_stack
+        switch = queue_switch.look(cloudformation, queue_stack)
         if switch.is_busy:
-            return Tried(failed=(BUSY,))
-        turn_off = partial(queue_switch.turn_off, cloudformation, stack, switch)
+            return Tried(failed=(BUSY,)) if switch.is_on else Tried()
+        if not switch.is_on:
+            return Tried(failed=self._left())
+        turn_off = partial(queue_switch.turn_off, cloudformation, queue_stack, switch)
         # Only accepted, not done: the status tells how the last try ended.
         return fleet.each({f"begin to turn the queue off ({switch.status} before)": turn_off})
 
+    def _left(self) -> tuple[str, ...]:
+        """What CloudFormation gave up while it turned the queue off, and bills on."""
+        return tuple(
+            f"{kind} {own}: left by CloudFormation; delete it by hand"
+            for kind, own in (
+                *(("cache", own) for own in self._caches()),
+                *(("endpoint", own) for own in self._endpoints()),
+            )
+        )
+
+    def _caches(self) -> list[str]:
+        return queue_switch.caches(self.clients.elasticache, self.settings.queue_stack)
+
+    def _endpoints(self) -> list[str]:
+        return queue_switch.endpoints(self.clients.ec2, self.settings.stack)
+
     def _queue_rehearsed(self) -> Tried:
-        switch = queue_switch.look(self.clients.cloudformation, self.settings.stack)
+        switch = queue_switch.look(self.clients.cloudformation, self.settings.queue_stack)
         kept = len(switch.parameters) - 1
         line = (
             f"turn the queue off (UseGpu=false, {kept} parameters as they are; no change set made)"

@@ -19,16 +19,17 @@ class Prices:
 
     machines: Mapping[str, float]
     address: float
-    queue: float
+    cache: float
+    endpoint: float
     idle: float
 
     def machine(self, instance_type: str) -> float:
         """An instance with its public address; the dearest one for a type without a price."""
         return self.machines.get(instance_type, max(self.machines.values())) + self.address
 
-    def steady(self, *, is_queue_on: bool) -> float:
-        """What bills without a machine: volume, alarm, functions, and the queue while it is on."""
-        return self.idle + (self.queue if is_queue_on else 0.0)
+    def steady(self, *, caches: int, endpoints: int) -> float:
+        """What bills without a machine: volume, alarm, functions, caches and endpoints."""
+        return self.idle + caches * self.cache + endpoints * self.endpoint
 
 
 @cache
@@ -49,6 +50,7 @@ def of_region(region: str, known: Table) -> Prices:
             name.removeprefix("ec2."): usd for name, usd in lines.items() if name.startswith("ec2.")
         },
         address=lines["public_ipv4"],
-        queue=lines["cache.valkey.cache.t4g.small"] + lines["interface_endpoint"],
+        cache=lines["cache.valkey.cache.t4g.small"],
+        endpoint=lines["interface_endpoint"],
         idle=lines["idle"],
     )

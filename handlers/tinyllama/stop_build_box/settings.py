@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tinyllama.utils.settings import ControlSettings, InvalidSetting, NodeSettings
 
+_STACK = r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z0-9-]+/[0-9a-f-]{9,64}"
 _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}"
 
 
@@ -14,6 +15,7 @@ class GuardSettings:
     """Whose machines are guarded, where the ledger is, how much may be spent, who is told."""
 
     stack: str
+    queue_stack: str
     project: str
     region: str
     table: str
@@ -30,6 +32,7 @@ class GuardSettings:
         node = NodeSettings.read(environment)
         return cls(
             stack=node.stack,
+            queue_stack=_text(environment, "TL_QUEUE_STACK", _STACK, "a stack's ARN"),
             project=node.project,
             region=node.region,
             table=ControlSettings.read(environment).table,
