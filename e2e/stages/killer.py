@@ -14,7 +14,7 @@ BUILDERS = 21
 
 
 def run(run: Run) -> str:
-    """Rehearse, warn, kill by the Budget's message, kill again, lift; leaves the queue's stack off."""
+    """Rehearse, warn, kill by the Budget's message, kill again, lift; leaves the queue's off."""
     logs = (run.function_log("stop-build-box"), "ministack")
     mails = _mails(run)
     builders = launch(run, "builder", BUILDERS)
@@ -128,12 +128,8 @@ def _mails(run: Run) -> Any:
 
 
 def _queue_is_off(run: Run, logs: tuple[str, ...]) -> None:
-    """Its stack was updated by itself: cache and endpoint are gone, the root stack was not touched."""
-    (queue,) = (
-        row["PhysicalResourceId"]
-        for row in every_resource(run, run.name, deep=False)
-        if row["LogicalResourceId"] == "Queue"
-    )
+    """Its stack was updated by itself and is empty; the root stack was not touched."""
+    queue = run.outputs["QueueStack"]
     settled(run, "UPDATE_COMPLETE", queue)
     expect(_use_gpu(run, queue), "false", "UseGpu of the queue's stack", logs=logs)
     expect(_use_gpu(run, run.name), "true", "UseGpu of the root stack", logs=logs)

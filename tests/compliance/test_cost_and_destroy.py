@@ -253,7 +253,8 @@ def test_nothing_survives_a_destroy(template: Template) -> None:
         ),
         (
             "queue.yaml",
-            "VPCEndpoint\n    Condition: UseGpu\n    DeletionPolicy: Delete\n    UpdateReplacePolicy: Delete\n",
+            "VPCEndpoint\n    Condition: UseGpu\n    DeletionPolicy: Delete\n"
+            "    UpdateReplacePolicy: Delete\n",
             "VPCEndpoint\n    Condition: UseGpu\n    DeletionPolicy: Delete\n",
             "queue.yaml Ec2Endpoint: UpdateReplacePolicy must be Delete",
         ),

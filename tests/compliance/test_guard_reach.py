@@ -1,4 +1,4 @@
-"""The killer may delete what the queue's stack holds, by its names and tags, and change nothing else.
+"""The killer may delete what the queue's stack holds, by names and tags, and change nothing else.
 
 Whether CloudFormation asks for more is untried on AWS: ADR 0017.
 """

@@ -29,8 +29,9 @@ def deployed(account: MiniStack) -> Iterator[Run]:
 def test_runbook_recovers(deployed: Run, account: MiniStack, tmp_path: Path) -> None:
     """Rehearse, read, kill again, wait, lift, turn on: the words of each step, in this order."""
     guard(deployed, "kill")
-    deploy.settled(deployed, "UPDATE_COMPLETE")
-    assert use_gpu(deployed) == "false"
+    queue = deployed.outputs["QueueStack"]
+    deploy.settled(deployed, "UPDATE_COMPLETE", queue)
+    assert (use_gpu(deployed, queue), use_gpu(deployed, deployed.name)) == ("false", "true")
     assert "latchedAt" in control(deployed, "node")
     (late,) = launch(deployed, "builder")
     script = commands("recovery.md", "The killer fired")
@@ -42,17 +43,18 @@ def test_runbook_recovers(deployed: Run, account: MiniStack, tmp_path: Path) -> 
         late,
         '"lifted": true',
         "Successfully created/updated stack",
+        "Successfully created/updated stack",
     ]
     said = re.escape(steps[0]) + "".join(f".*{re.escape(step)}" for step in steps[1:])
     assert re.search(said, done.stdout, re.DOTALL), done.stdout
     assert states(deployed, [late]) == ["terminated"]
-    assert use_gpu(deployed) == "true"
+    assert (use_gpu(deployed, queue), use_gpu(deployed, deployed.name)) == ("true", "true")
     assert "latchedAt" not in control(deployed, "node")
     assert control(deployed, f"spend#{datetime.now(UTC):%Y-%m}")["untilUsd"] == "26"
 
 
-def use_gpu(run: Run) -> str:
-    """The parameter as the stack has it."""
-    (stack,) = run.client("cloudformation").describe_stacks(StackName=run.name)["Stacks"]
+def use_gpu(run: Run, name: str) -> str:
+    """The parameter as a stack has it."""
+    (stack,) = run.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
     return str(given["UseGpu"])

@@ -38,6 +38,7 @@ class World:
         self.sns: Any = session.client("sns")
         self.sqs: Any = session.client("sqs")
         self.budgets: Any = session.client("budgets")
+        self.elasticache: Any = session.client("elasticache")
         self.dynamodb: Any = session.client("dynamodb")
         self.cloudformation: Any = session.client("cloudformation")
         self.dynamodb.create_table(
@@ -50,14 +51,14 @@ class World:
         self.queue = self.sqs.create_queue(QueueName="mails")["QueueUrl"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:mails"
         self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        self.cloudformation.create_stack(
-            StackName=STACK,
+        self.queue_stack: str = self.cloudformation.create_stack(
+            StackName=f"{STACK}-Queue-1A",
             TemplateBody=json.dumps(TEMPLATE),
             Parameters=[
                 {"ParameterKey": "UseGpu", "ParameterValue": "true"},
                 {"ParameterKey": "Environment", "ParameterValue": "dev"},
             ],
-        )
+        )["StackId"]
         self.bill(0)
 
     def bill(self, usd: float) -> None:
@@ -75,6 +76,33 @@ class World:
                 "CalculatedSpend": {"ActualSpend": spend},
             },
         )
+
+    def endpoint(self) -> str:
+        """The stack's EC2 endpoint, and one of another stack."""
+        vpc = self.ec2.create_vpc(CidrBlock="10.20.0.0/22")["Vpc"]["VpcId"]
+        mine, _ = (
+            self.ec2.create_vpc_endpoint(
+                VpcId=vpc,
+                VpcEndpointType="Interface",
+                ServiceName=f"com.amazonaws.{REGION}.ec2",
+                TagSpecifications=[
+                    {
+                        "ResourceType": "vpc-endpoint",
+                        "Tags": listed({"Name": f"{name}-ec2-endpoint"}),
+                    }
+                ],
+            )["VpcEndpoint"]["VpcEndpointId"]
+            for name in (STACK, "another")
+        )
+        return str(mine)
+
+    def cache(self) -> str:
+        """The cache of the queue's stack."""
+        name = f"tl-queue-{self.queue_stack.split('/')[-1][:8]}"
+        self.elasticache.create_replication_group(
+            ReplicationGroupId=name, ReplicationGroupDescription="queue", Engine="valkey"
+        )
+        return name
 
     def launch(self, role: str, count: int = 1, **tags: str) -> list[str]:
         """Instances of the stack, running."""
@@ -129,7 +157,7 @@ class World:
 
     def is_queue_on(self) -> bool:
         """The stack's own word."""
-        (stack,) = self.cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        (stack,) = self.cloudformation.describe_stacks(StackName=self.queue_stack)["Stacks"]
         given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
         assert given["Environment"] == "dev"
         return bool(given["UseGpu"] == "true")
@@ -164,7 +192,9 @@ def made_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(meter, "is_first_day", lambda _: False)
     app.setup.cache_clear()
     with mock_aws():
-        yield World()
+        world = World()
+        monkeypatch.setenv("TL_QUEUE_STACK", world.queue_stack)
+        yield world
     app.setup.cache_clear()
 
 

@@ -47,6 +47,7 @@ GOLDEN: dict[str, Figures] = {
     "normal": morning(),
     "no_forecast": morning(forecast=Absent.NOT_YET, yesterday=Absent.NOT_YET),
     "warning": morning(forecast=USD("18.00")),
+    "bill_lags": morning(month=USD("8.5"), forecast=USD("15.4")),
     "over_budget": morning(month=USD("20.51"), forecast=USD("24.6"), yesterday=USD("7.3")),
     "no_data_yet": unknown(Absent.NOT_YET, meter=None),
     "denied": unknown(Absent.DENIED, meter=None),

@@ -1,6 +1,7 @@
 """The daily mail: one golden text for each case, and the laws that hold for all of them."""
 
 import calendar
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,7 @@ from tinyllama.cost_summary.figures import Absent, Latch, Meter, Projection
 from tinyllama.cost_summary.mail import PREFIX, render
 
 FOLDER = Path(__file__).resolve().parents[1] / "fixtures" / "mails"
-WARNED = {"warning", "over_budget", "killer_latched"}
+WARNED = {"warning", "bill_lags", "over_budget", "killer_latched"}
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -66,13 +67,18 @@ def test_warning_begins_at_nine_tenths_of_the_amount(
         ({}, Projection(USD("15.4"), "forecast")),
         ({"forecast": Absent.NOT_YET, "month": USD(12)}, Projection(USD(15), "bill")),
         ({"forecast": USD(5)}, Projection(USD("12.304"), "spent")),
-        ({"forecast": USD(5), "month": USD(4)}, Projection(METER.usd, "spent")),
+        ({"forecast": USD(5), "month": USD(4)}, Projection(METER.usd + 1, "late forecast")),
+        (
+            {"forecast": Absent.NOT_YET, "month": USD(4), "meter": replace(METER, usd=USD(10))},
+            Projection(USD(10) * 30 * 86_400 / (24 * 86_400 + 21_300), "meter"),
+        ),
     ],
 )
 def test_projection_is_forecast_or_spread_and_never_less_than_spent(
     changes: dict[str, object], wanted: Projection
 ) -> None:
-    """24 of 30 days are over on the 25th: 12 USD become 15."""
+    """24 of 30 days are over on the 25th: 12 USD become 15. What the bill does not say yet comes on
+    top of the forecast."""
     assert figures.projection(morning(**changes)) == wanted
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tinyllama.stop_build_box import meter, prices
-from tinyllama.stop_build_box.meter import Running, Sight
+from tinyllama.stop_build_box.meter import Machine, Sight
 
 ROOT = Path(__file__).resolve().parents[2]
 NOVEMBER_S = 1_793_491_200  # 2026-11-01T00:00:00Z
@@ -21,13 +21,13 @@ def test_month_is_that_of_the_bill() -> None:
 
 def test_new_month_begins_at_its_first_second() -> None:
     """What an old sample leaves of the month before is not counted to the new one."""
-    sight = Sight([Running(1.0, NOVEMBER_S - 90_000)], 2.0)
+    sight = Sight([Machine(1.0, NOVEMBER_S - 90_000)], 2.0)
     assert meter.spent_since(NOVEMBER_S - 3600, NOVEMBER_S + 1800, sight) == 1.5
 
 
 def test_gap_counts_a_machine_from_its_start() -> None:
     """The meter did not run for ten hours; the machine has for one."""
-    sight = Sight([Running(0.66, NOVEMBER_S + 32_400)], 0.0)
+    sight = Sight([Machine(0.66, NOVEMBER_S + 32_400)], 0.0)
     assert meter.spent_since(NOVEMBER_S, NOVEMBER_S + 36_000, sight) == pytest.approx(0.66)
 
 
@@ -68,6 +68,6 @@ def test_what_has_no_price_counts_as_the_dearest() -> None:
     home = prices.of_region("eu-central-1", known)
     assert home.machine("p5.48xlarge") == home.machine("g4dn.xlarge") == 0.663
     assert home.machine("t3.small") == 0.029
-    assert home.steady(is_queue_on=True) == pytest.approx(0.004274 + 0.042)
+    assert home.steady(caches=1, endpoints=1) == pytest.approx(0.004274 + 0.042)
     abroad = prices.of_region("ap-south-1", known)
     assert abroad.machine("g4dn.xlarge") == 0.663

@@ -6,9 +6,21 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 
-from tests.unit.guard_calls import ALERT, BUDGET_TOPIC, TABLE, World, call, later, made_world
-from tinyllama.stop_build_box import app, clients, meter, queue_switch
+from tests.unit.guard_calls import (
+    ACCOUNT,
+    ALERT,
+    BUDGET_TOPIC,
+    REGION,
+    STACK,
+    TABLE,
+    World,
+    call,
+    later,
+    made_world,
+)
+from tinyllama.stop_build_box import app, clients, meter, prices, queue_switch
 from tinyllama.stop_build_box.meter import is_first_day
 from tinyllama.stop_build_box.request import BadEvent, parse
 
@@ -22,7 +34,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_meter_counts_and_duplicates_count_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half an hour of a node and of the queue; a second delivery of the tick adds nothing."""
+    """Half an hour of a node and of what is there of the queue, whatever its stack says; a second
+    delivery of the tick adds nothing."""
+    world.cache(), world.endpoint()
     call({"action": "meter"})
     world.launch("gpu-node")
     later(monkeypatch, 1800)
@@ -30,6 +44,23 @@ def test_meter_counts_and_duplicates_count_once(
     assert seen["meterUsd"] == pytest.approx((0.029 + 0.004274 + 0.042) / 2, abs=0.001)
     assert call({"action": "meter"}) == seen
     assert float(world.month()["usd"]) == pytest.approx(seen["meterUsd"], abs=1e-4)
+
+
+@pytest.mark.parametrize(("is_told", "usd"), [(True, 0.0), (False, 0.029 / 2)])
+def test_machine_that_ended_between_two_samples_is_counted(
+    is_told: bool, usd: float, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its end, which is at once here; until the sample where EC2 does not say when."""
+    monkeypatch.setattr(prices.Prices, "steady", lambda *_, **__: 0.0)
+    call({"action": "meter"})
+    (node,) = world.launch("gpu-node")
+    world.ec2.stop_instances(InstanceIds=[node])
+    if not is_told:
+        ec2_backends[ACCOUNT][REGION].get_instance(node)._reason = ""
+    later(monkeypatch, 1800)
+    assert call({"action": "meter"})["meterUsd"] == pytest.approx(usd, abs=0.001)
+    later(monkeypatch, 3600)
+    assert call({"action": "meter"})["meterUsd"] == pytest.approx(usd, abs=0.001)
 
 
 def test_meter_that_was_overtaken_adds_nothing(world: World) -> None:
@@ -169,6 +200,7 @@ def test_bad_event_is_refused_and_nothing_happens(event: object, why: str, world
         ("TL_BUDGET_USD", "x", "TL_BUDGET_USD must be a number, 1 to 10000"),
         ("TL_ALARM_TOPIC", "", "TL_ALARM_TOPIC is not set"),
         ("TL_ACCOUNT", "me", "TL_ACCOUNT must be an account's id"),
+        ("TL_QUEUE_STACK", STACK, "TL_QUEUE_STACK must be a stack's ARN"),
     ],
 )
 def test_wrong_setting_is_named(

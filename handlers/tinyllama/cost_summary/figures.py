@@ -70,9 +70,10 @@ class Figures:
     latch: Latch | None = None
 
 
-Source = Literal["forecast", "bill", "meter", "spent"]
-"""Where a projection comes from: AWS's forecast; the bill or the own estimate, spread evenly over
-the month; or what is spent already, which is more than those."""
+Source = Literal["forecast", "late forecast", "bill", "meter", "spent"]
+"""Where a projection comes from: AWS's forecast; the same, and what the own estimate is ahead of
+the bill; bill or own estimate, the greater one, spread evenly over the month; or what is spent
+already, which is more than those."""
 
 
 class Projection(NamedTuple):
@@ -132,13 +133,22 @@ def yesterday_of(today: date) -> date:
 
 def _expected(figures: Figures) -> Projection | None:
     if isinstance(figures.forecast, Decimal):
-        return Projection(figures.forecast, "forecast")
+        ahead = _ahead(figures)
+        return Projection(figures.forecast + ahead, "late forecast" if ahead else "forecast")
+    found = []
     if isinstance(figures.month, Decimal):
         morning = datetime(figures.today.year, figures.today.month, figures.today.day, tzinfo=UTC)
-        return _spread(figures.month, morning, "bill")
+        found.append(_spread(figures.month, morning, "bill"))
     if figures.meter is not None:
-        return _spread(figures.meter.usd, figures.meter.sampled_at, "meter")
-    return None
+        found.append(_spread(figures.meter.usd, figures.meter.sampled_at, "meter"))
+    return max((one for one in found if one is not None), default=None)
+
+
+def _ahead(figures: Figures) -> Decimal:
+    """What was spent and the bill does not say yet, because it lags by up to a day."""
+    if figures.meter is None or not isinstance(figures.month, Decimal):
+        return Decimal(0)
+    return max(Decimal(0), figures.meter.usd - figures.month)
 
 
 def _spread(usd: Decimal, until: datetime, source: Source) -> Projection | None:

@@ -23,6 +23,7 @@ _MONTHS = ("January", "February", "March", "April", "May", "June",
            "July", "August", "September", "October", "November", "December")  # fmt: skip
 _SOURCES: dict[figures.Source, str] = {
     "forecast": "forecast by AWS",
+    "late forecast": "forecast by AWS, plus its lag",
     "bill": "estimate: bill so far, spread",
     "meter": "our own estimate, spread",
     "spent": "spent already",

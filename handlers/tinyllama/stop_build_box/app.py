@@ -122,21 +122,31 @@ def _counted(guard: Guard, now_s: int) -> tuple[Month, str]:
     if before.sampled_s is not None and before.sampled_s >= now_s:
         return before, ""
     try:
-        sight = _sight(guard)
+        machines = fleet.find(guard.clients.ec2, guard.settings, (*fleet.AWAKE, *fleet.ENDED))
+        sight = _sight(guard, machines, before.running)
     except (ClientError, BotoCoreError) as error:
         return before, aws.code_of(error)
-    guard.ledger.add(before, meter.spent_since(before.sampled_s, now_s, sight), now_s)
+    usd = meter.spent_since(before.sampled_s, now_s, sight)
+    running = [machine.instance_id for machine in machines if machine.ended_s is None]
+    guard.ledger.add(before, usd, now_s, running)
     return guard.ledger.month(now_s), ""
 
 
-def _sight(guard: Guard) -> meter.Sight:
-    """What bills now."""
+def _sight(guard: Guard, machines: list[fleet.Machine], ran_before: frozenset[str]) -> meter.Sight:
+    """What bills now, and the machines that may have billed since the last sample."""
     known = prices.of_region(guard.settings.region, prices.table())
     caches = queue_switch.caches(guard.clients.elasticache, guard.settings.queue_stack)
     endpoints = queue_switch.endpoints(guard.clients.ec2, guard.settings.stack)
-    machines = fleet.find(guard.clients.ec2, guard.settings)
     return meter.Sight(
-        [meter.Running(known.machine(one.instance_type), one.launched_s) for one in machines],
+        [
+            meter.Machine(
+                known.machine(one.instance_type),
+                one.launched_s,
+                one.ended_s,
+                one.instance_id in ran_before,
+            )
+            for one in machines
+        ],
         known.steady(caches=len(caches), endpoints=len(endpoints)),
     )
 

@@ -4,8 +4,11 @@ A node is stopped, because its volume is kept. A builder is terminated: nobody s
 stopped one bills for its volume, and CloudFormation did not make it and so does not delete it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from tinyllama.stop_build_box.clients import code_of
@@ -19,24 +22,32 @@ Role = Literal["gpu-node", "builder"]
 PAGE_SIZE = 20
 """Small, so that a test can fill more than one page; EC2 takes 5 to 1000."""
 AWAKE = ("pending", "running")
+ENDED = ("stopping", "stopped", "shutting-down", "terminated")
+_ENDED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An instance that starts or runs."""
+    """An instance: its last start, and its end if any; infinite where EC2 does not say when."""
 
     instance_id: str
     role: Role
     instance_type: str
     launched_s: float
+    ended_s: float | None = None
 
 
-def find(ec2: "EC2Client", settings: GuardSettings) -> list[Machine]:
-    """Every node and builder of the stack that bills, or is about to."""
+def find(
+    ec2: "EC2Client", settings: GuardSettings, states: tuple[str, ...] = AWAKE
+) -> list[Machine]:
+    """Every node and builder of the stack that bills, or is about to; or those in other states.
+
+    EC2 tells of a terminated one for about an hour.
+    """
     filters: list[FilterTypeDef] = [
         *_own(settings),
         {"Name": "tag:Role", "Values": ["gpu-node", "builder"]},
-        {"Name": "instance-state-name", "Values": list(AWAKE)},
+        {"Name": "instance-state-name", "Values": list(states)},
     ]
     pages = ec2.get_paginator("describe_instances").paginate(
         Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
@@ -126,7 +137,19 @@ def _machine(instance: Any) -> Machine:
         role=tags["Role"],
         instance_type=instance["InstanceType"],
         launched_s=instance["LaunchTime"].timestamp(),
+        ended_s=_end(instance) if instance["State"]["Name"] in ENDED else None,
     )
+
+
+def _end(instance: Any) -> float:
+    """When it ended: EC2 says it in a sentence, and that may be empty.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
+    """
+    found = _ENDED_AT.search(instance.get("StateTransitionReason") or "")
+    if found is None:
+        return inf
+    return datetime.strptime(f"{found[1]} +0000", "%Y-%m-%d %H:%M:%S %z").timestamp()
 
 
 def described(machines: "list[Machine]") -> Iterator[str]:

@@ -1,11 +1,12 @@
 """The month's spend and the latch, two items of the control table.
 
-`spend#2026-11` holds `usd` and `sampledAt` of the meter, `warnedAt` once the mail at 75 % was
-sent, and `untilUsd` after a lift. `node` holds the latch (tinyllama.utils.control.hold), and
-`latchedTold` once its mail was sent. Every write names its own attributes alone, because a resize
-keeps others in the same item.
+`spend#2026-11` holds `usd`, `sampledAt` and `runningIds` of the meter, `warnedAt` once the mail at
+75 % was sent, and `untilUsd` after a lift. `node` holds the latch (tinyllama.utils.control.hold),
+and `latchedTold` once its mail was sent. Every write names its own attributes alone, because a
+resize keeps others in the same item.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ REFUSED = "ConditionalCheckFailedException"
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What the ledger says of a month; `sampled_s` may be of the month before."""
+    """What the ledger says of a month; `sampled_s` and `running` may be of the month before."""
 
     usd: float = 0.0
     sampled_s: float | None = None
+    running: frozenset[str] = frozenset()
     is_warned: bool = False
     until_usd: float | None = None
 
@@ -38,25 +40,25 @@ class Ledger:
     def month(self, now_s: float) -> Month:
         """Read this month; one without a sample goes on from the last one of the month before."""
         item = self._item(_spend(now_s))
-        sampled = item.get("sampledAt")
-        if sampled is None:
-            sampled = self._item(_spend(month_began(now_s) - 1)).get("sampledAt")
+        last = item if "sampledAt" in item else self._item(_spend(month_began(now_s) - 1))
         return Month(
             usd=float(item.get("usd", "0")),
-            sampled_s=None if sampled is None else float(sampled),
+            sampled_s=float(last["sampledAt"]) if "sampledAt" in last else None,
+            running=frozenset(last.get("runningIds", "").split()),
             is_warned="warnedAt" in item,
             until_usd=float(item["untilUsd"]) if "untilUsd" in item else None,
         )
 
-    def add(self, before: Month, usd: float, now_s: int) -> bool:
+    def add(self, before: Month, usd: float, now_s: int, running: Iterable[str] = ()) -> bool:
         """Add to this month; False if another run has counted since `before` was read."""
         is_of_month = before.sampled_s is not None and before.sampled_s >= month_began(now_s)
         values = {":usd": {"N": f"{usd:.6f}"}, ":now": {"N": str(now_s)}}
+        values[":running"] = {"S": " ".join(sorted(running))}
         if is_of_month:
             values[":before"] = {"N": f"{before.sampled_s:.0f}"}
         return self._write(
             _spend(now_s),
-            "SET sampledAt = :now ADD usd :usd",
+            "SET sampledAt = :now, runningIds = :running ADD usd :usd",
             values,
             "sampledAt = :before" if is_of_month else "attribute_not_exists(sampledAt)",
         )

@@ -1,9 +1,10 @@
 """The arithmetic of our own meter: what ran, for how long, at which price. Pure.
 
-AWS knows what was spent 8 to 24 hours late; this is minutes old. It counts what it sees running at
-each sample, from the sample before, or from the machine's start where that is later. So a machine
-that stopped between two samples is missed for less than one interval, and nothing is counted twice:
-the next sample begins where the last one that was written ended.
+AWS knows what was spent 8 to 24 hours late; this is minutes old. Each sample counts what ran since
+the one before: a machine from its start or from that sample, until now or until its end. Where EC2
+does not say when a machine ended, it counts until now. So nothing is missed, a machine that ended
+is counted for less than one interval too much, and nothing is counted twice: the next sample begins
+where the last one that was written ended.
 """
 
 from calendar import timegm
@@ -20,18 +21,27 @@ Verdict = Literal["kill", "warn", "fine"]
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A machine that runs: its price with its public address in USD an hour, and its start."""
+class Machine:
+    """A machine that runs or ran.
+
+    Attributes:
+        usd_hour: its price with its public address.
+        launched_s: its last start.
+        ended_s: its end; None while it runs, infinite where that is not told.
+        ran_before: whether it ran at the last sample.
+    """
 
     usd_hour: float
     launched_s: float
+    ended_s: float | None = None
+    ran_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What bills at a sample: machines, and what has no start, in USD an hour."""
+    """What a sample sees: machines, also ended ones, and what has no start, in USD an hour."""
 
-    machines: Sequence[Running]
+    machines: Sequence[Machine]
     steady_usd_hour: float
 
 
@@ -63,12 +73,21 @@ def spent_since(sampled_s: float | None, now_s: float, sight: Sight) -> float:
     began = month_began(now_s)
     from_s = began if sampled_s is None else max(sampled_s, began)
     usd = sum(
-        machine.usd_hour * max(0.0, now_s - max(from_s, machine.launched_s)) / HOUR_S
-        for machine in sight.machines
+        machine.usd_hour * _ran_s(machine, from_s, now_s) / HOUR_S for machine in sight.machines
     )
     if sampled_s is not None:
         usd += sight.steady_usd_hour * max(0.0, now_s - from_s) / HOUR_S
     return usd
+
+
+def _ran_s(machine: Machine, from_s: float, now_s: float) -> float:
+    """How long a machine ran in an interval, in seconds."""
+    if machine.ended_s is not None and not machine.ran_before and machine.launched_s < from_s:
+        return 0.0  # it ended before the interval
+    # A machine that was stopped and started in between tells its last start alone.
+    start_s = from_s if machine.ran_before else max(from_s, machine.launched_s)
+    end_s = now_s if machine.ended_s is None else min(now_s, machine.ended_s)
+    return max(0.0, end_s - start_s)
 
 
 def limit_usd(budget_usd: float, until_usd: float | None) -> float:

@@ -1,9 +1,9 @@
-"""The stack that holds what bills by the hour: whether it is on, what of it exists, turning it off.
+"""The stack that holds what bills by the hour: is it on, what of it exists, turning it off.
 
-It is a nested stack of its own, without a function or a role, and is updated by itself: with its own
-template and parameters, UseGpu alone is changed. So CloudFormation stays the owner, and the update
-needs no permission but to delete what bills. The root stack still says `UseGpu=true` afterwards,
-until the operator deploys it (ADR 0017).
+It is a nested stack of its own, without a function or a role, and is updated by itself: with its
+own template and parameters, UseGpu alone is changed. So CloudFormation stays the owner, and the
+update needs no permission but to delete what bills. The root stack still says `UseGpu=true`
+afterwards, until the operator deploys it (ADR 0017).
 """
 
 from dataclasses import dataclass
