@@ -92,6 +92,14 @@ def test_documented_command_takes_back_what_is_under_way(
     finally:
         account.play(Behaviour())
     assert (said["operation"], said["reason"]) == (operation, "reverted")
+    # A caller may still be at work for so long; then the motor ends it.
+    run.client("dynamodb").update_item(
+        TableName=f"{run.name}-control",
+        Key={"id": {"S": "node"}},
+        UpdateExpression="ADD resizeDeadline :less",
+        ExpressionAttributeValues={":less": {"N": "-60"}},
+    )
+    run.client("lambda").invoke(FunctionName=run.outputs["ResizeMotorFunction"], Payload=b"{}")
     assert ends(run, operation) == "failed"
     assert node_type(run) == "t3.small"
 

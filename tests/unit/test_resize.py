@@ -5,8 +5,10 @@ Long because each test needs the same surroundings, and a way of failing is a te
 
 import json
 import os
+import re
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -33,6 +35,7 @@ from tinyllama.resize_motor import app as motor
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.control import hold
 from tinyllama.utils.control.operation import LIMIT_S
+from tinyllama.utils.control.step import CALLING_S
 from tinyllama.utils.control.table import ControlTable, Overtaken
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import ControlSettings
@@ -55,6 +58,9 @@ def mails() -> list[str]:
         QueueUrl=os.environ["TEST_MAILBOX"], MaxNumberOfMessages=10
     )
     return [json.loads(m["Body"])["Subject"] for m in answer.get("Messages", [])]
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def begun(body: str) -> str:
@@ -335,7 +341,7 @@ def test_slower_of_two_that_go_on_is_told(control: Control, ec2: Ec2, key_table:
         table.replace(seen, seen)
 
 
-def test_operator_takes_back_what_is_done_and_what_is_not(ec2: Ec2) -> None:
+def test_operator_takes_back_what_is_done_and_what_is_not(ec2: Ec2, control: Control) -> None:
     """`{"revert": true}` to the motor: the other way round, or the way back."""
     ec2.state = "stopped"
     begun(UP)
@@ -349,6 +355,59 @@ def test_operator_takes_back_what_is_done_and_what_is_not(ec2: Ec2) -> None:
     assert (ec2.state, ec2.instance_type) == ("running", "t3.small")
     under_way = begun(UP)
     assert motor.handler({"revert": True}, None)["reason"] == "reverted"
-    assert state(under_way) == "failed"
     assert ec2.instance_type == "t3.small"
+    assert state(under_way) == "changing"
+    control.put(resizeDeadline={"N": str(int(time.time()) + LIMIT_S - CALLING_S - 1)})
+    tick()
+    assert state(under_way) == "failed"
     assert LIMIT_S == 900
+
+
+@pytest.mark.fault(
+    fault="an operator takes a resize back while another caller is about to change the type",
+    place="POST /resize, the motor",
+    user_sees="`changing` for up to a minute more",
+    lost="nothing: the node gets its old type again",
+    recovers="by itself, at the next tick",
+)
+def test_call_that_comes_after_a_revert_is_undone(ec2: Ec2, control: Control) -> None:
+    """Its step was written before the revert, and EC2 hears of it after."""
+    ec2.state = "stopped"
+    under_way = begun(UP)
+    ec2.state, ec2.instance_type = "stopped", "t3.small"
+    control.put(resizeState={"S": "changing"})
+    assert motor.handler({"revert": True}, None)["state"] == "changing"
+    ec2.instance_type = "g4dn.xlarge"
+    tick()
+    assert ec2.instance_type == "t3.small"
+    control.put(resizeDeadline={"N": str(int(time.time()) + LIMIT_S - CALLING_S - 1)})
+    tick()
+    assert state(under_way) == "failed"
+
+
+def test_caller_may_not_outlive_its_time() -> None:
+    """Else a call could come after the operation has failed."""
+    text = (ROOT / "cloudformation" / "resize.yaml").read_text("utf-8")
+    timeouts = [int(found) for found in re.findall(r"Timeout: (\d+)", text)]
+    assert max(timeouts) < CALLING_S
+
+
+@pytest.mark.parametrize("later", ["start", "stop"])
+def test_resize_is_taken_back_after_a_later_start_or_stop(later: str, ec2: Ec2) -> None:
+    """Once; a second revert is a resize up again."""
+    ec2.state = "stopped"
+    begun(UP)
+    ec2.settle()
+    tick()
+    begun(f'{{"action": "{later}"}}')
+    if later == "stop":
+        assert motor.handler({"revert": True}, None) == {"seen": "overtaken"}
+    ec2.settle()
+    tick()
+    back = motor.handler({"revert": True}, None)
+    assert (back["action"], back["target"]) == ("resize", "t3.small")
+    for _ in range(3):
+        ec2.settle()
+        tick()
+    assert (ec2.state, ec2.instance_type) == ("running", "t3.small")
+    assert motor.handler({"revert": True}, None)["target"] == "g4dn.xlarge"

@@ -79,29 +79,35 @@ def tick() -> Fields:
 
 
 def revert() -> Fields:
-    """Take a resize back: one under way fails, and one that has ended is done the other way round.
+    """Take the last resize back: one under way fails, one that is done is done the other way round,
+    also after a later start or stop.
 
     Raises:
         ControlUnavailable, InvalidSetting, NodeUnavailable, Overtaken, UnderWay, Latched
     """
     last = table().read().operation
-    if last is None or last.target == last.previous:
+    wanted = None if last is None else last.previous if last.changes_type else last.undo
+    if last is None or wanted is None or wanted == last.target:
         return {"seen": "none"}
+    if not last.is_over and not last.changes_type:
+        raise UnderWay
     now = int(time.time())
     if not last.is_over:
         back = failing(last, "reverted", now)
         if back != last:
             table().replace(last, back)
-    elif last.state == "done":
+    elif last.state == "done" or not last.changes_type:
         back = replace(
             last,
             id=secrets.token_hex(8),
+            action="resize",
             state="stopping",
-            target=last.previous,
+            target=wanted,
             previous=last.target,
             began=now,
             deadline=now + LIMIT_S,
             by="operator",
+            reason=None,
             started_at=None,
         )
         table().begin(back)

@@ -27,7 +27,8 @@ class Operation:
 
     `previous` is the type that the node had; `target` is the same where the type does not change.
     `reason` says why the operation fails; until it has `failed`, the node goes back to `previous`.
-    `started_at` is when EC2 accepted the last start. `by` is the `sub` of who asked.
+    `started_at` is when EC2 accepted the last start. `by` is the `sub` of who asked. `undo` is the
+    type before the last resize, which a start or stop after it leaves as it is.
     """
 
     id: str
@@ -42,15 +43,21 @@ class Operation:
     reason: Reason | None = None
     started_at: int | None = None
     mailed: int | None = None
+    undo: str | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended, well or not."""
         return self.state in ENDED
 
+    @property
+    def changes_type(self) -> bool:
+        """Whether the node has another type after it."""
+        return self.target != self.previous
+
 
 def attributes(operation: Operation) -> dict[str, dict[str, str] | None]:
-    """The attributes by name, None for what is not there; `mailed` is written on its own."""
+    """The attributes by name, None for what is not there; not `mailed` and `undo`."""
     started_at = operation.started_at
     return {
         "resizeId": {"S": operation.id},
@@ -81,7 +88,7 @@ def operation_of(item: object) -> Operation | None:
         return None
     try:
         started_at, mailed = item.get("resizeStartedAt"), item.get("resizeMailed")
-        reason = item.get("resizeReason")
+        reason, undo = item.get("resizeReason"), item.get("resizeUndo")
         return Operation(
             id=_text(item["resizeId"]),
             action=cast(Action, _one_of(item["resizeAction"], get_args(Action))),
@@ -95,6 +102,7 @@ def operation_of(item: object) -> Operation | None:
             reason=None if reason is None else cast(Reason, _one_of(reason, get_args(Reason))),
             started_at=None if started_at is None else int(started_at["N"]),
             mailed=None if mailed is None else int(mailed["N"]),
+            undo=None if undo is None else _text(undo),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ControlUnavailable("control table: no operation of this form") from error

@@ -14,6 +14,9 @@ from tinyllama.utils.control.operation import LIMIT_S, Operation, Reason, State
 Call = Literal["stop", "change_type", "start"]
 SETTLING_S: Final = 15
 """How long EC2 may describe a node as it was before a start that it accepted."""
+CALLING_S: Final = 45
+"""How long a caller that has written a step may still call EC2: longer than its function may run
+(`Timeout` in resize.yaml)."""
 _NO_CAPACITY: Final = "Server.InsufficientInstanceCapacity"
 _ASKED_FOR: Final = frozenset(
     {"", "Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown", "Server.ScheduledStop"}
@@ -75,9 +78,15 @@ def _ahead(operation: Operation, node: Node | None, now: int, is_latched: bool) 
 def _back(operation: Operation, node: Node | None, now: int) -> Step:
     """Give the node its previous type again, and leave it stopped: a job that waits starts it."""
     is_back = node is None or node.instance_type == operation.previous
-    if is_back or now >= operation.deadline:
+    if now >= operation.deadline:
         return Step(replace(operation, state="failed"))
-    return _change(operation, node, operation.previous)
+    if not is_back:
+        return _change(operation, node, operation.previous)
+    # Another caller may be about to change the type, where an operator takes the step back.
+    failed_at = operation.deadline - LIMIT_S
+    if operation.reason == "reverted" and now < failed_at + CALLING_S:
+        return Step(operation)
+    return Step(replace(operation, state="failed"))
 
 
 def _change(operation: Operation, node: Node | None, instance_type: str) -> Step:

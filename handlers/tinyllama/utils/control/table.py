@@ -64,8 +64,11 @@ class ControlTable:
         condition = f"{_FREE} AND {_MAY_START}" if may_start else _FREE
         values = {":done": {"S": "done"}, ":failed": {"S": "failed"}}
         gone = ("resizeMailing", "resizeMailed")
+        changes = attributes(operation)
+        if operation.changes_type:
+            changes["resizeUndo"] = {"S": operation.previous}
         try:
-            self._write(attributes(operation), condition, values, remove=gone)
+            self._write(changes, condition, values, remove=gone)
         except dynamodb.ConditionFailed as error:
             if may_start and self.read().is_latched:
                 raise Latched from error
