@@ -53,3 +53,16 @@ def test_sabotage_needs_a_job(jobs: str, capsys: pytest.CaptureFixture[str]) -> 
     """One line, and exit code 2."""
     assert main.main(["sabotage", "--jobs", jobs]) == 2
     assert capsys.readouterr().err == f"sabotage: --jobs is {jobs}; it takes 1 to 64\n"
+
+
+def test_only_may_be_given_several_times(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each in its turn, once; a name that is none is refused, also beside one that is."""
+    names = ["two resizes win", "wrong table of errors", "two resizes win"]
+    only = [word for name in names for word in ("--only", name)]
+    assert main.main(["sabotage", "--list", *only]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "resize         two resizes win",
+        "cache loss     wrong table of errors",
+    ]
+    assert main.main(["sabotage", "--list", *only, "--only", "two"]) == 2
+    assert "no sabotage is called 'two'" in capsys.readouterr().err

@@ -39,7 +39,9 @@ def register(subcommands: Any) -> None:
         "at the stage that should notice. Prints both stages for each sabotage.",
         epilog="example: tl sabotage --only 'authorizer off a route'",
     )
-    parser.add_argument("--only", metavar="NAME", help="run one sabotage")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="run this one; may be given several times"
+    )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
         help="smokes at a time (one for each processor)",
@@ -50,9 +52,11 @@ def register(subcommands: Any) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    chosen = [s for s in sabotage.ALL if given.only in (None, s.name)]
-    if not chosen:
-        raise UsageError(f"sabotage: no sabotage is called {given.only!r}; see tl sabotage --list")
+    known = {change.name: change for change in sabotage.ALL}
+    for name in given.only or ():
+        if name not in known:
+            raise UsageError(f"sabotage: no sabotage is called {name!r}; see tl sabotage --list")
+    chosen = [known[name] for name in dict.fromkeys(given.only or known)]
     if given.list:
         for listed in chosen:
             print(f"{listed.stage:<14} {listed.name}")
