@@ -116,7 +116,7 @@ def test_rule_and_command_agree_on_our_templates() -> None:
     sums = {one.name: round(one.usd, 2) for one in (*found.totals, *found.components)}
     assert sums == {
         "idle": 2.94, "active": 0.72, "with 25 active hours": 20.81,
-        "ops": 0.01, "network": 0.3, "node": 19.45, "queue": 0.79,
+        "ops": 0.01, "node": 19.45, "queue": 1.05, "waker": 0.01,
         "edge": 0.07, "router": 0.07, "queue-health": 0.02, "mail": 0.01,
         "guard": 0.02, "report": 0.01, "resize": 0.1,
     }  # fmt: skip
