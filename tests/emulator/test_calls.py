@@ -161,7 +161,7 @@ def models() -> Callable[[Call], Any]:
 def test_token_that_no_parameter_takes_is_an_error(models: Callable[[Call], Any]) -> None:
     """KMS takes its `NextMarker` back as `Marker`, which only boto3's paginator knows."""
     with pytest.raises(UnknownCall, match="ListKeys: no parameter takes NextMarker"):
-        token_member(models(LISTINGS["key"].call))
+        token_member(models(Call("kms", "list_keys")))
 
 
 def _calls(reader: Reader) -> Iterator[Call]:
@@ -183,6 +183,9 @@ def _check(models: Callable[[Call], Any], call: Call) -> Any:
 def test_listing_fits_its_services_model(models: Callable[[Call], Any], listing: Listing) -> None:
     """Operation, parameters, items, id and tags are names that the service has."""
     item = _check(models, listing.call).member
+    if listing.each_of is not None:
+        assert _check(models, listing.each_of).member.type_name == "string"
+        assert "{holder}" in listing.call.parameters.values()
     follow(listing.id, item)
     if isinstance(listing.tags, str):
         follow(listing.tags, item)
@@ -228,6 +231,81 @@ def test_composite_alarm_that_is_left_is_a_residue(account: MiniStack) -> None:
     assert inventory.take(account).minus(before) == ["composite-alarm both"]
     cloudwatch.delete_alarms(AlarmNames=["both"])
     assert inventory.take(account).minus(before) == []
+
+
+def test_rule_of_another_bus_is_a_residue(account: MiniStack) -> None:
+    """EventBridge lists the rules of one bus alone."""
+    events, before = account.client("events"), inventory.take(account)
+    events.create_event_bus(Name="other")
+    events.put_rule(Name="forgotten", EventBusName="other", ScheduleExpression="rate(1 day)")
+    (left,) = inventory.take(account).minus(before)
+    assert left.startswith("event-rule arn:")
+    assert left.endswith("/forgotten")
+    events.delete_rule(Name="forgotten", EventBusName="other")
+    events.delete_event_bus(Name="other")
+    assert inventory.take(account).minus(before) == []
+
+
+def test_old_version_of_a_layer_is_a_residue(account: MiniStack) -> None:
+    """Lambda lists the newest version of a layer alone."""
+    client, before = account.client("lambda"), inventory.take(account)
+    arns = [
+        client.publish_layer_version(LayerName="old", Content={"ZipFile": an_empty_zip()})
+        for _ in range(2)
+    ]
+    wanted = sorted(f"layer {arn['LayerVersionArn']}" for arn in arns)
+    assert inventory.take(account).minus(before) == wanted
+    for number in (1, 2):
+        client.delete_layer_version(LayerName="old", VersionNumber=number)
+    assert inventory.take(account).minus(before) == []
+
+
+def test_secret_that_waits_for_its_end_is_a_residue(account: MiniStack) -> None:
+    """Its name is not free, so the next deploy would fail."""
+    client, before = account.client("secretsmanager"), inventory.take(account)
+    arn = client.create_secret(Name="waits", SecretString="x")["ARN"]
+    client.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    assert inventory.take(account).minus(before) == [f"secret {arn}"]
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    assert inventory.take(account).minus(before) == []
+
+
+def test_key_that_waits_for_its_end_is_none(account: MiniStack) -> None:
+    """It bills nothing any more; while it can be used it does."""
+    client, before = account.client("kms"), inventory.take(account)
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    assert inventory.take(account).minus(before) == [f"key {key}"]
+    client.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert inventory.take(account).minus(before) == []
+
+
+HELD = Listing(
+    "rule",
+    Call("events", "list_rules", {"EventBusName": "{holder}"}, "Rules[]", True),
+    "Arn",
+    each_of=Call("events", "list_event_buses", {}, "EventBuses[].Name", True),
+)
+
+
+@pytest.mark.parametrize("fails", ["ListEventBuses", "ListRules"])
+def test_kind_with_a_holder_that_cannot_be_listed_is_not_listed(fails: str) -> None:
+    """Neither the buses nor the rules of the second one."""
+
+    def service(request: Request) -> Answer:
+        operation = request.headers["x-amz-target"].split(".")[1]
+        if operation == fails and (_sent(request).get("EventBusName") in (None, "b")):
+            return Answer(400, b'{"__type":"AccessDeniedException"}')
+        if operation == "ListEventBuses":
+            return Answer(body=b'{"EventBuses":[{"Name":"a"},{"Name":"b"}]}')
+        return Answer(body=b'{"Rules":[{"Arn":"arn:of-a"}]}')
+
+    with endpoint(service) as server:
+        assert inventory.take(Service(server), {"rule": HELD}).not_listed == ("rule",)
+
+
+def an_empty_zip() -> bytes:
+    """The smallest archive: its end alone."""
+    return b"PK\x05\x06" + bytes(18)
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,15 @@ class Listing:
 
     `call` lists all of the kind; its path leads to one item a resource. `id` is the JMESPath of the
     resource's id or name in an item. `tags` says where its tags are: a member of the item, or a
-    call in which `{id}` is that id; None where nothing reads them.
+    call in which `{id}` is that id; None where nothing reads them. `each_of` lists the names of
+    what holds the kind, where it is listed for each holder alone: `{holder}` in `call`.
     """
 
     kind: str
     call: Call
     id: str = "@"
     tags: Call | str | None = None
+    each_of: Call | None = None
 
     def one(self, parameters: Mapping[str, Any], pick: str = "[0]") -> Call:
         """The same call for one resource.
@@ -102,7 +104,13 @@ def ask(client: Any, call: Call) -> Any:
 
 def ids(client: Any, listing: Listing) -> list[str]:
     """The ids of every resource of a kind; raises as `ask` does, and where an item has no id."""
-    listed = [jmespath.search(listing.id, item) for item in ask(client, listing.call) or []]
+    if listing.each_of is None:
+        calls = [listing.call]
+    else:
+        holders = ask(client, listing.each_of) or []
+        calls = [listing.call.filled({"holder": holder}) for holder in holders]
+    items = [item for call in calls for item in ask(client, call) or []]
+    listed = [jmespath.search(listing.id, item) for item in items]
     if not all(isinstance(resource_id, str) and resource_id for resource_id in listed):
         raise IncompleteAnswer(f"{listing.kind}: an item has no {listing.id}")
     return listed

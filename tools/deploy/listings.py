@@ -1,7 +1,8 @@
 """How each kind of resource is listed: the calls behind the inventory and the deployed reader.
 
 Terminated instances and deleted gateways and endpoints stay in their lists for an hour or so; they
-bill nothing and are not listed here.
+bill nothing and are not listed here. Nor is what AWS made and manages, and a key that waits for its
+end; a secret that does is listed, because its name is not free.
 """
 
 from collections.abc import Mapping
@@ -22,9 +23,16 @@ def _listing(
     parameters: Mapping[str, Any] | None = None,
     tags: Call | str | None = None,
     has_list: bool = True,
+    each_of: Call | None = None,
 ) -> Listing:
     service, operation = call.split(":")
-    return Listing(kind, Call(service, operation, parameters or {}, path, has_list), id_path, tags)
+    listed = Call(service, operation, parameters or {}, path, has_list)
+    return Listing(kind, listed, id_path, tags, each_of)
+
+
+def _holders(service: str, operation: str, path: str) -> Call:
+    """The names of what holds a kind, each of which is asked for its own."""
+    return Call(service, operation, {}, path, has_list=True)
 
 
 def _ec2(kind: str, operation: str, path: str, id_path: str, **parameters: Any) -> Listing:
@@ -67,8 +75,9 @@ _ALL: tuple[Listing, ...] = (
     _ec2("key-pair", "describe_key_pairs", "KeyPairs[]", "KeyPairId"),
     _cache("replication-group", "describe_replication_groups",
            "ReplicationGroups[]", "ReplicationGroupId", "replicationgroup"),
+    # The nodes of a replication group are listed as clusters too.
     _cache("cache-cluster", "describe_cache_clusters",
-           "CacheClusters[]", "CacheClusterId", "cluster"),
+           "CacheClusters[?!ReplicationGroupId]", "CacheClusterId", "cluster"),
     _cache("cache-snapshot", "describe_snapshots", "Snapshots[]", "SnapshotName", "snapshot"),
     _cache("cache-user", "describe_users", "Users[]", "UserId", "user"),
     _cache("cache-user-group", "describe_user_groups", "UserGroups[]", "UserGroupId", "usergroup"),
@@ -77,7 +86,14 @@ _ALL: tuple[Listing, ...] = (
     _cache("cache-parameter-group", "describe_cache_parameter_groups",
            "CacheParameterGroups[]", "CacheParameterGroupName", "parametergroup"),
     _listing("function", "lambda:list_functions", "Functions[]", "FunctionArn"),
-    _listing("layer", "lambda:list_layers", "Layers[]", "LatestMatchingVersion.LayerVersionArn"),
+    # `list_layers` shows the newest version alone.
+    _listing("layer", "lambda:list_layer_versions", "LayerVersions[]", "LayerVersionArn",
+             parameters={"LayerName": "{holder}"},
+             each_of=_holders("lambda", "list_layers", "Layers[].LayerName")),
+    _listing("provisioned-concurrency", "lambda:list_provisioned_concurrency_configs",
+             "ProvisionedConcurrencyConfigs[]", "FunctionArn",
+             parameters={"FunctionName": "{holder}"},
+             each_of=_holders("lambda", "list_functions", "Functions[].FunctionName")),
     _listing("event-source", "lambda:list_event_source_mappings", "EventSourceMappings[]", "UUID"),
     _listing("log-group", "logs:describe_log_groups", "logGroups[]", "logGroupName",
              tags=_tags("logs", "resourceArn", "log-group:{id}", "tags")),
@@ -96,7 +112,9 @@ _ALL: tuple[Listing, ...] = (
     _listing("parameter", "ssm:describe_parameters", "Parameters[]", "Name",
              tags=Call("ssm", "list_tags_for_resource",
                        {"ResourceType": "Parameter", "ResourceId": "{id}"}, "TagList")),
-    _listing("event-rule", "events:list_rules", "Rules[]", "Arn"),
+    _listing("event-rule", "events:list_rules", "Rules[?!ManagedBy]", "Arn",
+             parameters={"EventBusName": "{holder}"},
+             each_of=_holders("events", "list_event_buses", "EventBuses[].Name")),
     _listing("schedule", "scheduler:list_schedules", "Schedules[]", "Arn"),
     _listing("alarm", "cloudwatch:describe_alarms", "MetricAlarms[]", "AlarmName",
              tags=_tags("cloudwatch", "ResourceARN", "alarm:{id}")),
@@ -107,8 +125,12 @@ _ALL: tuple[Listing, ...] = (
     _listing("topic", "sns:list_topics", "Topics[]", "TopicArn"),
     # SQS leaves the list out where there is no queue.
     _listing("queue", "sqs:list_queues", "QueueUrls[]", has_list=False),
-    _listing("secret", "secretsmanager:list_secrets", "SecretList[]", "ARN", tags="Tags"),
-    _listing("key", "kms:list_keys", "Keys[]", "KeyId"),
+    _listing("secret", "secretsmanager:list_secrets", "SecretList[]", "ARN",
+             parameters={"IncludePlannedDeletion": True}, tags="Tags"),
+    _listing("key", "kms:describe_key",
+             "[KeyMetadata][?KeyManager=='CUSTOMER' && KeyState!='PendingDeletion']", "KeyId",
+             parameters={"KeyId": "{holder}"},
+             each_of=_holders("kms", "list_keys", "Keys[].KeyId")),
     _listing("repository", "ecr:describe_repositories", "repositories[]", "repositoryArn"),
     _listing("bucket", "s3:list_buckets", "Buckets[]", "Name"),
 )  # fmt: skip
