@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,26 @@ def month_budget(run: Run) -> str:
     return str(settings["Environment"]["Variables"]["TL_BUDGET"])
 
 
+@contextmanager
+def recorded(run: Run) -> Iterator[Callable[[str, str], list[float]]]:
+    """Record the calls to the local endpoint; gives the times of those that hold a text.
+
+    MiniStack tells the 50 newest of a name, and names each call to EC2 `POST.ec2`.
+    """
+
+    def times(name: str, text: str) -> list[float]:
+        lookup = [{"AttributeKey": "EventName", "AttributeValue": name}]
+        events = run.client("cloudtrail").lookup_events(LookupAttributes=lookup)["Events"]
+        own = [event for event in events if text in event["CloudTrailEvent"]]
+        return sorted(event["EventTime"].timestamp() for event in own)
+
+    _post(run, "/_ministack/config", {"cloudtrail._recording_enabled": "true"})
+    try:
+        yield times
+    finally:
+        _post(run, "/_ministack/config", {"cloudtrail._recording_enabled": "false"})
+
+
 def spend(run: Run, usd: float) -> None:
     """Let the emulated Budget say that this was spent; it tells its topics, and they the guard.
 
@@ -75,15 +96,7 @@ def spend(run: Run, usd: float) -> None:
             UpdateExpression="SET usd = :usd",
             ExpressionAttributeValues={":usd": {"N": str(usd)}},
         )
-    name = month_budget(run)
-    where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
-    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
-    with closing(connection):
-        connection.request("POST", budget.PATH, json.dumps({"budget": name, "usd": usd}))
-        answer = connection.getresponse()
-        answer.read()
-    if answer.status != 204:
-        raise StageFailed(f"the Budget's spend: {answer.status}", logs=("ministack",))
+    _post(run, budget.PATH, {"budget": month_budget(run), "usd": usd})
 
 
 def control(run: Run, item: str) -> dict[str, str]:
@@ -92,3 +105,15 @@ def control(run: Run, item: str) -> dict[str, str]:
         TableName=f"{run.name}-control", Key={"id": {"S": item}}, ConsistentRead=True
     )
     return {name: next(iter(value.values())) for name, value in answer.get("Item", {}).items()}
+
+
+def _post(run: Run, path: str, document: dict[str, Any]) -> None:
+    """Post to the local endpoint's own paths."""
+    where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", path, json.dumps(document))
+        answer = connection.getresponse()
+        answer.read()
+    if answer.status not in (200, 204):
+        raise StageFailed(f"POST {path}: {answer.status}", logs=("ministack",))

@@ -468,21 +468,25 @@ ALL: tuple[Sabotage, ...] = (
         "killer",
         f"{_GUARD}/app.py",
         '        _tell(guard, f"budget killer: {why}", outcome)\n',
-        "",
+        "        pass\n",
     ),
     Sabotage(
         "endpoint bills without a GPU",
-        "gpu off",
-        "cloudformation/stack.yaml",
-        """      TemplateURL: ./queue.yaml
-      Parameters:
-        Name: !Ref AWS::StackName
-        UseGpu: !Ref UseGpu
+        "killer",
+        _QUEUE,
+        """    Type: AWS::EC2::VPCEndpoint
+    Condition: UseGpu
 """,
-        """      TemplateURL: ./queue.yaml
-      Parameters:
-        Name: !Ref AWS::StackName
-        UseGpu: "true"
+        """    Type: AWS::EC2::VPCEndpoint
+""",
+    ),
+    Sabotage(
+        "health without a queue is healthy",
+        "gpu off",
+        "handlers/tinyllama/queue_health/app.py",
+        """        raise ApiError("off", fields={"redis": "fail"})
+""",
+        """        return respond(200, {"redis": "ok"})
 """,
     ),
     Sabotage(

@@ -91,7 +91,7 @@ def test_checkov_saw_every_resource(on: dict[str, Any]) -> None:
         "stack.yaml"  # it holds nested stacks only, for which checkov has no check
     }
     assert "queue.yaml AWS::ElastiCache::ReplicationGroup.Queue CKV_AWS_29" in judged
-    assert "network.yaml AWS::EC2::SecurityGroup.Ec2EndpointSecurityGroup CKV_AWS_23" in judged
+    assert "queue.yaml AWS::EC2::SecurityGroup.Ec2EndpointSecurityGroup CKV_AWS_23" in judged
 
 
 def test_each_skip_is_used_and_says_why(on: dict[str, Any]) -> None:

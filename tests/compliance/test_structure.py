@@ -105,7 +105,7 @@ def test_emulator_word_is_found(word: str) -> None:
             ["Environment: nothing limits its value"],
         ),
         (", for example dev", "", ["Environment: a refusal shows no example"]),
-        ("    MaxValue: 24\n", "", ["MaxUptimeHours: nothing limits its value"]),
+        ("    MaxValue: 11000000000\n", "", ["ModelBytes: nothing limits its value"]),
         (
             "Description: Tag Environment on everything; 1 to 32 lower-case characters.",
             'Description: ""',

@@ -51,15 +51,20 @@ class World:
         self.queue = self.sqs.create_queue(QueueName="mails")["QueueUrl"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:mails"
         self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        self.queue_stack: str = self.cloudformation.create_stack(
-            StackName=f"{STACK}-Queue-1A",
+        _, self.queue_stack = (self.deploy(name) for name in (STACK, f"{STACK}-Queue-1A"))
+        self.bill(0)
+
+    def deploy(self, name: str) -> str:
+        """A stack with the switch on; returns its id."""
+        stack = self.cloudformation.create_stack(
+            StackName=name,
             TemplateBody=json.dumps(TEMPLATE),
             Parameters=[
                 {"ParameterKey": "UseGpu", "ParameterValue": "true"},
                 {"ParameterKey": "Environment", "ParameterValue": "dev"},
             ],
-        )["StackId"]
-        self.bill(0)
+        )
+        return str(stack["StackId"])
 
     def bill(self, usd: float) -> None:
         """Let the Budget say this."""

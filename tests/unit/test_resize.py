@@ -34,6 +34,7 @@ from tests.unit.waking_calls import OTHER, accepted
 from tinyllama.resize_motor import app as motor
 from tinyllama.utils.aws.sigv4 import Credentials
 from tinyllama.utils.control import hold
+from tinyllama.utils.control.advance import Motor
 from tinyllama.utils.control.operation import LIMIT_S
 from tinyllama.utils.control.step import CALLING_S
 from tinyllama.utils.control.table import ControlTable, Overtaken
@@ -411,3 +412,42 @@ def test_resize_is_taken_back_after_a_later_start_or_stop(later: str, ec2: Ec2) 
         tick()
     assert (ec2.state, ec2.instance_type) == ("running", "t3.small")
     assert motor.handler({"revert": True}, None)["target"] == "g4dn.xlarge"
+
+
+def test_revert_that_is_said_twice_is_one(ec2: Ec2, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its first steps were left to the motor, so that the operator saw no success."""
+    ec2.state = "stopped"
+    begun(UP)
+    ec2.settle()
+    tick()
+    with monkeypatch.context() as patched:
+        patched.setattr(Motor, "advance", lambda *_: raised(Overtaken()))
+        first = motor.handler({"revert": True}, None)
+    assert (first["target"], first["left"]) == ("t3.small", "Overtaken")
+    assert motor.handler({"revert": True}, None)["operation"] == first["operation"]
+    for _ in range(3):
+        ec2.settle()
+        tick()
+    assert (ec2.state, ec2.instance_type, state(str(first["operation"]))) == (
+        "running",
+        "t3.small",
+        "done",
+    )
+
+
+def test_resize_that_failed_with_its_new_type_is_taken_back(ec2: Ec2, control: Control) -> None:
+    """Its way back did not end in time: the node's own type says what is to be done."""
+    ec2.state = "stopped"
+    begun(UP)
+    control.put(resizeState={"S": "failed"}, resizeReason={"S": "timeout"}, resizeMailed={"N": "1"})
+    ec2.state, ec2.instance_type = "stopped", "g4dn.xlarge"
+    assert motor.handler({"revert": True}, None)["target"] == "t3.small"
+    for _ in range(3):
+        ec2.settle()
+        tick()
+    assert ec2.instance_type == "t3.small"
+
+
+def raised(error: Exception) -> Any:
+    """An expression that raises."""
+    raise error

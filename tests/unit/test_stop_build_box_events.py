@@ -1,7 +1,11 @@
-"""The meter, the time-outs, the operator's words, and events that are none."""
+"""The meter, the time-outs, the operator's words, and events that are none.
+
+Long because each refusal of AWS is a test of the same function.
+"""
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +24,8 @@ from tests.unit.guard_calls import (
     later,
     made_world,
 )
-from tinyllama.stop_build_box import app, clients, meter, prices, queue_switch
+from tinyllama.stop_build_box import app, clients, fleet, mail, meter, prices, queue_switch
+from tinyllama.stop_build_box.ledger import Ledger
 from tinyllama.stop_build_box.meter import is_first_day
 from tinyllama.stop_build_box.request import BadEvent, parse
 
@@ -289,3 +294,92 @@ def test_killer_needs_no_table(event: object, world: World) -> None:
     assert [line for line in seen["failed"] if line.startswith("latch: ")] == seen["failed"]
     assert (world.states()[node], world.is_queue_on()) == ("stopped", False)
     assert len(world.mails()) == 1
+
+
+@pytest.mark.parametrize("code", ["InternalServerError", "ThrottlingException"])
+@pytest.mark.parametrize("event", [ALERT, {"action": "meter"}])
+def test_one_read_that_fails_undoes_no_lift(
+    event: object, code: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table may tell of a lift when Lambda tries again."""
+    (node,) = world.launch("gpu-node")
+    world.bill(21.4)
+    call({"action": "lift", "untilUsd": 26})
+
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "GetItem")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "month", refuse)
+        with pytest.raises(app.GuardFailed, match=code):
+            call(event)
+    assert (world.states()[node], world.is_queue_on()) == ("running", True)
+
+
+def test_refused_look_at_the_cache_counts_it_while_the_stack_is_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the machines with it; an idle stack is not killed for a permission that is missing."""
+
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeReplicationGroups")
+
+    monkeypatch.setattr(queue_switch, "caches", refuse)
+    call({"action": "meter"})
+    world.launch("gpu-node")
+    later(monkeypatch, 1800)
+    seen = call({"action": "meter"})
+    assert seen["notCounted"] == "AccessDenied"
+    on_usd = (0.029 + 0.004274 + 0.042) / 2
+    assert seen["meterUsd"] == pytest.approx(on_usd, abs=0.001)
+    look = queue_switch.look
+    monkeypatch.setattr(queue_switch, "look", lambda *given: replace(look(*given), is_on=False))
+    later(monkeypatch, 1800)
+    rest_usd = (0.029 + 0.004274) / 2
+    assert call({"action": "meter"})["meterUsd"] == pytest.approx(on_usd + rest_usd, abs=0.001)
+
+
+def test_meter_that_sees_nothing_for_an_hour_fails_once_an_hour(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the alarm topic hears of it, and not with every tick."""
+    call({"action": "meter"})
+
+    def refuse(*_: object) -> None:
+        raise ClientError({"Error": {"Code": "UnauthorizedOperation"}}, "DescribeInstances")
+
+    monkeypatch.setattr(fleet, "find", refuse)
+    failed = []
+    for tick in range(1, 25):
+        later(monkeypatch, 300)
+        try:
+            call({"action": "meter"})
+        except app.GuardFailed as error:
+            failed.append((tick, str(error)))
+    why = "nothing was counted for over an hour: UnauthorizedOperation"
+    assert [text for _, text in failed] == [why, why]
+
+
+def test_warning_that_was_refused_is_sent_by_the_next_tick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted when it was sent."""
+    world.bill(15)
+    with monkeypatch.context() as patched:
+        patched.setattr(mail, "of_warning", lambda *_: 1 / 0)
+        with pytest.raises(app.GuardFailed):
+            call({"action": "meter"})
+    call({"action": "meter"})
+    assert world.mails() == ["15.00 of 20 USD are spent"]
+
+
+def test_machine_of_another_type_is_counted_as_the_dearer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that EC2 has forgotten since, until now."""
+    monkeypatch.setattr(prices.Prices, "steady", lambda *_, **__: 0.0)
+    guard, now = app.setup(), int(time.time())
+    (node,) = world.launch("gpu-node")
+    guard.ledger.add(guard.ledger.month(now), 0, now, {node: "g4dn.xlarge", "i-0": "t3.small"})
+    later(monkeypatch, 3600)
+    assert call({"action": "meter"})["meterUsd"] == pytest.approx(0.663 + 0.029, abs=0.001)

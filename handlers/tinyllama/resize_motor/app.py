@@ -9,7 +9,6 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 STEPS_S = 12.0
+OPERATOR = "operator"
+"""Who takes a resize back; everybody else is a `sub`."""
 Fields = dict[str, str | float]
 
 
@@ -79,40 +80,56 @@ def tick() -> Fields:
 
 
 def revert() -> Fields:
-    """Take the last resize back: one under way fails, one that is done is done the other way round,
-    also after a later start or stop.
+    """Take the last resize back: one under way fails; else the node's previous type is wanted
+    again, also after a later start or stop, and where a resize failed and did not get it back.
 
     Raises:
         ControlUnavailable, InvalidSetting, NodeUnavailable, Overtaken, UnderWay, Latched
     """
     last = table().read().operation
+    if last is not None and last.by == OPERATOR and not last.is_over:
+        return _continued(last)  # the same said twice is no revert of the revert
     wanted = None if last is None else last.previous if last.changes_type else last.undo
-    if last is None or wanted is None or wanted == last.target:
+    if last is None or wanted is None:
         return {"seen": "none"}
-    if not last.is_over and not last.changes_type:
+    if last.is_over:
+        return _begun(last, wanted)
+    if not last.changes_type:
         raise UnderWay
+    back = failing(last, "reverted", int(time.time()))
+    if back != last:
+        table().replace(last, back)
+    return _continued(back)
+
+
+def _begun(last: Operation, wanted: str) -> Fields:
+    """Begin the resize to the wanted type, unless the node has it."""
+    node = _node()
+    if node is None or node.instance_type == wanted:
+        return _described(last) if last.changes_type else {"seen": "none"}
     now = int(time.time())
-    if not last.is_over:
-        back = failing(last, "reverted", now)
-        if back != last:
-            table().replace(last, back)
-    elif last.state == "done" or not last.changes_type:
-        back = replace(
-            last,
-            id=secrets.token_hex(8),
-            action="resize",
-            state="stopping",
-            target=wanted,
-            previous=last.target,
-            began=now,
-            deadline=now + LIMIT_S,
-            by="operator",
-            reason=None,
-            started_at=None,
-        )
-        table().begin(back)
-        metrics.emit(settings().stack, Metric.RESIZE_REQUESTS, dimensions={"Action": "resize"})
-    return tick()
+    back = Operation(
+        id=secrets.token_hex(8),
+        action="resize",
+        state="stopping",
+        target=wanted,
+        previous=node.instance_type,
+        began=now,
+        deadline=now + LIMIT_S,
+        by=OPERATOR,
+        is_forced=True,
+    )
+    table().begin(back)
+    metrics.emit(settings().stack, Metric.RESIZE_REQUESTS, dimensions={"Action": "resize"})
+    return _continued(back)
+
+
+def _continued(operation: Operation) -> Fields:
+    """Go on with it; it is written, so whatever breaks here, a tick goes on, and its id is told."""
+    try:
+        return tick()
+    except (ControlUnavailable, Overtaken, compute.NodeUnavailable) as error:
+        return _described(operation) | {"left": str(error) or type(error).__name__}
 
 
 @cache
@@ -134,10 +151,14 @@ def ec2() -> "EC2Client":
 
 
 def _advanced(operation: Operation) -> Operation:
-    current = settings()
-    node = compute.find_node(ec2(), project=current.project, stack=current.stack)
+    current, node = settings(), _node()
     motor = Motor(table(), ec2(), current.project, current.stack, until=time.time() + STEPS_S)
     return motor.advance(operation, node)
+
+
+def _node() -> compute.Node | None:
+    current = settings()
+    return compute.find_node(ec2(), project=current.project, stack=current.stack)
 
 
 def _report(operation: Operation) -> None:

@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any
 
 from tinyllama.stop_build_box import clients as aws
-from tinyllama.stop_build_box import fleet, mail, meter, prices, queue_switch
+from tinyllama.stop_build_box import count, fleet, mail, meter
 from tinyllama.stop_build_box.killer import Killer, Outcome, end_all, of_aws, report
-from tinyllama.stop_build_box.ledger import Ledger, Month
+from tinyllama.stop_build_box.ledger import Ledger
 from tinyllama.stop_build_box.request import Action, BadEvent, Request, parse
 from tinyllama.stop_build_box.settings import GuardSettings
 from tinyllama.utils.observability import logs, metrics
@@ -25,6 +25,8 @@ from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.settings import InvalidSetting
 
 BUILDER_MOST_S = 55 * 60
+TICK_S = 300
+TABLE_IS_GONE = ("ResourceNotFoundException", "AccessDeniedException")
 Answer = dict[str, Any]
 
 
@@ -52,11 +54,11 @@ def handler(event: object, context: object) -> Answer:
         request = parse(event, budget_topic=guard.settings.budget_topic)
         action = request.action
         answer = ACTIONS[request.action](guard, request, int(time.time()))
-        level = "WARNING" if answer.get("failed") else "INFO"
+        level = "WARNING" if answer.get("failed") or answer.get("notCounted") else "INFO"
         fields = {name: _field(value) for name, value in answer.items()}
     except BadEvent as error:
         level, fields, answer = "WARNING", {"why": str(error)}, {"refused": str(error)}
-    except InvalidSetting as error:
+    except (InvalidSetting, GuardFailed) as error:
         level, fields = "ERROR", {"why": str(error)}
         raise GuardFailed(str(error)) from None
     except Exception as error:  # noqa: BLE001 - Lambda shall try again, and say no message of a library
@@ -86,9 +88,11 @@ def _meter(guard: Guard, request: Request, now_s: int) -> Answer:
     """Count what was spent since the last tick, act on it; while latched, keep everything off."""
     billed_usd, why_unknown = _billed(guard, now_s)
     try:
-        month, why_not_counted = _counted(guard, now_s)
-    except of_aws():
-        if meter.verdict(billed_usd or 0.0, budget_usd=guard.settings.budget_usd) != "kill":
+        month, why_not_counted = count.count(guard.clients, guard.settings, guard.ledger, now_s)
+    except of_aws() as error:
+        is_spent = meter.verdict(billed_usd or 0.0, budget_usd=guard.settings.budget_usd) == "kill"
+        # A table that answers another time may tell of a lift; Lambda tries again.
+        if not is_spent or aws.code_of(error) not in TABLE_IS_GONE:
             raise
         return _kill(guard, f"AWS says that {billed_usd:.2f} USD are spent", now_s)
     spent = max(month.usd, billed_usd or 0.0)
@@ -103,52 +107,14 @@ def _meter(guard: Guard, request: Request, now_s: int) -> Answer:
     if guard.ledger.is_latched():
         # A start that raced the latch, or what the last run could not turn off.
         return seen | _kill(guard, "the node is latched", now_s)
-    if verdict == "warn" and not month.is_warned and guard.ledger.claim_warning(now_s):
+    if verdict == "warn" and not month.is_warned:
         limit = meter.limit_usd(guard.settings.budget_usd, month.until_usd)
         mail.of_warning(guard.clients.sns, guard.settings, spent, limit)
+        guard.ledger.note_warned(now_s)
+    if why_not_counted and meter.is_mute_for_hours(month.sampled_s, now_s):
+        # Lambda tells the alarm topic of a run that failed three times.
+        raise GuardFailed(f"nothing was counted for over an hour: {why_not_counted}")
     return seen
-
-
-def _counted(guard: Guard, now_s: int) -> tuple[Month, str]:
-    """The month with what was spent until now; another run's count if that came first.
-
-    Returns:
-        Also why nothing could be counted: the next sample makes up for it, and the kill that the
-        Budget asks for must not wait for it.
-    """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    before = guard.ledger.month(now_s)
-    if before.sampled_s is not None and before.sampled_s >= now_s:
-        return before, ""
-    try:
-        machines = fleet.find(guard.clients.ec2, guard.settings, (*fleet.AWAKE, *fleet.ENDED))
-        sight = _sight(guard, machines, before.running)
-    except (ClientError, BotoCoreError) as error:
-        return before, aws.code_of(error)
-    usd = meter.spent_since(before.sampled_s, now_s, sight)
-    running = [machine.instance_id for machine in machines if machine.ended_s is None]
-    guard.ledger.add(before, usd, now_s, running)
-    return guard.ledger.month(now_s), ""
-
-
-def _sight(guard: Guard, machines: list[fleet.Machine], ran_before: frozenset[str]) -> meter.Sight:
-    """What bills now, and the machines that may have billed since the last sample."""
-    known = prices.of_region(guard.settings.region, prices.table())
-    caches = queue_switch.caches(guard.clients.elasticache, guard.settings.queue_stack)
-    endpoints = queue_switch.endpoints(guard.clients.ec2, guard.settings.stack)
-    return meter.Sight(
-        [
-            meter.Machine(
-                known.machine(one.instance_type),
-                one.launched_s,
-                one.ended_s,
-                one.instance_id in ran_before,
-            )
-            for one in machines
-        ],
-        known.steady(caches=len(caches), endpoints=len(endpoints)),
-    )
 
 
 def _billed(guard: Guard, now_s: int) -> tuple[float | None, str]:
@@ -176,7 +142,9 @@ def _alert(guard: Guard, request: Request, now_s: int) -> Answer:
     month, which it cannot know."""
     try:
         is_lifted = guard.ledger.month(now_s).until_usd is not None
-    except of_aws():
+    except of_aws() as error:
+        if aws.code_of(error) not in TABLE_IS_GONE:
+            raise
         is_lifted = False
     if is_lifted or meter.is_first_day(now_s):
         return _meter(guard, request, now_s)
@@ -187,19 +155,25 @@ def _kill(guard: Guard, why: str, now_s: int) -> Answer:
     outcome = guard.killer.kill(why, now_s)
     if outcome.is_news:
         metrics.emit(guard.settings.stack, Metric.BUDGET_STOPS)
-    if outcome.is_news or _told(guard) != outcome.trouble:
+    told = _told(guard, outcome, now_s)
+    # The end of a trouble is no news; while a stack is being changed, it is no end either.
+    is_told = told == outcome.trouble or (told is not None and not outcome.trouble)
+    if outcome.is_news or not is_told:
         _tell(guard, f"budget killer: {why}", outcome)
+    elif outcome.is_waiting:
+        return report(outcome)
+    if outcome.is_news or told != outcome.trouble:
         with suppress(*of_aws()):
             guard.ledger.note_told(outcome.trouble)
     return report(outcome)
 
 
-def _told(guard: Guard) -> str | None:
-    """What was mailed of this latch; None also if it cannot be read: better twice than never."""
+def _told(guard: Guard, outcome: Outcome, now_s: int) -> str | None:
+    """What was mailed of this latch; where that cannot be read, nothing once an hour."""
     try:
         return guard.ledger.told()
     except of_aws():
-        return None
+        return None if now_s % meter.HOUR_S < TICK_S else outcome.trouble
 
 
 def _overdue(guard: Guard, request: Request, now_s: int) -> Answer:
@@ -208,7 +182,8 @@ def _overdue(guard: Guard, request: Request, now_s: int) -> Answer:
     overdue = [
         machine
         for machine in fleet.find(guard.clients.ec2, guard.settings)
-        if meter.is_overdue(machine.launched_s, now_s, most_s=most_s[machine.role])
+        if machine.bills
+        and meter.is_overdue(machine.launched_s, now_s, most_s=most_s[machine.role])
     ]
     if not overdue:
         return report(Outcome((), ()))

@@ -22,7 +22,7 @@ Role = Literal["gpu-node", "builder"]
 PAGE_SIZE = 20
 """Small, so that a test can fill more than one page; EC2 takes 5 to 1000."""
 AWAKE = ("pending", "running")
-ENDED = ("stopping", "stopped", "shutting-down", "terminated")
+KEPT = ("stopping", "stopped")
 _ENDED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
@@ -33,21 +33,22 @@ class Machine:
     instance_id: str
     role: Role
     instance_type: str
+    state: str
     launched_s: float
     ended_s: float | None = None
 
+    @property
+    def bills(self) -> bool:
+        """Whether the guard has to end it: a stopped builder bills for its volume for ever."""
+        return self.state in AWAKE or (self.role == "builder" and self.state in KEPT)
 
-def find(
-    ec2: "EC2Client", settings: GuardSettings, states: tuple[str, ...] = AWAKE
-) -> list[Machine]:
-    """Every node and builder of the stack that bills, or is about to; or those in other states.
 
-    EC2 tells of a terminated one for about an hour.
-    """
+def find(ec2: "EC2Client", settings: GuardSettings) -> list[Machine]:
+    """Every node and builder of the stack, also those that have ended: EC2 tells of a terminated
+    one for about an hour."""
     filters: list[FilterTypeDef] = [
         *_own(settings),
         {"Name": "tag:Role", "Values": ["gpu-node", "builder"]},
-        {"Name": "instance-state-name", "Values": list(states)},
     ]
     pages = ec2.get_paginator("describe_instances").paginate(
         Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
@@ -136,8 +137,9 @@ def _machine(instance: Any) -> Machine:
         instance_id=instance["InstanceId"],
         role=tags["Role"],
         instance_type=instance["InstanceType"],
+        state=instance["State"]["Name"],
         launched_s=instance["LaunchTime"].timestamp(),
-        ended_s=_end(instance) if instance["State"]["Name"] in ENDED else None,
+        ended_s=None if instance["State"]["Name"] in AWAKE else _end(instance),
     )
 
 

@@ -16,7 +16,8 @@ from tinyllama.stop_build_box.ledger import Ledger
 from tinyllama.stop_build_box.settings import GuardSettings
 from tinyllama.utils.aws.errors import AwsError
 
-BUSY = "queue: its stack is being changed; the next tick tries again"
+BUSY = "queue: a stack is being changed; the next tick tries again"
+BEGUN = "begin to turn the queue off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,19 @@ class Outcome:
 
     @property
     def is_news(self) -> bool:
-        """Whether to mail: not for a repetition that finds nothing to do."""
-        return self.is_new or bool(self.done)
+        """Whether to mail: not for a repetition that does nothing, or begins the same again."""
+        return self.is_new or any(not line.startswith(BEGUN) for line in self.done)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a stack is being changed, so that nothing is known of the queue yet."""
+        return BUSY in self.failed
 
     @property
     def trouble(self) -> str:
-        """What failed, but for a stack that is being changed: mailed when it is another."""
-        return "; ".join(line for line in self.failed if line != BUSY)
+        """What failed, and what was begun and has not ended: mailed when it is another."""
+        begun = [line for line in self.done if line.startswith(BEGUN)]
+        return "; ".join([line for line in self.failed if line != BUSY] + begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Killer:
             is_new = self.ledger.latch(why, now_s)
         except of_aws() as error:
             failed = Tried(failed=(f"latch: {code_of(error)}",))
-        steps = (self._machines, self._addresses, self._queue)
+        steps = (self._machines, self._addresses, partial(self._queue, now_s))
         tried = [failed, *(_guarded(step) for step in steps)]
         done = [line for one in tried for line in one.done]
         if is_new:
@@ -77,9 +84,8 @@ class Killer:
         )
 
     def _machines(self, *, is_rehearsal: bool = False) -> Tried:
-        return end_all(
-            self.clients, fleet.find(self.clients.ec2, self.settings), is_rehearsal=is_rehearsal
-        )
+        machines = fleet.find(self.clients.ec2, self.settings)
+        return end_all(self.clients, [m for m in machines if m.bills], is_rehearsal=is_rehearsal)
 
     def _addresses(self, *, is_rehearsal: bool = False) -> Tried:
         ec2 = self.clients.ec2
@@ -92,32 +98,42 @@ class Killer:
             }
         )
 
-    def _queue(self) -> Tried:
+    def _queue(self, now_s: int) -> Tried:
         cloudformation, queue_stack = self.clients.cloudformation, self.settings.queue_stack
         switch = queue_switch.look(cloudformation, queue_stack)
-        if switch.is_busy:
-            return Tried(failed=(BUSY,)) if switch.is_on else Tried()
-        if not switch.is_on:
+        if not switch.is_on and not switch.is_busy:
             return Tried(failed=self._left())
+        # A stack that its root's update has still to reach would take this one, and break that.
+        busy = [stack for stack in (switch, *self._root()) if stack.is_busy]
+        if stuck := [stack for stack in busy if stack.is_stuck(now_s)]:
+            return Tried(failed=(f"queue: a stack has been {stuck[0].status} for over an hour",))
+        if busy:
+            return Tried(failed=(BUSY,))
         turn_off = partial(queue_switch.turn_off, cloudformation, queue_stack, switch)
         # Only accepted, not done: the status tells how the last try ended.
-        return fleet.each({f"begin to turn the queue off ({switch.status} before)": turn_off})
+        return fleet.each({f"{BEGUN} ({switch.status} before)": turn_off})
+
+    def _root(self) -> list[queue_switch.Switch]:
+        """The root stack, unless it cannot be read: the queue must go all the same."""
+        try:
+            return [queue_switch.look(self.clients.cloudformation, self.settings.stack)]
+        except of_aws():
+            return []
 
     def _left(self) -> tuple[str, ...]:
-        """What CloudFormation gave up while it turned the queue off, and bills on."""
+        """What CloudFormation gave up while it turned the queue off: it bills on, or its name is
+        not free when the queue is turned on again."""
+        clients, queue_stack = self.clients, self.settings.queue_stack
+        left = {
+            "cache": queue_switch.caches(clients.elasticache, queue_stack),
+            "endpoint": queue_switch.endpoints(clients.ec2, self.settings.stack),
+            "name": queue_switch.given_up(clients.cloudformation, queue_stack),
+        }
         return tuple(
             f"{kind} {own}: left by CloudFormation; delete it by hand"
-            for kind, own in (
-                *(("cache", own) for own in self._caches()),
-                *(("endpoint", own) for own in self._endpoints()),
-            )
+            for kind, every in left.items()
+            for own in every
         )
-
-    def _caches(self) -> list[str]:
-        return queue_switch.caches(self.clients.elasticache, self.settings.queue_stack)
-
-    def _endpoints(self) -> list[str]:
-        return queue_switch.endpoints(self.clients.ec2, self.settings.stack)
 
     def _queue_rehearsed(self) -> Tried:
         switch = queue_switch.look(self.clients.cloudformation, self.settings.queue_stack)

@@ -1,13 +1,13 @@
 """The month's spend and the latch, two items of the control table.
 
-`spend#2026-11` holds `usd`, `sampledAt` and `runningIds` of the meter, `warnedAt` once the mail at
-75 % was sent, and `untilUsd` after a lift. `node` holds the latch (tinyllama.utils.control.hold),
-and `latchedTold` once its mail was sent. Every write names its own attributes alone, because a
-resize keeps others in the same item.
+`spend#2026-11` holds `usd`, `sampledAt` and `runningTypes` of the meter, `warnedAt` once the mail
+at 75 % was sent, and `untilUsd` after a lift. `node` holds the latch
+(tinyllama.utils.control.hold), and `latchedTold` once its mail was sent. Every write names its own
+attributes alone, because a resize keeps others in the same item.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tinyllama.stop_build_box.meter import month_began, month_of
@@ -21,11 +21,15 @@ REFUSED = "ConditionalCheckFailedException"
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What the ledger says of a month; `sampled_s` and `running` may be of the month before."""
+    """What the ledger says of a month.
+
+    `sampled_s`, and `running`, the types by id of the machines that ran then, may be of the month
+    before.
+    """
 
     usd: float = 0.0
     sampled_s: float | None = None
-    running: frozenset[str] = frozenset()
+    running: Mapping[str, str] = field(default_factory=dict)
     is_warned: bool = False
     until_usd: float | None = None
 
@@ -44,31 +48,38 @@ class Ledger:
         return Month(
             usd=float(item.get("usd", "0")),
             sampled_s=float(last["sampledAt"]) if "sampledAt" in last else None,
-            running=frozenset(last.get("runningIds", "").split()),
+            running=dict(pair.split("=", 1) for pair in last.get("runningTypes", "").split()),
             is_warned="warnedAt" in item,
             until_usd=float(item["untilUsd"]) if "untilUsd" in item else None,
         )
 
-    def add(self, before: Month, usd: float, now_s: int, running: Iterable[str] = ()) -> bool:
-        """Add to this month; False if another run has counted since `before` was read."""
+    def add(
+        self, before: Month, usd: float, now_s: int, running: Mapping[str, str] | None = None
+    ) -> bool:
+        """Add to this month; False if another run has counted since `before` was read.
+
+        Args:
+            before: the month as it was read.
+            usd: what was spent since.
+            now_s: of the sample.
+            running: the types of the machines that run, by their ids.
+        """
         is_of_month = before.sampled_s is not None and before.sampled_s >= month_began(now_s)
         values = {":usd": {"N": f"{usd:.6f}"}, ":now": {"N": str(now_s)}}
-        values[":running"] = {"S": " ".join(sorted(running))}
+        pairs = sorted(f"{own}={kind}" for own, kind in (running or {}).items())
+        values[":running"] = {"S": " ".join(pairs)}
         if is_of_month:
             values[":before"] = {"N": f"{before.sampled_s:.0f}"}
         return self._write(
             _spend(now_s),
-            "SET sampledAt = :now, runningIds = :running ADD usd :usd",
+            "SET sampledAt = :now, runningTypes = :running ADD usd :usd",
             values,
             "sampledAt = :before" if is_of_month else "attribute_not_exists(sampledAt)",
         )
 
-    def claim_warning(self, now_s: int) -> bool:
-        """True for the one caller that is to send this month's warning."""
-        now = {":now": {"N": str(now_s)}}
-        return self._write(
-            _spend(now_s), "SET warnedAt = :now", now, "attribute_not_exists(warnedAt)"
-        )
+    def note_warned(self, now_s: int) -> None:
+        """This month's warning was sent."""
+        self._write(_spend(now_s), "SET warnedAt = :now", {":now": {"N": str(now_s)}})
 
     def is_latched(self) -> bool:
         """Whether the budget keeps the node off."""

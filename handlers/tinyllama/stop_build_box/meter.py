@@ -102,6 +102,13 @@ def verdict(spent_usd: float, *, budget_usd: float, until_usd: float | None = No
     return "warn" if spent_usd >= budget_usd * WARN_AT else "fine"
 
 
+def is_mute_for_hours(sampled_s: float | None, now_s: float, *, tick_s: int = 300) -> bool:
+    """Whether nothing was counted for an hour or more; true for one tick of each hour."""
+    if sampled_s is None or now_s - sampled_s < HOUR_S:
+        return False
+    return (now_s - sampled_s) % HOUR_S < tick_s
+
+
 def is_overdue(launched_s: float, now_s: float, *, most_s: float) -> bool:
     """Whether a machine has run for longer than it may."""
     return now_s - launched_s > most_s

@@ -6,6 +6,7 @@ update needs no permission but to delete what bills. The root stack still says `
 afterwards, until the operator deploys it (ADR 0017).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +16,46 @@ if TYPE_CHECKING:
 
 SWITCH = "UseGpu"
 GOING = ("deleting", "deleted")
+BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+ASKED = ("AWS::ElastiCache::ReplicationGroup", "AWS::EC2::VPCEndpoint")
+"""What bills, and is looked for itself."""
+STUCK_S = 3600
+"""Longer than a cache takes to come or go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The queue's stack: its parameters by name, and what it is doing."""
+    """A stack: its parameters by name, what it is doing, and since when (its last change began)."""
 
     parameters: tuple[str, ...]
     is_on: bool
     status: str
+    changed_s: float
 
     @property
     def is_busy(self) -> bool:
         """Whether the stack refuses an update, because another one has not ended."""
         return self.status.endswith("_IN_PROGRESS")
 
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether it is busy for so long that it will not end by itself."""
+        return self.is_busy and now_s - self.changed_s > STUCK_S
 
-def look(cloudformation: "CloudFormationClient", queue_stack: str) -> Switch:
-    """Read the stack."""
-    (found,) = cloudformation.describe_stacks(StackName=queue_stack)["Stacks"]
+
+def look(cloudformation: "CloudFormationClient", stack: str) -> Switch:
+    """Read the queue's stack, or its root."""
+    (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     parameters = {
         given["ParameterKey"]: given.get("ParameterValue", "")
         for given in found.get("Parameters", [])
     }
-    return Switch(tuple(parameters), parameters.get(SWITCH) == "true", found["StackStatus"])
+    changed = found.get("LastUpdatedTime", found["CreationTime"])
+    return Switch(
+        tuple(parameters),
+        parameters.get(SWITCH) == "true",
+        found["StackStatus"],
+        changed.timestamp(),
+    )
 
 
 def turn_off(cloudformation: "CloudFormationClient", queue_stack: str, switch: Switch) -> None:
@@ -62,6 +79,7 @@ def caches(elasticache: Any, queue_stack: str) -> list[str]:
     """
     from botocore.exceptions import ClientError
 
+    # The piece of the stack's id that the ids of its resources end with, as in queue.yaml.
     name = f"tl-queue-{queue_stack.split('/')[-1].split('-')[0]}"
     try:
         answer = elasticache.describe_replication_groups(ReplicationGroupId=name)
@@ -70,6 +88,29 @@ def caches(elasticache: Any, queue_stack: str) -> list[str]:
             return []
         raise
     return [name for group in answer["ReplicationGroups"] if group["Status"] not in GOING]
+
+
+def given_up(cloudformation: "CloudFormationClient", queue_stack: str) -> list[str]:
+    """What the last change of the stack could not delete, but for caches and endpoints: it bills
+    nothing, and its name is not free when the queue is turned on again."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=queue_stack)
+    return left_behind(event for page in pages for event in page["StackEvents"])
+
+
+def left_behind(events: Iterable[Any]) -> list[str]:
+    """The same, of the stack's events, the newest first."""
+    last: dict[str, Any] = {}
+    for event in events:
+        if event.get("PhysicalResourceId") == event["StackId"]:
+            if event["ResourceStatus"] in BEGINNINGS:
+                break
+        else:
+            last.setdefault(event["LogicalResourceId"], event)
+    return [
+        str(event["PhysicalResourceId"])
+        for event in last.values()
+        if event["ResourceStatus"] == "DELETE_FAILED" and event["ResourceType"] not in ASKED
+    ]
 
 
 def endpoints(ec2: "EC2Client", stack: str) -> list[str]:
