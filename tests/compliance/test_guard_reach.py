@@ -46,9 +46,9 @@ def out_of_reach(guard: Template, queue: Template, network: Template) -> list[st
             own = prefix + text(properties(resource)[name], "AWS::StackId")
             if not any(fnmatchcase(own, p) for s in allowed for p in patterns(s)):
                 found.append(f"{logical_id}: no permission on {own}")
-        elif kind == "AWS::EC2::VPCEndpoint":
-            wanted = {"aws:ResourceTag/Name": name_tag(resource)}
-            if not any(condition(s) == wanted for s in allowed):
+        elif kind in ("AWS::EC2::VPCEndpoint", "AWS::ElastiCache::ParameterGroup"):
+            tag, wanted = name_tag(resource), "aws:ResourceTag/Name"
+            if tag is None or not any(condition(s).get(wanted) == tag for s in allowed):
                 found.append(f"{logical_id}: is not tagged as the permission asks")
         elif kind == "AWS::EC2::SecurityGroup":
             if not any(condition(s) == {STACK_TAG: {"Ref": "QueueStack"}} for s in allowed):
@@ -135,6 +135,9 @@ def test_killer_changes_no_role_and_no_function() -> None:
         ("queue.yaml", '${Name}-ec2-endpoint"}\n      PolicyDocument',
          '${Name}"}\n      PolicyDocument',
          "Ec2Endpoint: is not tagged as the permission asks"),
+        ("queue.yaml", 'Name, Value: !Sub "${Name}-queue"}\n        - {Key: Project',
+         'Name, Value: !Sub "${Name}"}\n        - {Key: Project',
+         "QueueParameters: is not tagged as the permission asks"),
         ("queue.yaml", "      UserId: !Sub\n        - tl-stop-",
          "      UserId: !Sub\n        - stop-",
          "StopUser: no permission on user:stop-0a1b2c3d"),
