@@ -8,7 +8,7 @@ WHICH := import sys; print(sys.version.split()[0], sys.base_prefix)
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | tr '|' '\t'
 
-smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 26 s after installation).
+smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 25 s after installation).
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 

@@ -16,7 +16,7 @@ from e2e.gaps.gap import Gap
 
 GAP = Gap(
     name="cache-access",
-    lacks="TLS, IAM authentication and user access strings of ElastiCache",
+    lacks="TLS, IAM authentication and user access strings of ElastiCache; a deleted cache goes on",
     stand_in="a TLS listener in front of a real Redis that verifies each token and asks IAM",
 )
 

@@ -14,6 +14,7 @@ from node.claims import Claims
 from tests import loopback, tokens
 from tests.events import event
 from tests.processes import RedisServer, free_port, until
+from tests.unit.conftest import key_item
 from tests.unit.router_calls import OTHER, called, get, good_token, lines, post, refusal
 from tinyllama.router import app
 from tinyllama.utils.queue.connection import QueuePool
@@ -173,6 +174,29 @@ def test_dead_queue_is_503_and_counted(
     logged, metrics = lines(capsys)
     assert [line["why"] for line in logged] == ["refused", "refused"]
     assert metrics == ["RedisEnqueueFail"]
+
+
+@pytest.mark.fault(
+    fault="the budget killer has deleted the cache",
+    place="before a request",
+    user_sees="503 `node_unavailable`, `budget`",
+    lost="jobs in the queue",
+    recovers="an operator lifts it and turns the queue on again",
+)
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_queue_that_the_killer_took_is_told_as_the_budget(
+    is_readable: bool, monkeypatch: pytest.MonkeyPatch, key_table: loopback.Endpoint
+) -> None:
+    """Where the table says it; a table that does not answer says nothing."""
+    table = loopback.Table(item=key_item(), control={"latchedAt": {"N": "1796000000"}})
+    table.control_refusal = None if is_readable else loopback.Answer(500)
+    key_table.answer = table.answer
+    with closing(impatient(free_port())) as dead:
+        monkeypatch.setattr(app, "connect", lambda *_: dead)
+        if is_readable:
+            assert post() == refusal(503, error="node_unavailable", reason="budget")
+        else:
+            assert post() == refusal(503, error="queue_unavailable")
 
 
 @pytest.mark.fault(

@@ -15,7 +15,7 @@ def operator_session() -> boto3.Session:
     """A session with the operator's credentials and region.
 
     Raises:
-        UsageError: no region is set, or the profile named does not exist.
+        UsageError: no region or no credentials are set, or the profile named does not exist.
     """
     try:
         # The AWS CLI reads AWS_REGION, boto3 alone does not.
@@ -24,6 +24,8 @@ def operator_session() -> boto3.Session:
         raise UsageError(f"aws: {error}; correct AWS_PROFILE") from None
     if session.region_name is None:
         raise UsageError("aws: no region is set; export AWS_REGION, for example eu-central-1")
+    if session.get_credentials() is None:
+        raise UsageError("aws: no credentials are set; run `aws configure`, or export AWS_PROFILE")
     return session
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tljudge.engine.policy import Policy
 
 EXAMPLES = """examples:
-  tl check cloudformation --parameters cloudformation/parameters/dev.json
-  tl check template.yaml --policy policy.toml
+  tl check template.yaml                         by the built-in policy
+  tl check templates --policy policy.toml --parameters dev.json
   tl check . --format sarif --output findings.sarif
   tl check . --write-baseline baseline.json      accept the findings of today
   tl check . --baseline baseline.json            then fail for new ones only

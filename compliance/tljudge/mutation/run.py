@@ -82,9 +82,7 @@ def _mutants(
             edits = next(breaks, None)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             # The template has a shape that the operator does not expect: report it, and go on.
-            yield InapplicableMutation(
-                operator.name, workspace.display(target), f"{type(error).__name__}: {error}"
-            )
+            yield InapplicableMutation(operator.name, workspace.display(target), _unexpected(error))
             return
         if edits is None:
             return
@@ -95,6 +93,13 @@ def _mutants(
             "changes nothing: the template has this value already",
         )
         yield unchanged if mutant is None else mutant
+
+
+def _unexpected(error: Exception) -> str:
+    """What the template has not, or has in another shape."""
+    if isinstance(error, KeyError):
+        return f"the template has no {error} where the operator looks"
+    return f"the template has another shape than the operator expects: {error}"
 
 
 class _Workspace:

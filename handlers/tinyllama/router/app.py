@@ -13,7 +13,7 @@ from tinyllama.utils.auth.key_store import KeyStore
 from tinyllama.utils.aws import compute
 from tinyllama.utils.aws.compute import NodeUnavailable
 from tinyllama.utils.aws.sigv4 import from_environment
-from tinyllama.utils.control.hold import Hold, read_hold
+from tinyllama.utils.control.hold import ControlUnavailable, Hold, read_hold
 from tinyllama.utils.http import body
 from tinyllama.utils.http.authentication import authenticate
 from tinyllama.utils.http.errors import ApiError
@@ -23,7 +23,12 @@ from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.queue import job_id
 from tinyllama.utils.queue.answers import Acceptance
 from tinyllama.utils.queue.client import connect
-from tinyllama.utils.queue.errors import QueueDisabled, QueueUnavailable, RateLimited
+from tinyllama.utils.queue.errors import (
+    QueueDisabled,
+    QueueFull,
+    QueueUnavailable,
+    RateLimited,
+)
 from tinyllama.utils.queue.job_queue import JobQueue
 from tinyllama.utils.settings import (
     ControlSettings,
@@ -63,7 +68,7 @@ def infer(event: Event) -> Response:
     key = body.idempotency_key((event.get("headers") or {}).get("idempotency-key"))
     job = job_id.new_id(claims.sub) if key is None else job_id.id_for_key(claims.sub, key)
     queue = job_queue()
-    with _counted_failures():
+    with _told_of_the_latch(), _counted_failures():
         accepted = queue.accept(
             job_id=job,
             sub=claims.sub,
@@ -199,6 +204,23 @@ def _wake(queue: JobQueue) -> None:
 
 def _read_hold() -> Hold | None:
     return read_hold(setup().control, now=time.time())
+
+
+@contextmanager
+def _told_of_the_latch() -> Iterator[None]:
+    """Where the queue is gone because the month's money is spent, say that.
+
+    Raises:
+        NodeUnavailable: the budget's latch is set, and the queue took nothing.
+    """
+    try:
+        yield
+    except QueueUnavailable as error:
+        if error.outcome == "none" and not isinstance(error, QueueFull):
+            with suppress(ControlUnavailable):
+                if _read_hold() == "budget":
+                    raise NodeUnavailable("budget") from error
+        raise
 
 
 @contextmanager
