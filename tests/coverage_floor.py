@@ -50,11 +50,12 @@ class Floor:
             return (yield)
         self._coverage.stop()
         # By this variable coverage starts in a process of the test.
-        told = os.environ.pop("COVERAGE_PROCESS_CONFIG")
+        told = os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
         try:
             return (yield)
         finally:
-            os.environ["COVERAGE_PROCESS_CONFIG"] = told
+            if told is not None:
+                os.environ["COVERAGE_PROCESS_CONFIG"] = told
             self._coverage.start()
 
     @pytest.hookimpl(trylast=True)
