@@ -26,7 +26,7 @@ DATA = {"data/prices.toml", "data/tagging.json", "data/unscoped_actions.json",
         "engine/default_policy.toml", "py.typed"}  # fmt: skip
 LEFT_OUT = (".*", "build", "__pycache__", "*.egg-info", "node_modules")
 INSTALLED = ["check", "rules", "cost", "mutate"]
-OPERATOR = ["package", "smoke", "sabotage", "bench"]
+OPERATOR = ["package", "smoke", "sabotage", "audit", "bench"]
 TEMPLATE = (
     "Resources:\n  L:\n    Type: AWS::Logs::LogGroup\n    Properties: {RetentionInDays: 30}\n"
 )

@@ -98,7 +98,11 @@ def test_readme_leads_to_each_thing_a_reader_looks_for() -> None:
 
 
 # They need an account; here they show that they understand their options.
-ELSEWHERE = {"check --deployed STACK", "smoke --target aws --stack NAME"}
+ELSEWHERE = {
+    "audit --stack STACK",
+    "check --deployed STACK",
+    "smoke --target aws --stack NAME",
+}
 # `tl mutate` takes a minute, and has tests of its own, so here it only shows its help.
 RUN = {"check": ["cloudformation", "--policy", "compliance/policy.toml", "--parameters",
                  "cloudformation/parameters/dev.json"],

@@ -41,4 +41,4 @@ def judge_deployed(stack: str, policy: Policy) -> tuple[Report, Sequence[str]]:
     return found.report, deployed.notes(found)
 
 
-CLONE = Clone(("package", "smoke", "sabotage", "bench"), ROOT, judge_deployed)
+CLONE = Clone(("package", "smoke", "sabotage", "audit", "bench"), ROOT, judge_deployed)

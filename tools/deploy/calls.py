@@ -102,18 +102,28 @@ def ask(client: Any, call: Call) -> Any:
     return jmespath.search(call.path, answer)
 
 
-def ids(client: Any, listing: Listing) -> list[str]:
-    """The ids of every resource of a kind; raises as `ask` does, and where an item has no id."""
+def items(client: Any, listing: Listing) -> dict[str, Any]:
+    """Every resource of a kind by its id, as the service describes it.
+
+    Raises as `ask` does, and IncompleteAnswer where an item has no id.
+    """
     if listing.each_of is None:
         calls = [listing.call]
     else:
         holders = ask(client, listing.each_of) or []
         calls = [listing.call.filled({"holder": holder}) for holder in holders]
-    items = [item for call in calls for item in ask(client, call) or []]
-    listed = [jmespath.search(listing.id, item) for item in items]
-    if not all(isinstance(resource_id, str) and resource_id for resource_id in listed):
-        raise IncompleteAnswer(f"{listing.kind}: an item has no {listing.id}")
-    return listed
+    found: dict[str, Any] = {}
+    for item in (item for call in calls for item in ask(client, call) or []):
+        resource_id = jmespath.search(listing.id, item)
+        if not (isinstance(resource_id, str) and resource_id):
+            raise IncompleteAnswer(f"{listing.kind}: an item has no {listing.id}")
+        found[resource_id] = item
+    return found
+
+
+def ids(client: Any, listing: Listing) -> list[str]:
+    """The ids of every resource of a kind; raises as `items` does."""
+    return list(items(client, listing))
 
 
 def _operation(client: Any, call: Call) -> Any:
