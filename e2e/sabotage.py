@@ -460,8 +460,8 @@ ALL: tuple[Sabotage, ...] = (
         "no permission to turn the queue off",
         "killer",
         "cloudformation/guard.yaml",
-        "cloudformation:UpdateStack]",
-        "cloudformation:ListStacks]",
+        "                  - cloudformation:UpdateStack\n",
+        "                  - cloudformation:ListStacks\n",
     ),
     Sabotage(
         "killer's mail missing",
