@@ -47,12 +47,14 @@ class Machine:
     )
 
     def watch(self, *options: str, poweroff: str | None = None) -> None:
-        """Start the watchdog, with a minute of 0.1 s."""
+        """Start the watchdog, with a minute of 0.1 s; a slow start meets no limit of uptime."""
         self.node.state_dir.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "node", "watchdog", "--boot", self.booted]
         command += ["--settings-file", str(self.node.settings_file), "--node-id", "i-1"]
         command += ["--state-dir", str(self.node.state_dir), "--minute-s", "0.1"]
         command += ["--poweroff", poweroff or shlex.join(["touch", str(self.folder / "off")])]
+        if "--uptime-min" not in options:
+            command += ["--uptime-min", "99999"]
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(HANDLERS),
