@@ -64,7 +64,7 @@ def test_what_is_left_is_named_with_its_proof_and_price(
         "VolumeId"
     ]
     try:
-        code, said = audit("", "--never-used", "all")
+        code, said = audit("", "--region", REGION)
     finally:
         logs.delete_log_group(logGroupName=group)
         dynamodb.delete_table(TableName=table)
@@ -97,7 +97,7 @@ def test_neighbour_is_not_named(audit: Any, account: MiniStack, gone: Run) -> No
         ],
     )["VolumeId"]  # fmt: skip
     try:
-        code, said = audit("", "--never-used", "all")
+        code, said = audit("", "--region", REGION)
     finally:
         cloudformation.delete_stack(StackName=f"{gone.name}2")
         ec2.delete_volume(VolumeId=volume)
@@ -111,7 +111,7 @@ def test_stack_that_is_alive_is_all_left(audit: Any, account: MiniStack, gone: R
     cloudformation = account.client("cloudformation")
     cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
     try:
-        code, said = audit(name, "--never-used", "all")
+        code, said = audit(name, "--region", REGION)
     finally:
         cloudformation.delete_stack(StackName=name)
     assert (code, sorted(one["type"] for one in said["residues"])) == (1, [
@@ -121,7 +121,7 @@ def test_stack_that_is_alive_is_all_left(audit: Any, account: MiniStack, gone: R
 
 def test_unknown_stack_could_not_be_looked_at(audit: Any) -> None:
     """CloudFormation forgets after 90 days: that is no proof."""
-    code, said = audit("never-was", "--never-used", "all")
+    code, said = audit("never-was", "--region", REGION)
     assert (code, said["state"]) == (3, "COULD_NOT_LOOK")
     assert "remembers no stack" in said["could_not_look"][0]["why"]
 
