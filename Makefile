@@ -8,11 +8,11 @@ WHICH := import sys; print(sys.version.split()[0], sys.base_prefix)
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | tr '|' '\t'
 
-smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 25 s after installation).
+smoke: .venv/ready ## Deploy, use, destroy and verify the whole system on this machine (about 27 s after installation).
 	@test -d .tox/smoke || echo "make: installing three environments, once" >&2
 	@.venv/bin/tox run -qq -m smoke -- $(ARGS)
 
-test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 25 minutes).
+test: .venv/ready ## Every other check: lint and types, then every test suite and the sabotage (about 27 minutes).
 	@echo "make: two suites at a time; each says how it ended, and shows its output if it failed" >&2
 	@.venv/bin/tox run -qq -e handlers,ministack --notest
 	@.venv/bin/tox run-parallel -p 2 --parallel-no-spinner -m test
