@@ -1,15 +1,13 @@
 """Calls of the guard's function, and the machines that its stages launch."""
 
-import http.client
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from e2e.gaps import budget
-from e2e.run import Run, StageFailed, expect
+from e2e.run import Run, expect
 
 
 def guard(run: Run, action: str, **members: float) -> dict[str, Any]:
@@ -75,11 +73,11 @@ def recorded(run: Run) -> Iterator[Callable[[str, str], list[float]]]:
         own = [event for event in events if text in event["CloudTrailEvent"]]
         return sorted(event["EventTime"].timestamp() for event in own)
 
-    _post(run, "/_ministack/config", {"cloudtrail._recording_enabled": "true"})
+    run.servers.post("/_ministack/config", {"cloudtrail._recording_enabled": "true"})
     try:
         yield times
     finally:
-        _post(run, "/_ministack/config", {"cloudtrail._recording_enabled": "false"})
+        run.servers.post("/_ministack/config", {"cloudtrail._recording_enabled": "false"})
 
 
 def spend(run: Run, usd: float) -> None:
@@ -96,7 +94,7 @@ def spend(run: Run, usd: float) -> None:
             UpdateExpression="SET usd = :usd",
             ExpressionAttributeValues={":usd": {"N": str(usd)}},
         )
-    _post(run, budget.PATH, {"budget": month_budget(run), "usd": usd})
+    run.servers.post(budget.PATH, {"budget": month_budget(run), "usd": usd})
 
 
 def control(run: Run, item: str) -> dict[str, str]:
@@ -105,15 +103,3 @@ def control(run: Run, item: str) -> dict[str, str]:
         TableName=f"{run.name}-control", Key={"id": {"S": item}}, ConsistentRead=True
     )
     return {name: next(iter(value.values())) for name, value in answer.get("Item", {}).items()}
-
-
-def _post(run: Run, path: str, document: dict[str, Any]) -> None:
-    """Post to the local endpoint's own paths."""
-    where = urlsplit(run.target.cli_environment()["AWS_ENDPOINT_URL"])
-    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
-    with closing(connection):
-        connection.request("POST", path, json.dumps(document))
-        answer = connection.getresponse()
-        answer.read()
-    if answer.status not in (200, 204):
-        raise StageFailed(f"POST {path}: {answer.status}", logs=("ministack",))

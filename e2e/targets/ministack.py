@@ -190,17 +190,21 @@ class MiniStack:
 
     def play(self, behaviour: instance_behaviour.Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""
-        self._post(instance_behaviour.PATH, asdict(behaviour))
+        self.post(instance_behaviour.PATH, asdict(behaviour))
 
     def set_budgets(self, figures: Mapping[str, Mapping[str, object]]) -> None:
         """Set spend, forecast and history of budgets by name, `*` for all others."""
-        self._post(budget_history.PATH, figures)
+        self.post(budget_history.PATH, figures)
 
-    def _post(self, path: str, document: Mapping[str, object]) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+    def post(self, path: str, document: Mapping[str, object]) -> None:
+        """Post to a path of the endpoint that is none of AWS's. Raises ProcessFailed."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with closing(connection):
             connection.request("POST", path, json.dumps(document))
-            connection.getresponse().read()
+            answer = connection.getresponse()
+            answer.read()
+        if answer.status not in (200, 204):
+            raise ProcessFailed(f"ministack: POST {path}: {answer.status}")
 
     def client(self, service: str) -> Any:
         """A boto3 client of the account's root."""

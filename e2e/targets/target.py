@@ -52,6 +52,9 @@ class Servers(Protocol):
         """The number of times that the stand-in model ran each prompt, by fingerprint, in the order
         of their first runs."""
 
+    def post(self, path: str, document: Mapping[str, object]) -> None:
+        """Post to a path of the endpoint that is none of AWS's."""
+
     def play(self, behaviour: Behaviour) -> None:
         """Set how long an instance's states last, and how EC2 fails a start."""
 

@@ -1,19 +1,28 @@
 """An audit of a stack that was destroyed: clean, and dirty with each residue that is planted."""
 
 import json
+import re
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from e2e.run import Run
 from e2e.stages import deploy, destroy
 from e2e.targets.ministack import MiniStack
 from tljudge.cli import main
+from tljudge.data import prices
 from tools.audit import account as audit_account
-from tools.audit.kinds import KINDS
+from tools.audit.kinds import KINDS, Kind
+from tools.audit.look import Found
+from tools.audit.proof import is_going
 from tools.deploy.environments import ROOT, handlers_python
+from tools.deploy.listings import LISTINGS
+from tools.deploy.paths import follow
+from tools.processes import free_port
 
 REGION = "eu-central-1"
 
@@ -171,20 +180,80 @@ def test_what_may_not_be_read_is_not_clean(
     assert "UnauthorizedOperation" in refused["instance"] or "Denied" in refused["instance"]
 
 
+def test_unknown_region_is_a_line(
+    account: MiniStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, before anything is looked for."""
+    environment = account.cli_environment()
+    for name, value in (environment | {"AWS_REGION": REGION}).items():
+        monkeypatch.setenv(name, value)
+    where = ["--endpoint", environment["AWS_ENDPOINT_URL"], "--region", "nowhere-1"]
+    assert main.main(["audit", "--stack", "mine", *where]) == 2
+    assert capsys.readouterr().err == "audit: no region is called nowhere-1\n"
+
+
+def test_endpoint_that_is_not_there_could_not_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 3 and a line; never CLEAN."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    where = f"http://127.0.0.1:{free_port()}"
+    assert main.main(["audit", "--stack", "mine", "--endpoint", where]) == 3
+    assert "audit: AWS did not say whose account it is: " in capsys.readouterr().err
+
+
+def test_kinds_are_those_that_are_listed() -> None:
+    """A kind without a row would not be looked for."""
+    assert KINDS.keys() == LISTINGS.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_paths_of_a_kind_fit_its_services_model(kind: Kind) -> None:
+    """A mistyped one would find no time, no state and no owner, and so nothing."""
+    call = LISTINGS[kind.name].call
+    session = botocore.session.Session().get_service_model(call.service)
+    names = {botocore.xform_name(name): name for name in session.operation_names}
+    item = follow(call.path, session.operation_model(names[call.operation]).output_shape).member
+    # Of a function of JMESPath, what it is applied to.
+    theirs = re.sub(r"^starts_with\((\w+), .*\)$", r"\1", kind.theirs)
+    for path in filter(None, (kind.made, kind.state, theirs, *kind.of.values())):
+        follow(path, item)
+
+
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("name", "item", "usd"),
     [
-        (["--region", "nowhere-1"], "audit: no region is called nowhere-1\n"),
-        (["--never-used"], "expected one argument"),
+        ("bucket", {"Name": "b"}, None),
+        ("table", "t", None),
+        ("parameter", {"Tier": "Advanced"}, 0.05),
+        ("parameter", {"Tier": "Standard"}, 0.0),
+        ("instance", {"InstanceType": "t3.small", "State": {"Name": "running"}}, 0.024 * 730),
+        ("instance", {"InstanceType": "t3.small", "State": {"Name": "stopped"}}, 0.0),
+        ("instance", {"InstanceType": "x9.huge", "State": {"Name": "running"}}, None),
+        ("cache-cluster", {"Engine": "redis", "CacheNodeType": "cache.none"}, None),
+        ("replication-group", {"Engine": "valkey", "CacheNodeType": "cache.t4g.small"}, None),
+        ("vpc-endpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]}, 0.024 * 730),
+        ("log-group", {"storedBytes": 0}, 0.0),
     ],
 )
-def test_wrong_word_is_a_line(
-    words: list[str], why: str, audit: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Exit code 2."""
-    with pytest.raises((SystemExit, FileNotFoundError)):
-        audit("", *words)
-    assert why in capsys.readouterr().err
+def test_price_that_is_not_known_is_not_nothing(name: str, item: Any, usd: float | None) -> None:
+    """And what is known is the price file's."""
+
+    def price(unit: str, what: str) -> float | None:
+        line = prices.load().of(REGION, unit, what)
+        return None if line is None else line.usd
+
+    seen = KINDS[name].charge(item, price)
+    assert seen == (None if usd is None else pytest.approx(usd))
+
+
+def test_secret_that_waits_for_its_end_is_going() -> None:
+    """It bills nothing any more; one that is kept does."""
+    waits = {"ARN": "a", "DeletedDate": datetime(2026, 11, 26, tzinfo=UTC)}
+    assert is_going(Found(KINDS["secret"], REGION, "a", waits))
+    assert not is_going(Found(KINDS["secret"], REGION, "a", {"ARN": "a"}))
 
 
 def create_table(dynamodb: Any, name: str) -> None:

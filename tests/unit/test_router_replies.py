@@ -185,9 +185,13 @@ def test_dead_queue_is_503_and_counted(
 )
 @pytest.mark.parametrize("is_readable", [True, False])
 def test_queue_that_the_killer_took_is_told_as_the_budget(
-    is_readable: bool, monkeypatch: pytest.MonkeyPatch, key_table: loopback.Endpoint
+    is_readable: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    key_table: loopback.Endpoint,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where the table says it; a table that does not answer says nothing."""
+    """Where the table says it, and then it is no fault of the queue's; a table that does not answer
+    says nothing."""
     table = loopback.Table(item=key_item(), control={"latchedAt": {"N": "1796000000"}})
     table.control_refusal = None if is_readable else loopback.Answer(500)
     key_table.answer = table.answer
@@ -197,6 +201,8 @@ def test_queue_that_the_killer_took_is_told_as_the_budget(
             assert post() == refusal(503, error="node_unavailable", reason="budget")
         else:
             assert post() == refusal(503, error="queue_unavailable")
+    _, metrics = lines(capsys)
+    assert metrics == ([] if is_readable else ["RedisEnqueueFail"])
 
 
 @pytest.mark.fault(

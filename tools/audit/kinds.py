@@ -8,13 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tljudge.data.prices import HOURS_A_MONTH
-from tools.deploy.listings import LISTINGS
 
 Price = Callable[[str, str], float | None]
 """The price of a unit and an item in a region, in USD; None where the price file has none."""
 Charge = Callable[[Mapping[str, Any], Price], float | None]
 """What a resource bills a month, in USD; None where that is not known."""
 GIB = 1024**3
+
+
+def _free(_: Mapping[str, Any], __: Price) -> float | None:
+    """Nothing while nobody uses it."""
+    return 0.0
+
+
+def _unknown(_: Mapping[str, Any], __: Price) -> float | None:
+    """By what it holds or may do, which the listing does not tell."""
+    return None
+
+
 SNAPSHOT_OF, MEMBER_OF, LOG_OF = "copy of", "interface in", "log of"
 
 
@@ -30,7 +41,7 @@ class Kind:
         theirs: JMESPath that is true of what AWS itself made and manages.
         of: what proves that it came from another resource: JMESPath of that one's id in an item,
             by the type of that one and the words that say how.
-        charge: what it bills a month; free where there is none.
+        charge: what it bills a month.
         is_global: whether its service has one endpoint for all regions.
     """
 
@@ -40,7 +51,7 @@ class Kind:
     state: str = ""
     theirs: str = ""
     of: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    charge: Charge | None = None
+    charge: Charge = _free
     is_global: bool = False
 
 
@@ -97,14 +108,19 @@ def _endpoint(resource: Mapping[str, Any], price: Price) -> float | None:
 
 
 def _cache(resource: Mapping[str, Any], price: Price) -> float | None:
-    engine = resource.get("Engine") or "valkey"
-    usd = price("hour", f"cache.{engine}.{resource.get('CacheNodeType')}")
-    nodes = len(resource.get("MemberClusters") or "1")
-    return None if usd is None else usd * HOURS_A_MONTH * nodes
+    usd = _hourly("cache.{Engine}.{CacheNodeType}")(resource, price)
+    nodes = resource.get("NumCacheNodes") or len(resource.get("MemberClusters", ()))
+    return usd * nodes if usd is not None and nodes else None
+
+
+def _parameter(resource: Mapping[str, Any], price: Price) -> float | None:
+    """Only an advanced one bills."""
+    return price("month", "parameter") if resource.get("Tier") == "Advanced" else 0.0
 
 
 _ALL = (
-    Kind("stack", "AWS::CloudFormation::Stack", "CreationTime", "StackStatus"),
+    # Its name says whose it is, also without tags: hence no time.
+    Kind("stack", "AWS::CloudFormation::Stack", "", "StackStatus"),
     Kind("instance", "AWS::EC2::Instance", "LaunchTime", "State.Name", charge=_instance),
     Kind("volume", "AWS::EC2::Volume", "CreateTime", "State",
          of={("AWS::EC2::Instance", "disk of"): "Attachments[].InstanceId"},
@@ -140,7 +156,8 @@ _ALL = (
     Kind("cache-snapshot", "AWS::ElastiCache::Snapshot",
          "NodeSnapshots[0].SnapshotCreateTime", "SnapshotStatus",
          of={("AWS::ElastiCache::ReplicationGroup", SNAPSHOT_OF): "ReplicationGroupId",
-             ("AWS::ElastiCache::CacheCluster", SNAPSHOT_OF): "CacheClusterId"}),
+             ("AWS::ElastiCache::CacheCluster", SNAPSHOT_OF): "CacheClusterId"},
+         charge=_unknown),
     Kind("cache-user", "AWS::ElastiCache::User", "", "Status", theirs="UserId=='default'"),
     Kind("cache-user-group", "AWS::ElastiCache::UserGroup", "", "Status"),
     Kind("cache-subnet-group", "AWS::ElastiCache::SubnetGroup",
@@ -149,7 +166,7 @@ _ALL = (
     Kind("function", "AWS::Lambda::Function"),
     Kind("layer", "AWS::Lambda::LayerVersion", "CreatedDate"),
     Kind("provisioned-concurrency", "AWS::Lambda::Alias",
-         of={("AWS::Lambda::Function", "of"): "FunctionArn"}),
+         of={("AWS::Lambda::Function", "of"): "FunctionArn"}, charge=_unknown),
     Kind("event-source", "AWS::Lambda::EventSourceMapping", "", "State",
          of={("AWS::Lambda::Function", "of"): "FunctionArn"}),
     Kind("log-group", "AWS::Logs::LogGroup", "creationTime",
@@ -157,15 +174,15 @@ _ALL = (
          charge=_stored("logs", "storedBytes", GIB)),
     Kind("log-policy", "AWS::Logs::ResourcePolicy"),
     Kind("http-api", "AWS::ApiGatewayV2::Api", "CreatedDate"),
-    Kind("rest-api", "AWS::ApiGateway::RestApi", "createdDate"),
+    Kind("rest-api", "AWS::ApiGateway::RestApi", "createdDate", charge=_unknown),
     Kind("user-pool", "AWS::Cognito::UserPool", "CreationDate"),
     Kind("role", "AWS::IAM::Role", "CreateDate", theirs="starts_with(Path, '/aws-service-role/')",
          is_global=True),
     Kind("policy", "AWS::IAM::ManagedPolicy", "CreateDate", is_global=True),
     Kind("instance-profile", "AWS::IAM::InstanceProfile", "CreateDate", is_global=True),
     Kind("user", "AWS::IAM::User", "CreateDate", is_global=True),
-    Kind("table", "AWS::DynamoDB::Table"),
-    Kind("parameter", "AWS::SSM::Parameter"),
+    Kind("table", "AWS::DynamoDB::Table", charge=_unknown),
+    Kind("parameter", "AWS::SSM::Parameter", charge=_parameter),
     Kind("event-rule", "AWS::Events::Rule"),
     Kind("schedule", "AWS::Scheduler::Schedule", "CreationDate"),
     Kind("alarm", "AWS::CloudWatch::Alarm", charge=_monthly("alarm")),
@@ -173,14 +190,12 @@ _ALL = (
     Kind("dashboard", "AWS::CloudWatch::Dashboard", charge=_monthly("dashboard")),
     Kind("topic", "AWS::SNS::Topic"),
     Kind("queue", "AWS::SQS::Queue"),
-    Kind("secret", "AWS::SecretsManager::Secret", "CreatedDate", theirs="OwningService",
-         charge=_monthly("secret")),
+    Kind("secret", "AWS::SecretsManager::Secret", "CreatedDate",
+         "DeletedDate && 'pendingdeletion'", theirs="OwningService", charge=_monthly("secret")),
     Kind("key", "AWS::KMS::Key", "CreationDate", "KeyState", charge=_monthly("kms")),
-    Kind("repository", "AWS::ECR::Repository", "createdAt"),
-    Kind("bucket", "AWS::S3::Bucket", "CreationDate", is_global=True),
+    Kind("repository", "AWS::ECR::Repository", "createdAt", charge=_unknown),
+    Kind("bucket", "AWS::S3::Bucket", "CreationDate", charge=_unknown, is_global=True),
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """Every kind by its name, in the order in which it is looked for."""
-if KINDS.keys() != LISTINGS.keys():
-    raise LookupError(f"kinds without a listing or a row: {sorted(KINDS.keys() ^ LISTINGS.keys())}")

@@ -5,11 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from tools.audit.kinds import KINDS, Kind
-from tools.deploy.calls import IncompleteAnswer, items
+from tools.deploy.calls import FAILURES, items, reason
 from tools.deploy.listings import LISTINGS
 
 GLOBAL = "global"
@@ -91,12 +88,5 @@ def _service(kind: Kind) -> str:
 def _listed(client: Any, kind: Kind, place: str) -> Mapping[str, Any] | NotLooked:
     try:
         return items(client, LISTINGS[kind.name])
-    except (BotoCoreError, ClientError, ResponseParserError, IncompleteAnswer) as error:
+    except FAILURES as error:
         return NotLooked(kind.name, place, reason(error))
-
-
-def reason(error: Exception) -> str:
-    """AWS's own word for a failure, never a message that quotes input."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "Unknown"))
-    return str(error) if isinstance(error, IncompleteAnswer) else type(error).__name__

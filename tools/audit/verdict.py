@@ -1,19 +1,16 @@
 """The verdict of an audit: its state, and each residue with its proof and its price."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import jmespath
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from tljudge.data.prices import Prices
 from tools.audit.ledger import Ledger
-from tools.audit.look import GLOBAL, Found, NotLooked, Sight, reason
+from tools.audit.look import GLOBAL, Found, NotLooked, Sight
 from tools.audit.proof import is_going, is_of_aws, is_untagged_since, why_ours
-from tools.deploy.calls import Call, IncompleteAnswer, ask
+from tools.deploy.calls import FAILURES, Call, ask, reason, tags_by_key
 from tools.deploy.listings import LISTINGS
 
 State = Literal["CLEAN", "DIRTY", "COULD_NOT_LOOK"]
@@ -71,16 +68,16 @@ class TagReader:
     def read(self, found: Found) -> dict[str, str]:
         """The tags by key; empty where nothing reads them.
 
-        Raises botocore's errors and IncompleteAnswer: they could not be read.
+        Raises as `ask` does: they could not be read.
         """
         tags = LISTINGS[found.kind.name].tags
         if tags is None:
             return {}
         if isinstance(tags, str):
-            return _by_key(jmespath.search(tags, found.item))
+            return tags_by_key(jmespath.search(tags, found.item))
         region = self._account.home if found.region == GLOBAL else found.region
         call: Call = tags.filled({**self._words, "AWS::Region": region, "id": found.id})
-        return _by_key(ask(self._account.client(call.service, region), call))
+        return tags_by_key(ask(self._account.client(call.service, region), call))
 
 
 def judge(
@@ -109,7 +106,7 @@ def judge(
                         0.0 if is_going(found) else _usd(found, prices, home), is_going(found))
             )  # fmt: skip
     order = sorted(residues, key=lambda one: (-(one.usd_per_month or 0.0), one.type, one.id))
-    return Verdict(tuple(order), tuple(_once(not_looked)), sight.looked_at)
+    return Verdict(tuple(order), tuple(dict.fromkeys(not_looked)), sight.looked_at)
 
 
 def _judged(found: Found, ledger: Ledger, others: Ledger, tags: TagReader) -> str | NotLooked:
@@ -120,7 +117,7 @@ def _judged(found: Found, ledger: Ledger, others: Ledger, tags: TagReader) -> st
         return ""
     try:
         own = tags.read(found)
-    except (BotoCoreError, ClientError, ResponseParserError, IncompleteAnswer) as error:
+    except FAILURES as error:
         return NotLooked(found.kind.name, found.region, f"tags: {reason(error)}")
     if why := why_ours(found, own, ledger):
         return why
@@ -129,8 +126,6 @@ def _judged(found: Found, ledger: Ledger, others: Ledger, tags: TagReader) -> st
 
 
 def _usd(found: Found, prices: Prices, home: str) -> float | None:
-    if found.kind.charge is None:
-        return 0.0
     region = home if found.region == GLOBAL else found.region
 
     def price(unit: str, item: str) -> float | None:
@@ -138,17 +133,3 @@ def _usd(found: Found, prices: Prices, home: str) -> float | None:
         return None if line is None else line.usd
 
     return found.kind.charge(found.item, price)
-
-
-def _by_key(tags: Any) -> dict[str, str]:
-    """Tags in either form that services have."""
-    if isinstance(tags, Mapping):
-        return {str(key): str(value) for key, value in tags.items()}
-    return {
-        str(tag.get("Key", tag.get("key"))): str(tag.get("Value", tag.get("value", "")))
-        for tag in tags or []
-    }
-
-
-def _once(rows: Sequence[NotLooked]) -> Iterator[NotLooked]:
-    yield from dict.fromkeys(rows)

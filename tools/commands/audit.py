@@ -2,18 +2,18 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from tljudge.cli.errors import UsageError
+from tljudge.cli.errors import CouldNotFinish, UsageError
 from tljudge.data import prices
 from tools.audit import ledger, report
 from tools.audit.account import Account
-from tools.audit.look import NotLooked, look, reason
+from tools.audit.kinds import KINDS
+from tools.audit.look import NotLooked, look
 from tools.audit.verdict import TagReader, Verdict, judge
-from tools.deploy.calls import IncompleteAnswer
+from tools.deploy.calls import FAILURES, reason
 from tools.deploy.clients import operator_session
 
 DESCRIPTION = """\
@@ -23,8 +23,8 @@ only reads, and asks nothing that AWS bills.
 A resource is the stack's if CloudFormation remembers that it made it (for 90 days
 after a deletion, by id), if it carries the stack's tag, or if it came from such a
 resource: a function's log group, an instance's disk, a volume's copy. A name that
-begins alike proves nothing. What was made since, and says of nobody that it is
-theirs, is named too.
+begins alike proves nothing. What was made since and carries no tags is named too,
+where AWS tells both.
 """
 EXAMPLES = """examples:
   tl audit --stack tinyllama-dev                     every region that is switched on
@@ -66,6 +66,8 @@ def _run(given: argparse.Namespace) -> int:
     account = Account(operator_session(), given.endpoint)
     number = account.id()
     verdict = _audited(given, account, number)
+    if given.region:
+        print(f"asked of {', '.join(given.region)} alone: nothing is proved of other regions")
     for line in report.as_lines(verdict):
         print(line)
     if given.json is not None:
@@ -82,8 +84,10 @@ def _audited(given: argparse.Namespace, account: Account, number: str) -> Verdic
     regions = given.region or on
     try:
         known, others = ledger.read(account.client("cloudformation", account.home), given.stack)
-    except (BotoCoreError, ClientError, IncompleteAnswer) as error:
-        raise UsageError(f"audit: CloudFormation did not answer: {reason(error)}") from None
+    except FAILURES as error:
+        why = reason(error)
+        raise CouldNotFinish(f"audit: CloudFormation did not answer: {why}; allow it") from None
+    print(f"audit: looking for {len(KINDS)} kinds in {len(regions)} regions", file=sys.stderr)
     partition = "aws" if known.is_empty else next(iter(known.stacks)).split(":")[1]
     sight = look(account, regions, account.home)
     tags = TagReader(account, number, partition)

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jmespath
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from tools.deploy.paths import UnknownPath, first_members, follow
+from tools.texts import shortened
 
 # Services that have pages and no paginator in boto3 take the token back under the name they gave.
 _TOKEN = re.compile(r"(next|page|pagination|continuation)*(token|marker)", re.IGNORECASE)
@@ -24,6 +27,10 @@ class UnknownCall(Exception):
 
 class IncompleteAnswer(Exception):
     """A service left out the list it was asked for, or gave pages without an end."""
+
+
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, IncompleteAnswer)
+"""What `ask` raises where a service did not say it all: never to be taken for empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,21 @@ def items(client: Any, listing: Listing) -> dict[str, Any]:
             raise IncompleteAnswer(f"{listing.kind}: an item has no {listing.id}")
         found[resource_id] = item
     return found
+
+
+def reason(error: Exception) -> str:
+    """Why a call failed, in one short line."""
+    if isinstance(error, ClientError):
+        answer = error.response["Error"]
+        return f"{answer.get('Code', '?')} when calling {error.operation_name}"
+    return shortened(f"{type(error).__name__}: {error}", 200)
+
+
+def tags_by_key(tags: Any) -> dict[str, str]:
+    """Tags by key, from a list or a mapping."""
+    if isinstance(tags, list):
+        tags = {tag.get("Key"): tag.get("Value", "") for tag in tags}
+    return {str(key): str(value) for key, value in (tags or {}).items()}
 
 
 def ids(client: Any, listing: Listing) -> list[str]:

@@ -9,10 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from tools.deploy.calls import IncompleteAnswer, Listing, ids
+from tools.deploy.calls import FAILURES, Listing, ids
 from tools.deploy.listings import LISTINGS
 
 _WORKERS = 8
@@ -71,5 +68,5 @@ def _ids(clients: Mapping[str, Any], listing: Listing) -> list[str] | None:
     """The ids of one kind; None when the service did not list them all."""
     try:
         return ids(clients[listing.call.service], listing)
-    except (BotoCoreError, ClientError, ResponseParserError, IncompleteAnswer):
+    except FAILURES:
         return None

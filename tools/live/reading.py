@@ -9,8 +9,8 @@ import jmespath
 from botocore.exceptions import ClientError
 
 from tljudge.data import tagging
-from tools.deploy.calls import Call, ask
-from tools.live.stacks import Client, reason
+from tools.deploy.calls import Call, ask, reason, tags_by_key
+from tools.live.stacks import Client
 from tools.live.table import READERS, Reader
 
 ABSENT = object()
@@ -178,9 +178,7 @@ class Account:
 
 def tag_map(tags: Any) -> dict[str, str]:
     """Tags by key, from a list or a mapping, without those that AWS itself sets."""
-    if isinstance(tags, list):
-        tags = {tag.get("Key"): tag.get("Value", "") for tag in tags}
-    return {k: str(v) for k, v in (tags or {}).items() if not str(k).startswith("aws:")}
+    return {k: v for k, v in tags_by_key(tags).items() if not k.startswith("aws:")}
 
 
 def _shaped(kind: str, answer: Any, physical_id: str) -> Any:

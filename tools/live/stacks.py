@@ -13,8 +13,7 @@ from tljudge.decode.loader import read
 from tljudge.decode.nodes import Call as Intrinsic
 from tljudge.decode.template import Template
 from tljudge.resolve.deployment import NESTED
-from tools.deploy.calls import Call, IncompleteAnswer, ask
-from tools.texts import shortened
+from tools.deploy.calls import Call, IncompleteAnswer, ask, reason
 
 Client = Callable[[str], Any]
 """Returns the boto3 client of a service, by the service's name."""
@@ -111,14 +110,6 @@ def follow(client: Client, name: str, path: str = "") -> LiveStack:
         if kind == NESTED:
             stack.children[logical_id] = follow(client, physical_id, f"{path}/{logical_id}")
     return stack
-
-
-def reason(error: Exception) -> str:
-    """Why a call failed, in one short line."""
-    if isinstance(error, ClientError):
-        answer = error.response["Error"]
-        return f"{answer.get('Code', '?')} when calling {error.operation_name}"
-    return shortened(f"{type(error).__name__}: {error}", 200)
 
 
 def _template(

@@ -68,7 +68,7 @@ def infer(event: Event) -> Response:
     key = body.idempotency_key((event.get("headers") or {}).get("idempotency-key"))
     job = job_id.new_id(claims.sub) if key is None else job_id.id_for_key(claims.sub, key)
     queue = job_queue()
-    with _told_of_the_latch(), _counted_failures():
+    with _counted_failures(), _told_of_the_latch():
         accepted = queue.accept(
             job_id=job,
             sub=claims.sub,

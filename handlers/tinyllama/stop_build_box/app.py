@@ -25,7 +25,6 @@ from tinyllama.utils.observability.metrics import Metric
 from tinyllama.utils.settings import InvalidSetting
 
 BUILDER_MOST_S = 55 * 60
-TICK_S = 300
 TABLE_IS_GONE = ("ResourceNotFoundException", "AccessDeniedException")
 Answer = dict[str, Any]
 
@@ -173,7 +172,7 @@ def _told(guard: Guard, outcome: Outcome, now_s: int) -> str | None:
     try:
         return guard.ledger.told()
     except of_aws():
-        return None if now_s % meter.HOUR_S < TICK_S else outcome.trouble
+        return None if now_s % meter.HOUR_S < meter.TICK_S else outcome.trouble
 
 
 def _overdue(guard: Guard, request: Request, now_s: int) -> Answer:

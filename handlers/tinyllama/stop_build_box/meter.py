@@ -14,6 +14,8 @@ from time import gmtime, strftime
 from typing import Literal
 
 HOUR_S = 3600
+TICK_S = 300
+"""MeterRule in guard.yaml."""
 KILL_AT = 1.05
 WARN_AT = 0.75
 
@@ -102,11 +104,11 @@ def verdict(spent_usd: float, *, budget_usd: float, until_usd: float | None = No
     return "warn" if spent_usd >= budget_usd * WARN_AT else "fine"
 
 
-def is_mute_for_hours(sampled_s: float | None, now_s: float, *, tick_s: int = 300) -> bool:
+def is_mute_for_hours(sampled_s: float | None, now_s: float) -> bool:
     """Whether nothing was counted for an hour or more; true for one tick of each hour."""
     if sampled_s is None or now_s - sampled_s < HOUR_S:
         return False
-    return (now_s - sampled_s) % HOUR_S < tick_s
+    return (now_s - sampled_s) % HOUR_S < TICK_S
 
 
 def is_overdue(launched_s: float, now_s: float, *, most_s: float) -> bool:
